@@ -1,0 +1,77 @@
+// The activations: value, and derivative as a function of the output y or, where from_z says so, of
+// the sum z. Names are those of registry.def.
+namespace act {
+
+template <class T> struct identity {
+  static constexpr bool from_z = false;
+  static inline V<T> value(V<T> z) { return z; }
+  static inline V<T> derivative(V<T>) { return splat<T>(1); }
+};
+
+template <class T> struct sigmoid {
+  static constexpr bool from_z = false;
+  static inline V<T> value(V<T> z) { return logistic<T>(z); }
+  static inline V<T> derivative(V<T> y) { return y * (splat<T>(1) - y); }
+};
+
+template <class T> struct relu {
+  static constexpr bool from_z = false;
+  // z < 0 and not z > 0, so that NaN stays NaN
+  static inline V<T> value(V<T> z) { return z < splat<T>(0) ? splat<T>(0) : z; }
+  static inline V<T> derivative(V<T> y) { return y > splat<T>(0) ? splat<T>(1) : splat<T>(0); }
+};
+
+template <class T> struct tanh {
+  static constexpr bool from_z = false;
+  static inline V<T> value(V<T> z) { return tanh_<T>(z); }
+  static inline V<T> derivative(V<T> y) { return fma(-y, y, splat<T>(1)); }
+};
+
+// slope 0.01 below 0 (Maas, Hannun and Ng 2013; PyTorch's default)
+template <class T> struct leaky_relu {
+  static constexpr bool from_z = false;
+  static constexpr T slope = T(0.01);
+  static inline V<T> value(V<T> z) { return z < splat<T>(0) ? z * splat<T>(slope) : z; }
+  static inline V<T> derivative(V<T> y) { return y > splat<T>(0) ? splat<T>(1) : splat<T>(slope); }
+};
+
+// alpha 1 (Clevert, Unterthiner and Hochreiter 2016)
+template <class T> struct elu {
+  static constexpr bool from_z = false;
+  static inline V<T> value(V<T> z) {
+    const V<T> e = expm1_negative<T>(z < splat<T>(0) ? z : splat<T>(0));
+    return z < splat<T>(0) ? e : z;
+  }
+  static inline V<T> derivative(V<T> y) { return y > splat<T>(0) ? splat<T>(1) : y + splat<T>(1); }
+};
+
+// x times the normal cdf (Hendrycks and Gimpel 2016)
+template <class T> struct gelu {
+  static constexpr bool from_z = true;
+  static inline V<T> value(V<T> z) { return z * normal_cdf<T>(z, gaussian<T>(z)); }
+  static inline V<T> derivative(V<T> z) {
+    const V<T> g = gaussian<T>(z);
+    return fma(z * g, splat<T>(T(0.39894228040143267794)), normal_cdf<T>(z, g));
+  }
+};
+
+// x times the sigmoid (Elfwing, Uchibe and Doya 2018)
+template <class T> struct silu {
+  static constexpr bool from_z = true;
+  static inline V<T> value(V<T> z) { return z * logistic<T>(z); }
+  static inline V<T> derivative(V<T> z) {
+    const V<T> s = logistic<T>(z), one = splat<T>(1);
+    return s * fma(z, one - s, one);
+  }
+};
+
+template <class T> struct softplus {
+  static constexpr bool from_z = true;
+  static inline V<T> value(V<T> z) {
+    const V<T> u = exp<T>(-abs<T>(z));
+    return (z < splat<T>(0) ? splat<T>(0) : z) + log1p_unit<T>(u);
+  }
+  static inline V<T> derivative(V<T> z) { return logistic<T>(z); }
+};
+
+}  // namespace act

@@ -1,0 +1,195 @@
+// The hinge: all that code above (layers, training, threads, Python) knows of the kernels, and all
+// that the kernels know of it. Plain structs of pointers, sizes, strides and scalars; no functions
+// here but pointers, so that nothing in this file can be compiled twice with different flags.
+//
+// Shapes. B rows (samples), I inputs and O outputs of a layer, kPanel = 16 outputs to a panel.
+//   packed weights   [ceil(O/16)][I][16]: panel p, input k, lane j is W[16p + j][k]; lanes past O are 0
+//   transposed       [ceil(I/16)][O][16]: the same weights as the layer that carries gradients down
+//   bias             [ceil(O/16) * 16]
+//   panel-major      activations as [ceil(N/16)][R][16] for R >= B rows: one layout that serves as
+//                    output of one layer, broadcast operand of the next and vector operand of dW
+//
+// Sums. Every sum of n terms is cut into blocks of kBlock = 64 consecutive terms. A block is one
+// chain of fused multiply-adds in increasing order from +0. The first ceil(blocks / 2) blocks, each
+// added in order, are the first half, the rest the second; the result is first + second. A kernel may
+// compute as many chains side by side as it likes: no vector width, tile or row count can be seen in
+// the result.
+//
+// A kernel never allocates, throws, logs, reads the environment or starts a thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace fw {
+
+constexpr int kPanel = 16;
+constexpr int kBlock = 64;
+constexpr int kMaxHyper = 8;      // hyper-parameters of an optimizer
+constexpr int kMaxSlots = 2;      // state arrays of an optimizer, each as long as the parameters
+constexpr int kMaxMemo = 2;       // running scalars of an optimizer
+
+enum Activation : int {
+#define ACT(name) act_##name,
+#include "registry.def"
+  kActivations
+};
+enum Loss : int {
+#define LOSS(name) loss_##name,
+#include "registry.def"
+  kLosses
+};
+enum Optimizer : int {
+#define OPT(name) opt_##name,
+#include "registry.def"
+  kOptimizers
+};
+
+// A read-only matrix (B, N) in any layout the kernels read: element (r, k) is
+// row(r)[(k / 16) * panel_stride + k % 16], where row(r) is pointers[r] if pointers are given and
+// base + r * row_stride otherwise. Row-major: panel_stride 16. Panel-major: row_stride 16.
+template <class T>
+struct Rows {
+  const T* base;
+  const T* const* pointers;
+  std::ptrdiff_t row_stride;
+  std::ptrdiff_t panel_stride;
+};
+
+// The same, to be written. `padded`: all 16 lanes of the last panel may be written.
+template <class T>
+struct RowsOut {
+  T* base;
+  std::ptrdiff_t row_stride;
+  std::ptrdiff_t panel_stride;
+  bool padded;
+};
+
+// y = act(W x + b) for `rows` rows, one pass: sum, bias, activation, one store.
+// z, where its base is not null, also gets W x + b.
+template <class T>
+struct DenseArgs {
+  Rows<T> x;
+  std::ptrdiff_t rows;
+  std::ptrdiff_t inputs;
+  const T* weights;  // packed
+  const T* bias;     // packed
+  std::ptrdiff_t outputs;
+  RowsOut<T> y;
+  RowsOut<T> z;
+};
+
+// dx = (dz W) * act'(below): the gradient carried down to the layer below, whose outputs y (or sums
+// z, whichever its derivative is a function of) are `below`. dz, dx and below are panel-major.
+template <class T>
+struct BackwardArgs {
+  Rows<T> dz;
+  std::ptrdiff_t rows;
+  std::ptrdiff_t outputs;      // O: the length of the sums
+  const T* transposed;         // [ceil(I/16)][O][16]
+  std::ptrdiff_t inputs;       // I
+  RowsOut<T> dx;
+  Rows<T> below;
+};
+
+// One optimizer step's scalars, made by OptimizerInfo::prepare in the table's precision.
+template <class T>
+struct Step {
+  T value[kMaxHyper];
+};
+
+// dW[k][n] = sum over the batch's rows of x[r][k] dz[r][n], for inputs [first, last) of some panels,
+// in tiles that stay in registers and are then either stored to `gradient` (packed like
+// the weights) or, in dense_update, handed to the optimizer at once and never stored.
+// first is a multiple of 16. If first is 0, db is treated likewise.
+template <class T>
+struct GradientArgs {
+  Rows<T> x;
+  Rows<T> dz;  // panel-major
+  std::ptrdiff_t rows;
+  std::ptrdiff_t inputs;
+  std::ptrdiff_t panel, panels;  // panels [panel, panel + panels)
+  std::ptrdiff_t first, last;
+  T* gradient;               // packed (I, O), or null
+  T* gradient_bias;          // packed, or null
+  T* weights;                // packed, updated in place
+  T* bias;
+  T* slots[kMaxSlots];       // optimizer state beside `weights`
+  T* slots_bias[kMaxSlots];
+  const Step<T>* step;
+};
+
+// Losses. dz (panel-major, padded lanes set to 0) is dL/dz where the loss is fused with its output
+// activation (LossInfo::fused) and dL/dy where it is not; row_loss[r] is the row's own loss.
+// scale[r] is the row's share in the batch's loss: weight / sum of weights.
+template <class T>
+struct LossArgs {
+  Rows<T> z, y, targets;  // panel-major
+  std::ptrdiff_t rows;
+  std::ptrdiff_t outputs;
+  const T* row_max;        // softmax's max(z) of each row, where there is one,
+  const T* log_sum;        // and log(sum(exp(z - max)))
+  const T* scale;
+  T* row_loss;
+  RowsOut<T> dz;           // base may be null: the loss alone
+};
+
+struct LossInfo {
+  bool needs_softmax, needs_sigmoid, fused;
+};
+
+struct OptimizerInfo {
+  int slots;
+  int memo;                   // running scalars, in double, kept between steps; begin as 1
+  int hyper;
+  const char* const* hyper_names;
+};
+
+template <class T>
+struct Kernels {
+  void (*dense[kActivations])(const DenseArgs<T>&);
+  void (*dense_backward[kActivations])(const BackwardArgs<T>&);
+  // d *= act'(below), element by element over panel-major (rows, outputs)
+  void (*derivative[kActivations])(const Rows<T>& below, std::ptrdiff_t rows,
+                                   std::ptrdiff_t outputs, const RowsOut<T>& d);
+  bool derivative_from_z[kActivations];
+
+  void (*dense_gradient)(const GradientArgs<T>&);
+  void (*dense_update[kOptimizers])(const GradientArgs<T>&);
+  void (*prepare[kOptimizers])(const double* hyper, double* memo, Step<T>* step);
+  // the same update over n consecutive parameters and their gradients
+  void (*update[kOptimizers])(T* parameters, const T* gradient, T* const* slots,
+                              std::ptrdiff_t n, const Step<T>& step);
+
+  // one panel of packed weights (its 16 outputs, all inputs) into the transposed ones
+  void (*transpose)(const T* weights, std::ptrdiff_t inputs, std::ptrdiff_t outputs,
+                    std::ptrdiff_t panel, T* transposed);
+
+  // y = softmax(y) over each row's outputs, in place; row_max and log_sum, (rows) each and padded to
+  // a multiple of 16, may be null together
+  void (*softmax)(const RowsOut<T>& y, std::ptrdiff_t rows, std::ptrdiff_t outputs, T* row_max,
+                  T* log_sum);
+  // d = y * (d - sum(d * y)): dL/dy into dL/dz through softmax
+  void (*softmax_backward)(const Rows<T>& y, std::ptrdiff_t rows, std::ptrdiff_t outputs,
+                           const RowsOut<T>& d);
+  void (*loss[kLosses])(const LossArgs<T>&);
+
+  // x * scale into panel-major rows (padded lanes 0), from uint8 or T
+  void (*stage_u8)(const Rows<std::uint8_t>& x, std::ptrdiff_t rows, std::ptrdiff_t inputs, T scale,
+                   const RowsOut<T>& out);
+  void (*stage)(const Rows<T>& x, std::ptrdiff_t rows, std::ptrdiff_t inputs, T scale,
+                const RowsOut<T>& out);
+  // sum of weights[i] * values[i] (weights may be null: all 1) by the sum rule
+  T (*sum)(const T* values, const T* weights, std::ptrdiff_t n);
+};
+
+struct KernelTable {
+  const char* name;
+  int vector_bytes;
+  LossInfo loss_info[kLosses];
+  OptimizerInfo optimizer_info[kOptimizers];
+  Kernels<float> f32;
+  Kernels<double> f64;
+};
+
+}  // namespace fw

@@ -1,0 +1,28 @@
+// AVX-512 (F, BW, DQ, VL): 64-byte vectors, 32 registers. A panel is 1 register of float, 2 of double.
+#pragma once
+
+// GCC 12's own header trips its own warning (GCC bug 105593)
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#endif
+#include <immintrin.h>
+
+#define FW_VECTOR_BYTES 64
+#include "vec.h"
+
+namespace fw {
+namespace FW_ISA {
+namespace {
+
+FW_VEC(float, std::int32_t, 8, 2, 8, 16)
+FW_VEC(double, std::int64_t, 8, 1, 8, 8)
+
+inline V<float> fma(V<float> a, V<float> b, V<float> c) { return _mm512_fmadd_ps(a, b, c); }
+inline V<double> fma(V<double> a, V<double> b, V<double> c) { return _mm512_fmadd_pd(a, b, c); }
+inline V<float> sqrt(V<float> a) { return _mm512_sqrt_ps(a); }
+inline V<double> sqrt(V<double> a) { return _mm512_sqrt_pd(a); }
+
+}  // namespace
+}  // namespace FW_ISA
+}  // namespace fw

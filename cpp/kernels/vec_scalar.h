@@ -1,0 +1,50 @@
+// The vector interface by example: one lane. Everything in *.inl is written in these names alone, so
+// an instruction set is a file that gives them for its own register (see vec.h for the wide ones).
+//
+// fma must round once. Where the CPU has no such instruction the C library's fma does it in software:
+// slow, but the same bits. sqrt and / are the IEEE ones.
+#pragma once
+
+#include <cstdint>
+
+#define FW_VECTOR_BYTES 0
+
+namespace fw {
+namespace FW_ISA {
+namespace {
+
+template <class T> struct Vec;
+template <> struct Vec<float> {
+  using V = float;           // a vector of T
+  using I = std::int32_t;    // a vector of integers as wide as T
+  static constexpr int lanes = 1;
+  static constexpr int tile_rows = 1, tile_panels = 1;        // forward: rows x panels
+  static constexpr int gradient_inputs = 1, gradient_inputs_one = 1;  // dW: with tile_panels, with 1
+};
+template <> struct Vec<double> {
+  using V = double;
+  using I = std::int64_t;
+  static constexpr int lanes = 1;
+  static constexpr int tile_rows = 1, tile_panels = 1;
+  static constexpr int gradient_inputs = 1, gradient_inputs_one = 1;
+};
+template <class T> using V = typename Vec<T>::V;
+template <class T> using I = typename Vec<T>::I;
+
+template <class T> inline T load(const T* p) { return *p; }
+template <class T> inline void store(T* p, T v) { *p = v; }
+template <class T> inline T splat(T x) { return x; }
+
+inline std::int32_t bits(float v) { return __builtin_bit_cast(std::int32_t, v); }
+inline std::int64_t bits(double v) { return __builtin_bit_cast(std::int64_t, v); }
+inline float from_bits(std::int32_t i) { return __builtin_bit_cast(float, i); }
+inline double from_bits(std::int64_t i) { return __builtin_bit_cast(double, i); }
+
+inline float fma(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
+inline double fma(double a, double b, double c) { return __builtin_fma(a, b, c); }
+inline float sqrt(float a) { return __builtin_sqrtf(a); }
+inline double sqrt(double a) { return __builtin_sqrt(a); }
+
+}  // namespace
+}  // namespace FW_ISA
+}  // namespace fw

@@ -1,0 +1,154 @@
+#include "network.h"
+
+#include <algorithm>
+
+#include "philox.h"
+#include "thread_pool.h"
+
+namespace fw {
+namespace {
+
+// Below this many multiply-adds, about 50 microseconds of one core, a second thread does not repay
+// being woken (8 to 16 microseconds).
+constexpr double kThreadWork = 5e6;
+
+template <class T>
+Buffer<T>& scratch() {
+  thread_local Buffer<T> buffer;
+  return buffer;
+}
+
+}  // namespace
+
+template <class T>
+Network<T>::Network(const std::vector<std::ptrdiff_t>& sizes, const std::vector<int>& activations,
+                    bool softmax, double input_scale, const KernelTable& table, int threads)
+    : table_(&table), softmax_(softmax), input_scale_(T(input_scale)), threads_(threads) {
+  for (std::size_t l = 0; l + 1 < sizes.size(); ++l) {
+    Layer layer = {sizes[l], sizes[l + 1], activations[l], packed_size_, 0};
+    layer.bias = layer.weights + layer.panels() * layer.inputs * kPanel;
+    packed_size_ = layer.bias + layer.panels() * kPanel;
+    widest_ = std::max({widest_, layer.inputs, layer.outputs});
+    layers_.push_back(layer);
+  }
+  parameters_.reserve(std::size_t(packed_size_));
+}
+
+template <class T>
+int Network<T>::threads_for(std::ptrdiff_t rows, int passes) const {
+  if (threads_ <= 1) return 1;
+  const double work = double(rows) * double(packed_size_) * passes;
+  return work < kThreadWork ? 1 : int(std::min(double(threads_), work / kThreadWork + 1));
+}
+
+template <class T>
+void Network<T>::initialize(std::size_t l, std::uint64_t key, double limit) {
+  const Layer& a = layers_[l];
+  const Philox random(key);
+  T* w = parameters_.data() + a.weights;
+  for (std::ptrdiff_t o = 0; o < a.outputs; ++o)
+    for (std::ptrdiff_t k = 0; k < a.inputs; ++k) {
+      const double u = random.uniform(kStreamInitial + l, std::uint64_t(o * a.inputs + k));
+      w[((o / kPanel) * a.inputs + k) * kPanel + o % kPanel] = T((2.0 * u - 1.0) * limit);
+    }
+  std::fill_n(parameters_.data() + a.bias, a.panels() * kPanel, T(0));
+}
+
+template <class T>
+void Network<T>::unpack_weights(std::size_t l, const T* packed, T* to) const {
+  const Layer& a = layers_[l];
+  const T* w = packed + a.weights;
+  for (std::ptrdiff_t o = 0; o < a.outputs; ++o)
+    for (std::ptrdiff_t k = 0; k < a.inputs; ++k)
+      to[o * a.inputs + k] = w[((o / kPanel) * a.inputs + k) * kPanel + o % kPanel];
+}
+
+template <class T>
+void Network<T>::set_weights(std::size_t l, const T* from) {
+  const Layer& a = layers_[l];
+  T* w = parameters_.data() + a.weights;
+  for (std::ptrdiff_t o = 0; o < a.outputs; ++o)
+    for (std::ptrdiff_t k = 0; k < a.inputs; ++k)
+      w[((o / kPanel) * a.inputs + k) * kPanel + o % kPanel] = from[o * a.inputs + k];
+}
+
+template <class T>
+void Network<T>::get_bias(std::size_t l, T* to) const {
+  std::copy_n(parameters_.data() + layers_[l].bias, layers_[l].outputs, to);
+}
+
+template <class T>
+void Network<T>::set_bias(std::size_t l, const T* from) {
+  std::copy_n(from, layers_[l].outputs, parameters_.data() + layers_[l].bias);
+}
+
+template <class T>
+Rows<T> Network<T>::input_rows(const InputView& x, std::ptrdiff_t first, std::ptrdiff_t rows,
+                               const Panels<T>& staged) const {
+  if (x.is_uint8) {
+    const auto* from = static_cast<const std::uint8_t*>(x.data) + first * x.row_stride;
+    kernels().stage_u8({from, nullptr, x.row_stride, kPanel}, rows, x.columns, input_scale_,
+                       staged.out());
+    return staged.rows();
+  }
+  const Rows<T> in_place = {static_cast<const T*>(x.data) + first * x.row_stride, nullptr,
+                            x.row_stride, kPanel};
+  if (!needs_staging(x)) return in_place;
+  kernels().stage(in_place, rows, x.columns, input_scale_, staged.out());
+  return staged.rows();
+}
+
+template <class T>
+void Network<T>::forward(const InputView& x, T* out, std::ptrdiff_t out_stride) const {
+  const std::ptrdiff_t block = std::min(x.rows, kRowBlock);
+  const std::ptrdiff_t blocks = block ? (x.rows + block - 1) / block : 0;
+  const bool staging = needs_staging(x);
+  const std::size_t size = Panels<T>::size(block, widest_);
+  const Kernels<T>& k = kernels();
+  auto task = [&](std::ptrdiff_t b) {
+    // each thread's own, and no smaller than any network needed before: see arena.h
+    T* memory = scratch<T>().reserve(size * 3);
+    const std::ptrdiff_t first = b * block, rows = std::min(block, x.rows - first);
+    const Panels<T> hidden[2] = {{memory, block}, {memory + size, block}};
+    Rows<T> in = input_rows(x, first, rows, {staging ? memory + 2 * size : nullptr, block});
+    for (std::size_t l = 0; l < layers_.size(); ++l) {
+      const Layer& a = layers_[l];
+      const bool last = l + 1 == layers_.size();
+      const RowsOut<T> y = last ? RowsOut<T>{out + first * out_stride, out_stride, kPanel, false}
+                                : hidden[l % 2].out();
+      k.dense[a.activation]({in, rows, a.inputs, parameters_.data() + a.weights,
+                             parameters_.data() + a.bias, a.outputs, y, {}});
+      if (last && softmax_) k.softmax(y, rows, a.outputs, nullptr, nullptr);
+      in = hidden[l % 2].rows();
+    }
+  };
+  parallel_for(blocks, threads_for(x.rows, 1), task);
+}
+
+template <class T>
+void Network<T>::activations(const InputView& x, T* const* outs) const {
+  const Kernels<T>& k = kernels();
+  Buffer<T> staged;
+  staged.reserve(Panels<T>::size(kRowBlock, x.columns));
+  for (std::ptrdiff_t first = 0; first < x.rows; first += kRowBlock) {
+    const std::ptrdiff_t rows = std::min(kRowBlock, x.rows - first);
+    const Rows<T> in = input_rows(x, first, rows, {staged.data(), kRowBlock});
+    for (std::ptrdiff_t r = 0; r < rows; ++r)
+      for (std::ptrdiff_t c = 0; c < x.columns; ++c)
+        outs[0][(first + r) * x.columns + c] =
+            in.base[r * in.row_stride + (c / kPanel) * in.panel_stride + c % kPanel];
+    for (std::size_t l = 0; l < layers_.size(); ++l) {
+      const Layer& a = layers_[l];
+      const Rows<T> from = {outs[l] + first * a.inputs, nullptr, a.inputs, kPanel};
+      const RowsOut<T> to = {outs[l + 1] + first * a.outputs, a.outputs, kPanel, false};
+      k.dense[a.activation]({from, rows, a.inputs, parameters_.data() + a.weights,
+                             parameters_.data() + a.bias, a.outputs, to, {}});
+      if (l + 1 == layers_.size() && softmax_) k.softmax(to, rows, a.outputs, nullptr, nullptr);
+    }
+  }
+}
+
+template class Network<float>;
+template class Network<double>;
+
+}  // namespace fw

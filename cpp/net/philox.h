@@ -1,0 +1,53 @@
+// Philox4x32-10, the counter-based generator of Salmon, Moraes, Dror and Shaw, "Parallel random
+// numbers: as easy as 1, 2, 3" (SC 2011): the i-th number of a stream is a function of (key, stream,
+// i) alone, so that no thread or order of calls can change it.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+namespace fw {
+
+class Philox {
+ public:
+  explicit Philox(std::uint64_t key) : key_(key) {}
+
+  // four 32-bit words for counter i of a stream
+  std::array<std::uint32_t, 4> block(std::uint64_t stream, std::uint64_t i) const {
+    std::array<std::uint32_t, 4> c = {std::uint32_t(i), std::uint32_t(i >> 32),
+                                      std::uint32_t(stream), std::uint32_t(stream >> 32)};
+    std::uint32_t k0 = std::uint32_t(key_), k1 = std::uint32_t(key_ >> 32);
+    for (int round = 0; round < 10; ++round) {
+      const std::uint64_t p0 = std::uint64_t(0xD2511F53u) * c[0];
+      const std::uint64_t p1 = std::uint64_t(0xCD9E8D57u) * c[2];
+      c = {std::uint32_t(p1 >> 32) ^ c[1] ^ k0, std::uint32_t(p1),
+           std::uint32_t(p0 >> 32) ^ c[3] ^ k1, std::uint32_t(p0)};
+      k0 += 0x9E3779B9u;
+      k1 += 0xBB67AE85u;
+    }
+    return c;
+  }
+
+  std::uint64_t word(std::uint64_t stream, std::uint64_t i) const {
+    const auto b = block(stream, i >> 1);
+    return i & 1 ? (std::uint64_t(b[3]) << 32 | b[2]) : (std::uint64_t(b[1]) << 32 | b[0]);
+  }
+
+  // in [0, 1), a multiple of 2^-53
+  double uniform(std::uint64_t stream, std::uint64_t i) const {
+    return double(word(stream, i) >> 11) * 0x1p-53;
+  }
+
+  // in [0, n): Lemire's multiplication; its bias, below n / 2^64, is left in
+  std::uint64_t below(std::uint64_t stream, std::uint64_t i, std::uint64_t n) const {
+    return std::uint64_t((unsigned __int128)(word(stream, i)) * n >> 64);
+  }
+
+ private:
+  std::uint64_t key_;
+};
+
+// Streams: what a number is drawn for. The low half tells one use from the next.
+constexpr std::uint64_t kStreamInitial = 1ull << 32, kStreamShuffle = 2ull << 32;
+
+}  // namespace fw

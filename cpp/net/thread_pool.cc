@@ -1,0 +1,130 @@
+#include "thread_pool.h"
+
+#include <atomic>
+#include <cstdint>
+#include <mutex>
+#include <thread>
+
+#if defined(__unix__) || defined(__APPLE__)
+#include <pthread.h>
+#endif
+
+namespace fw {
+namespace {
+
+inline void pause() {
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+constexpr int kSpins = 2000;  // some ten microseconds, about what waking a sleeper takes
+
+class Pool {
+ public:
+  void run(std::ptrdiff_t tasks, int threads, TaskFunction function, void* context) {
+    std::unique_lock<std::mutex> lock(busy_, std::try_to_lock);
+    if (!lock) {
+      for (std::ptrdiff_t i = 0; i < tasks; ++i) function(context, i);
+      return;
+    }
+    start(threads - 1);
+    function_ = function;
+    context_ = context;
+    tasks_ = tasks;
+    limit_ = std::uint32_t(threads - 1);
+    next_.store(0, std::memory_order_relaxed);
+    state_.store(kOpen, std::memory_order_release);
+    generation_.fetch_add(1, std::memory_order_seq_cst);
+    generation_.notify_all();
+    work();
+    // no one may enter from here on; those inside finish the task they have
+    state_.fetch_and(~kOpen, std::memory_order_acq_rel);
+    while (state_.load(std::memory_order_acquire) & kInside) pause();
+  }
+
+ private:
+  // state: open bit, how many workers have entered this job, how many are inside now
+  static constexpr std::uint64_t kOpen = 1ull << 63, kEntered = 1ull << 32, kInside = 0xffffffffull;
+
+  void start(int workers) {
+    for (; started_ < workers; ++started_) std::thread([this] { serve(); }).detach();
+  }
+
+  void work() {
+    for (;;) {
+      const std::ptrdiff_t task = next_.fetch_add(1, std::memory_order_relaxed);
+      if (task >= tasks_) return;
+      function_(context_, task);
+    }
+  }
+
+  bool enter() {
+    std::uint64_t s = state_.load(std::memory_order_acquire);
+    do {
+      if (!(s & kOpen) || ((s & ~kOpen) >> 32) >= limit_) return false;
+    } while (!state_.compare_exchange_weak(s, s + kEntered + 1, std::memory_order_acq_rel,
+                                           std::memory_order_acquire));
+    return true;
+  }
+
+  void serve() {
+    std::uint32_t seen = generation_.load(std::memory_order_acquire) - 1;
+    for (;;) {
+      for (int i = 0; i < kSpins && generation_.load(std::memory_order_acquire) == seen; ++i)
+        pause();
+      generation_.wait(seen, std::memory_order_acquire);
+      seen = generation_.load(std::memory_order_acquire);
+      if (!enter()) continue;
+      work();
+      state_.fetch_sub(1, std::memory_order_acq_rel);
+    }
+  }
+
+  std::mutex busy_;
+  int started_ = 0;
+  TaskFunction function_ = nullptr;
+  void* context_ = nullptr;
+  std::ptrdiff_t tasks_ = 0;
+  std::atomic<std::uint32_t> limit_{0};
+  alignas(128) std::atomic<std::ptrdiff_t> next_{0};
+  alignas(128) std::atomic<std::uint64_t> state_{0};
+  alignas(128) std::atomic<std::uint32_t> generation_{0};
+};
+
+std::atomic<Pool*> g_pool{nullptr};
+
+// Never destroyed: its sleeping workers hold nothing, and the process may end at any time. After a
+// fork the child has none of the workers, and takes a fresh pool.
+Pool& pool() {
+  Pool* p = g_pool.load(std::memory_order_acquire);
+  if (p) return *p;
+  static std::mutex making;
+  std::lock_guard<std::mutex> lock(making);
+  p = g_pool.load(std::memory_order_acquire);
+  if (!p) {
+#if defined(__unix__) || defined(__APPLE__)
+    static bool registered = false;
+    if (!registered) pthread_atfork(nullptr, nullptr, [] { g_pool.store(new Pool); });
+    registered = true;
+#endif
+    p = new Pool;
+    g_pool.store(p, std::memory_order_release);
+  }
+  return *p;
+}
+
+}  // namespace
+
+void parallel_for(std::ptrdiff_t tasks, int threads, TaskFunction function, void* context) {
+  if (threads > tasks) threads = int(tasks);
+  if (threads <= 1) {
+    for (std::ptrdiff_t i = 0; i < tasks; ++i) function(context, i);
+  } else {
+    pool().run(tasks, threads, function, context);
+  }
+}
+
+}  // namespace fw

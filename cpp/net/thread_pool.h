@@ -1,0 +1,22 @@
+// A small pool. Workers start on first use, spin for some microseconds after a job and then sleep;
+// tasks are handed out one by one from a counter, so that a thread that was not scheduled holds up
+// nobody: the caller does what the workers have not begun.
+#pragma once
+
+#include <cstddef>
+
+namespace fw {
+
+using TaskFunction = void (*)(void* context, std::ptrdiff_t task);
+
+// Runs tasks 0 .. tasks-1 on up to `threads` threads, the caller among them, and returns when all
+// are done. Tasks must not throw. While another thread has the pool, runs them all itself.
+void parallel_for(std::ptrdiff_t tasks, int threads, TaskFunction function, void* context);
+
+template <class F>
+void parallel_for(std::ptrdiff_t tasks, int threads, F& f) {
+  parallel_for(
+      tasks, threads, [](void* c, std::ptrdiff_t task) { (*static_cast<F*>(c))(task); }, &f);
+}
+
+}  // namespace fw

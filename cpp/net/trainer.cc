@@ -1,0 +1,355 @@
+#include "trainer.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <numeric>
+
+#include "philox.h"
+#include "thread_pool.h"
+
+namespace fw {
+namespace {
+
+constexpr std::ptrdiff_t kInputChunk = 256;  // inputs of the first layer to a task of phase 2
+constexpr auto kPollEvery = std::chrono::milliseconds(50);
+
+std::ptrdiff_t round_up(std::ptrdiff_t n, std::ptrdiff_t to) { return (n + to - 1) / to * to; }
+
+}  // namespace
+
+template <class T>
+Trainer<T>::Trainer(Network<T>& network, int loss, std::ptrdiff_t batch)
+    : network_(network), loss_(loss), batch_(batch), capacity_(round_up(batch, kPanel)) {
+  const auto room = [&](std::ptrdiff_t n) {
+    auto buffer = std::make_unique<Buffer<T>>();
+    if (n) buffer->reserve(Panels<T>::size(capacity_, n));
+    return buffer;
+  };
+  const auto& layers = network.layers();
+  for (std::size_t l = 0; l < layers.size(); ++l) {
+    const bool last = l + 1 == layers.size();
+    outputs_.push_back(room(layers[l].outputs));
+    // the losses read the output layer's sums; so does a derivative that is a function of them
+    sums_.push_back(
+        room(last || kernels().derivative_from_z[layers[l].activation] ? layers[l].outputs : 0));
+    deltas_.push_back(room(layers[l].outputs));
+    transposed_.push_back(std::make_unique<Buffer<T>>());
+  }
+  targets_.reserve(Panels<T>::size(capacity_, layers.back().outputs));
+  for (Buffer<T>* b : {&row_loss_, &scale_, &weight_, &row_max_, &log_sum_})
+    b->reserve(std::size_t(capacity_));
+  pointers_.reserve(std::size_t(capacity_));
+}
+
+template <class T>
+void Trainer<T>::transpose_all(bool first_layer) {
+  const auto& layers = network_.layers();
+  for (std::size_t l = first_layer ? 0 : 1; l < layers.size(); ++l) {
+    const Layer& a = layers[l];
+    T* to = transposed_[l]->reserve(Panels<T>::size(a.outputs, a.inputs));
+    for (std::ptrdiff_t p = 0; p < a.panels(); ++p)
+      kernels().transpose(network_.parameters() + a.weights, a.inputs, a.outputs, p, to);
+  }
+}
+
+// The batch's weights, their sum and each row's share. False if the sum is 0: nothing to learn.
+template <class T>
+bool Trainer<T>::weigh(const Data& data, const std::int64_t* index, std::ptrdiff_t first,
+                       Batch* batch) {
+  batch->total_weight = T(batch->rows);
+  if (data.weights) {
+    for (std::ptrdiff_t r = 0; r < batch->rows; ++r)
+      weight_.data()[r] = data.weights[index ? index[first + r] : first + r];
+    batch->total_weight = kernels().sum(weight_.data(), nullptr, batch->rows);
+    if (batch->total_weight == T(0)) return false;
+  }
+  for (std::ptrdiff_t r = 0; r < batch->rows; ++r)
+    scale_.data()[r] = (data.weights ? weight_.data()[r] : T(1)) / batch->total_weight;
+  return true;
+}
+
+// Where the first layer finds the batch's rows: in the caller's array, by pointers if shuffled, or
+// staged there by rows_pass.
+template <class T>
+void Trainer<T>::point(const Data& data, const std::int64_t* index, std::ptrdiff_t first,
+                       Batch* batch) {
+  const InputView& x = data.x;
+  const std::size_t size = x.is_uint8 ? 1 : sizeof(T);
+  const auto* base = static_cast<const char*>(x.data);
+  for (std::ptrdiff_t r = 0; r < batch->rows; ++r)
+    pointers_.data()[r] =
+        base + (index ? index[first + r] : first + r) * x.row_stride * std::ptrdiff_t(size);
+  if (network_.needs_staging(x)) {
+    staged_.reserve(Panels<T>::size(capacity_, x.columns));
+    batch->input = Panels<T>{staged_.data(), capacity_}.rows();
+  } else {
+    batch->input = {nullptr, reinterpret_cast<const T* const*>(pointers_.data()), 0, kPanel};
+  }
+}
+
+template <class T>
+void Trainer<T>::load_targets(const Data& data, const std::int64_t* index, std::ptrdiff_t first,
+                              std::ptrdiff_t from, std::ptrdiff_t rows) {
+  const std::ptrdiff_t outputs = network_.layers().back().outputs;
+  for (std::ptrdiff_t r = from; r < from + rows; ++r) {
+    const std::ptrdiff_t i = index ? index[first + r] : first + r;
+    for (std::ptrdiff_t p = 0; p < panels_of(outputs); ++p) {
+      T* to = targets_.data() + (p * capacity_ + r) * kPanel;
+      for (std::ptrdiff_t j = 0; j < kPanel; ++j) {
+        const std::ptrdiff_t o = p * kPanel + j;
+        if (data.targets.labels)
+          to[j] = data.targets.labels[i] == o ? T(1) : T(0);
+        else
+          to[j] = o < outputs ? data.targets.values[i * outputs + o] : T(0);
+      }
+    }
+  }
+}
+
+template <class T>
+void Trainer<T>::rows_pass(const Data& data, const std::int64_t* index, std::ptrdiff_t first,
+                           const Batch& batch, std::ptrdiff_t from, std::ptrdiff_t rows,
+                           bool backward) {
+  const Kernels<T>& k = kernels();
+  const auto& layers = network_.layers();
+  Rows<T> in = batch.input;
+  if (network_.needs_staging(data.x)) {
+    const RowsOut<T> to = Panels<T>{staged_.data(), capacity_}.out(from);
+    const std::ptrdiff_t columns = data.x.columns;
+    if (data.x.is_uint8)
+      k.stage_u8({nullptr, reinterpret_cast<const std::uint8_t* const*>(pointers_.data()) + from,
+                  0, kPanel}, rows, columns, network_.input_scale(), to);
+    else
+      k.stage({nullptr, reinterpret_cast<const T* const*>(pointers_.data()) + from, 0, kPanel},
+              rows, columns, network_.input_scale(), to);
+    in.base += from * kPanel;
+  } else {
+    in.pointers += from;
+  }
+  for (std::size_t l = 0; l < layers.size(); ++l) {
+    const Layer& a = layers[l];
+    k.dense[a.activation]({in, rows, a.inputs, network_.parameters() + a.weights,
+                           network_.parameters() + a.bias, a.outputs, output(l).out(from),
+                           sum(l).out(from)});
+    in = output(l).rows(from);
+  }
+  const std::size_t last = layers.size() - 1;
+  const std::ptrdiff_t outputs = layers[last].outputs;
+  const bool softmax = network_.softmax();
+  if (softmax)
+    k.softmax(output(last).out(from), rows, outputs, row_max_.data() + from,
+              log_sum_.data() + from);
+  load_targets(data, index, first, from, rows);
+  const Panels<T> targets = {targets_.data(), capacity_};
+  k.loss[loss_]({sum(last).rows(from), output(last).rows(from), targets.rows(from), rows, outputs,
+                 softmax ? row_max_.data() + from : nullptr,
+                 softmax ? log_sum_.data() + from : nullptr, scale_.data() + from,
+                 row_loss_.data() + from, backward ? delta(last).out(from) : RowsOut<T>{}});
+  if (!backward) return;
+  const auto below = [&](std::size_t l) {
+    return (k.derivative_from_z[layers[l].activation] ? sum(l) : output(l)).rows(from);
+  };
+  if (!network_.table().loss_info[loss_].fused) {
+    if (softmax)
+      k.softmax_backward(output(last).rows(from), rows, outputs, delta(last).out(from));
+    else
+      k.derivative[layers[last].activation](below(last), rows, outputs, delta(last).out(from));
+  }
+  for (std::size_t l = last; l > 0; --l)
+    k.dense_backward[layers[l - 1].activation](
+        {delta(l).rows(from), rows, layers[l].outputs, transposed_[l]->data(), layers[l].inputs,
+         delta(l - 1).out(from), below(l - 1)});
+}
+
+// Phase 2: into the parameters by the optimizer or, if packed is given, the gradients there.
+template <class T>
+void Trainer<T>::update(const Batch& batch, const OptimizerState& optimizer, const Step<T>& step,
+                        T* packed) {
+  constexpr std::ptrdiff_t kPair = 2;
+  const auto& layers = network_.layers();
+  // task numbers run over layers, pairs of panels and, in the first layer, chunks of inputs: a
+  // deeper layer's task has its panels whole, since it transposes them when they are done
+  const std::ptrdiff_t chunks = (layers[0].inputs + kInputChunk - 1) / kInputChunk;
+  std::ptrdiff_t tasks = 0;
+  for (std::size_t l = 0; l < layers.size(); ++l)
+    tasks += (layers[l].panels() + kPair - 1) / kPair * (l ? 1 : chunks);
+  auto task = [&](std::ptrdiff_t t) {
+    std::size_t l = 0;
+    for (;; ++l) {
+      const std::ptrdiff_t n = (layers[l].panels() + kPair - 1) / kPair * (l ? 1 : chunks);
+      if (t < n) break;
+      t -= n;
+    }
+    const Layer& a = layers[l];
+    const std::ptrdiff_t panel = (l ? t : t / chunks) * kPair;
+    const std::ptrdiff_t first = l ? 0 : t % chunks * kInputChunk;
+    GradientArgs<T> g = {};
+    g.x = l ? output(l - 1).rows() : batch.input;
+    g.dz = delta(l).rows();
+    g.rows = batch.rows;
+    g.inputs = a.inputs;
+    g.panel = panel;
+    g.panels = std::min(kPair, a.panels() - panel);
+    g.first = first;
+    g.last = l ? a.inputs : std::min(a.inputs, first + kInputChunk);
+    if (packed) {
+      g.gradient = packed + a.weights;
+      g.gradient_bias = packed + a.bias;
+      kernels().dense_gradient(g);
+      return;
+    }
+    g.weights = network_.parameters() + a.weights;
+    g.bias = network_.parameters() + a.bias;
+    for (int s = 0; s < network_.table().optimizer_info[optimizer.kind].slots; ++s) {
+      g.slots[s] = static_cast<T*>(optimizer.slots[s]) + a.weights;
+      g.slots_bias[s] = static_cast<T*>(optimizer.slots[s]) + a.bias;
+    }
+    g.step = &step;
+    kernels().dense_update[optimizer.kind](g);
+    if (l)
+      for (std::ptrdiff_t p = panel; p < panel + g.panels; ++p)
+        kernels().transpose(network_.parameters() + a.weights, a.inputs, a.outputs, p,
+                            transposed_[l]->data());
+  };
+  parallel_for(tasks, network_.threads_for(batch.rows, 1), task);
+}
+
+template <class T>
+std::ptrdiff_t Trainer<T>::count_correct(std::ptrdiff_t rows) const {
+  const std::ptrdiff_t outputs = network_.layers().back().outputs;
+  const T* y = outputs_.back()->data();
+  const T* t = targets_.data();
+  const auto best = [&](const T* v, std::ptrdiff_t r) {
+    if (outputs == 1) return std::ptrdiff_t(v[r * kPanel] > T(0.5));
+    std::ptrdiff_t b = 0;
+    T most = v[r * kPanel];
+    for (std::ptrdiff_t o = 1; o < outputs; ++o) {
+      const T e = v[(o / kPanel * capacity_ + r) * kPanel + o % kPanel];
+      if (e > most) most = e, b = o;
+    }
+    return b;
+  };
+  std::ptrdiff_t n = 0;
+  for (std::ptrdiff_t r = 0; r < rows; ++r) n += best(y, r) == best(t, r);
+  return n;
+}
+
+// Rows to a task of phase 1: whole tiles, and some tasks to each thread.
+static std::ptrdiff_t task_rows(std::ptrdiff_t rows, int threads) {
+  return std::clamp(round_up((rows + 2 * threads - 1) / (2 * threads), kPanel),
+                    std::ptrdiff_t(kPanel), kRowBlock);
+}
+
+template <class T>
+EpochResult Trainer<T>::epoch(
+    const Data& data, const OptimizerState& optimizer, const std::uint64_t* key,
+    std::uint64_t epoch, const std::function<bool(std::ptrdiff_t, const EpochResult&)>& poll) {
+  const std::ptrdiff_t n = data.x.rows;
+  const std::int64_t* index = nullptr;
+  if (key) {  // Fisher and Yates, downwards
+    order_.resize(std::size_t(n));
+    std::iota(order_.begin(), order_.end(), std::int64_t(0));
+    const Philox random(*key);
+    for (std::ptrdiff_t i = n - 1; i > 0; --i)
+      std::swap(order_[std::size_t(i)],
+                order_[random.below(kStreamShuffle + epoch, std::uint64_t(i), std::uint64_t(i) + 1)]);
+    index = order_.data();
+  }
+  transpose_all(false);
+  EpochResult result;
+  double weight = 0, loss = 0;
+  auto polled = std::chrono::steady_clock::now();
+  for (std::ptrdiff_t first = 0; first < n; first += batch_) {
+    Batch batch = {std::min(batch_, n - first), T(0), {}};
+    if (weigh(data, index, first, &batch)) {
+      point(data, index, first, &batch);
+      const int threads = network_.threads_for(batch.rows, 2);
+      const std::ptrdiff_t block = task_rows(batch.rows, threads);
+      auto rows_task = [&](std::ptrdiff_t b) {
+        rows_pass(data, index, first, batch, b * block, std::min(block, batch.rows - b * block),
+                  true);
+      };
+      parallel_for((batch.rows + block - 1) / block, threads, rows_task);
+      Step<T> step;
+      kernels().prepare[optimizer.kind](optimizer.hyper, optimizer.memo, &step);
+      update(batch, optimizer, step, nullptr);
+      const T total = kernels().sum(row_loss_.data(), data.weights ? weight_.data() : nullptr,
+                                    batch.rows);
+      loss += double(total);
+      weight += double(batch.total_weight);
+      result.loss = loss / weight;
+      result.correct += count_correct(batch.rows);
+    }
+    result.rows += batch.rows;
+    const auto now = std::chrono::steady_clock::now();
+    if (now - polled > kPollEvery) {
+      polled = now;
+      if (!poll(result.rows, result)) break;
+    }
+  }
+  result.finite = std::isfinite(result.loss);
+  return result;
+}
+
+template <class T>
+double Trainer<T>::gradients(const Data& data, T* packed, T* input_gradient) {
+  const auto& layers = network_.layers();
+  std::fill_n(packed, network_.packed_size(), T(0));
+  Batch batch = {data.x.rows, T(0), {}};
+  if (batch.rows == 0 || !weigh(data, nullptr, 0, &batch)) {
+    if (input_gradient) std::fill_n(input_gradient, data.x.rows * data.x.columns, T(0));
+    return batch.rows ? 0.0 : std::nan("");
+  }
+  transpose_all(input_gradient != nullptr);
+  point(data, nullptr, 0, &batch);
+  const Layer& a = layers[0];
+  auto rows_task = [&](std::ptrdiff_t b) {
+    const std::ptrdiff_t from = b * kRowBlock, rows = std::min(kRowBlock, batch.rows - from);
+    rows_pass(data, nullptr, 0, batch, from, rows, true);
+    if (!input_gradient) return;
+    const RowsOut<T> to = {input_gradient + from * a.inputs, a.inputs, kPanel, false};
+    // the derivative of identity reads nothing that matters, but its rows must be there to be read
+    kernels().dense_backward[act_identity]({delta(0).rows(from), rows, a.outputs,
+                                            transposed_[0]->data(), a.inputs, to,
+                                            {transposed_[0]->data(), nullptr, 0, 0}});
+    for (std::ptrdiff_t i = from * a.inputs; i < (from + rows) * a.inputs; ++i)
+      input_gradient[i] *= network_.input_scale();
+  };
+  parallel_for((batch.rows + kRowBlock - 1) / kRowBlock, network_.threads_for(batch.rows, 2),
+               rows_task);
+  update(batch, {}, {}, packed);
+  return double(kernels().sum(row_loss_.data(), data.weights ? weight_.data() : nullptr,
+                              batch.rows) / batch.total_weight);
+}
+
+template <class T>
+EpochResult Trainer<T>::evaluate(const Data& data) {
+  EpochResult result;
+  const std::ptrdiff_t n = data.x.rows;
+  Buffer<T> all;
+  all.reserve(std::size_t(n));
+  for (std::ptrdiff_t first = 0; first < n; first += batch_) {
+    Batch batch = {std::min(batch_, n - first), T(0), {}};
+    point(data, nullptr, first, &batch);
+    auto rows_task = [&](std::ptrdiff_t b) {
+      rows_pass(data, nullptr, first, batch, b * kRowBlock,
+                std::min(kRowBlock, batch.rows - b * kRowBlock), false);
+    };
+    parallel_for((batch.rows + kRowBlock - 1) / kRowBlock, network_.threads_for(batch.rows, 1),
+                 rows_task);
+    std::copy_n(row_loss_.data(), batch.rows, all.data() + first);
+    result.correct += count_correct(batch.rows);
+    result.rows += batch.rows;
+  }
+  const T total = kernels().sum(all.data(), data.weights, n);
+  const T weight = data.weights ? kernels().sum(data.weights, nullptr, n) : T(n);
+  result.loss = n ? double(total / weight) : std::nan("");
+  result.finite = std::isfinite(result.loss);
+  return result;
+}
+
+template class Trainer<float>;
+template class Trainer<double>;
+
+}  // namespace fw

@@ -1,0 +1,208 @@
+"""Arguments checked and converted: the one place where an array is copied, and the sentences.
+
+Every function returns what the compiled core takes, or raises one sentence that says what was
+expected and what was found, before anything is changed.
+"""
+
+import operator
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Array = NDArray[Any]
+
+
+def choice(name: str, value: object, allowed: Sequence[str]) -> str:
+    """Return `value` if it is one of `allowed`; else say which there are, the near ones first."""
+    if not isinstance(value, str):
+        raise TypeError(f"{name}: expected a name, found {value!r}")
+    if value in allowed:
+        return value
+    from difflib import get_close_matches
+
+    near = get_close_matches(value.lower(), allowed, n=3)
+    hint = f"did you mean {' or '.join(repr(n) for n in near)}? " if near else ""
+    raise ValueError(
+        f"{name}: found {value!r}, {hint}expected one of {', '.join(repr(a) for a in allowed)}"
+    )
+
+
+def whole(name: str, value: object, low: int, high: int | None = None) -> int:
+    """Return `value` as an int of at least `low` and at most `high`."""
+    try:
+        if isinstance(value, (bool, np.bool_)):
+            raise TypeError
+        n = operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        raise TypeError(f"{name}: expected a whole number, found {value!r}") from None
+    if n < low or (high is not None and n > high):
+        limits = f"at least {low}" if high is None else f"{low} to {high}"
+        raise ValueError(f"{name}: expected {limits}, found {n}")
+    return n
+
+
+def layer_sizes(sizes: object, itemsize: int) -> tuple[int, ...]:
+    """Return sizes as a tuple of at least two positive ints whose parameters fit the memory."""
+    if isinstance(sizes, (str, bytes)) or not isinstance(sizes, (Iterable, np.ndarray)):
+        raise TypeError(f"sizes: expected a sequence of whole numbers, found {sizes!r}")
+    checked = tuple(whole(f"sizes[{i}]", n, 1) for i, n in enumerate(sizes))
+    if len(checked) < 2:
+        raise ValueError(f"sizes: expected at least 2 (inputs and outputs), found {len(checked)}")
+    needed = itemsize * sum(
+        (o + 15) // 16 * 16 * (i + 1) for i, o in zip(checked, checked[1:], strict=False)
+    )
+    limit = _memory()
+    if needed > limit:
+        raise ValueError(
+            f"sizes: expected parameters that fit this machine's {limit:,} bytes of memory, "
+            f"found {needed:,} bytes for {checked}"
+        )
+    return checked
+
+
+def _memory() -> int:
+    import os
+
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return 1 << 46
+
+
+def dtype(value: object) -> np.dtype[Any]:
+    """Return float32 or float64 as a NumPy dtype."""
+    try:
+        d = np.dtype(value)  # type: ignore[call-overload]
+    except TypeError:
+        raise TypeError(f"dtype: expected float32 or float64, found {value!r}") from None
+    if d not in (np.dtype(np.float32), np.dtype(np.float64)) or not d.isnative:
+        raise ValueError(f"dtype: expected float32 or float64, found {d}")
+    return d
+
+
+def real_array(name: str, value: object) -> Array:
+    """Return value as an array of real numbers, not yet converted."""
+    try:
+        a = np.asarray(value)
+    except ValueError:
+        raise ValueError(f"{name}: expected numbers, found rows of unequal length") from None
+    if a.dtype.kind not in "fiub":
+        raise TypeError(f"{name}: expected real numbers, found an array of dtype {a.dtype}")
+    return a
+
+
+def inputs(x: ArrayLike, n: int, want: np.dtype[Any], *, copy: bool | None = None) -> Array:
+    """Return x as (rows, n) of the wanted dtype or uint8 with unit stride in the rows.
+
+    An array that is such, aligned, comes back as a view of itself, whatever its row stride;
+    anything else is converted, once, here; with ``copy=False`` that is a ValueError.
+    """
+    a = real_array("x", x)
+    if a.ndim not in (1, 2) or a.shape[-1] != n:
+        raise ValueError(f"x: expected shape ({n},) or (rows, {n}), found {a.shape}")
+    if a.ndim == 1:
+        a = a[np.newaxis, :]
+    rows, item = a.shape[0], a.itemsize
+    fits = (
+        a.dtype in (want, np.dtype(np.uint8))
+        and a.flags.aligned
+        and (n == 1 or a.strides[1] == item)
+        and (rows < 2 or a.strides[0] % item == 0)
+    )
+    if fits and not (copy is True):
+        return a
+    if copy is False:
+        raise ValueError(
+            f"x: expected, with copy=False, an aligned array of {want} or uint8 with unit stride "
+            f"in its rows, found {a.dtype} with strides {a.strides}"
+        )
+    return np.array(a, want if a.dtype != np.uint8 else np.uint8, order="C", copy=True)
+
+
+def targets(
+    y: ArrayLike, rows: int, n: int, want: np.dtype[Any], loss: str, what: str = "y"
+) -> tuple[NDArray[np.int64] | None, Array | None]:
+    """Return (labels, None) or (None, values): class labels (rows,) or values (rows, n)."""
+    a = real_array(what, y)
+    if a.ndim == 0:
+        a = a[np.newaxis]
+    if a.ndim == 1 and n == 1:
+        a = a[:, np.newaxis]
+    if a.ndim == 1 and a.shape[0] == rows and n > 1:
+        return _labels(a, n, what), None
+    if a.ndim != 2 or a.shape != (rows, n):
+        labels = f"({rows},) of class labels or " if n > 1 else f"({rows},) or "
+        raise ValueError(f"{what}: expected shape {labels}({rows}, {n}), found {a.shape}")
+    values = np.ascontiguousarray(a, want)
+    if not np.isfinite(values).all():
+        row = int(np.flatnonzero(~np.isfinite(values).all(axis=1))[0])
+        raise ValueError(f"{what}: expected finite values, found {values[row]} in row {row}")
+    if loss == "cross_entropy":
+        bad = (values < 0).any(axis=1) | (np.abs(values.sum(axis=1) - 1) > 1e-3)
+        if bad.any():
+            row = int(np.flatnonzero(bad)[0])
+            raise ValueError(
+                f"{what}: expected, for cross_entropy, class labels or rows of probabilities that "
+                f"sum to 1, found {values[row]} in row {row}"
+            )
+    elif loss == "binary_cross_entropy" and ((values < 0) | (values > 1)).any():
+        found = values[(values < 0) | (values > 1)][0]
+        raise ValueError(
+            f"{what}: expected, for binary_cross_entropy, values from 0 to 1, found {found}"
+        )
+    return None, values
+
+
+def _labels(a: Array, n: int, what: str) -> NDArray[np.int64]:
+    if a.dtype.kind == "f":
+        bad = ~np.isfinite(a) | (a != np.floor(a))
+        if bad.any():
+            raise ValueError(
+                f"{what}: expected whole class labels from 0 to {n - 1}, found {a[bad][0]}"
+            )
+    bad = (a < 0) | (a >= n)
+    if bad.any():
+        raise ValueError(f"{what}: expected class labels from 0 to {n - 1}, found {a[bad][0]}")
+    return np.ascontiguousarray(a, np.int64)
+
+
+def sample_weights(w: ArrayLike | None, rows: int, want: np.dtype[Any]) -> Array | None:
+    """Return weights as (rows,) of the wanted dtype: finite, at least 0, not all 0."""
+    if w is None:
+        return None
+    a = real_array("sample_weight", w)
+    if a.shape != (rows,):
+        raise ValueError(f"sample_weight: expected shape ({rows},), found {a.shape}")
+    a = np.ascontiguousarray(a, want)
+    if not np.isfinite(a).all() or (a < 0).any():
+        found = a[~np.isfinite(a) | (a < 0)][0]
+        raise ValueError(f"sample_weight: expected finite weights of at least 0, found {found}")
+    if rows and not a.any():
+        raise ValueError("sample_weight: expected a weight above 0, found only zeros")
+    return a
+
+
+def key(rng: object) -> int:
+    """Return the 64-bit key of our own generator for whatever numpy.random.default_rng takes."""
+    if isinstance(rng, (bool, np.bool_, float, str, bytes)):
+        raise TypeError(f"rng: expected None, whole numbers or a NumPy generator, found {rng!r}")
+    if isinstance(rng, np.random.Generator):
+        rng = rng.bit_generator
+    if isinstance(rng, np.random.BitGenerator):
+        high, low = (int(v) & 0xFFFFFFFF for v in rng.random_raw(2))
+        return high << 32 | low
+    try:
+        seed = rng if isinstance(rng, np.random.SeedSequence) else np.random.SeedSequence(rng)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"rng: expected None, whole numbers of at least 0 or a NumPy generator, found {rng!r}"
+        ) from None
+    # fixed for all versions of NumPy by its compatibility policy (NEP 19)
+    return int(seed.generate_state(1, np.uint64)[0])
+
+
+def output_kind(output: str) -> Literal["classifier", "regressor"]:
+    """Return what predict and score make of a network with this output."""
+    return "classifier" if output in ("softmax", "sigmoid") else "regressor"

@@ -1,0 +1,149 @@
+"""Networks as safetensors files."""
+
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+
+if TYPE_CHECKING:
+    from .network import Network
+
+FORMAT_VERSION = 1
+# one entry, since the library writes several in an order that changes from run to run
+_METADATA = "featherweight"
+
+
+def save(network: "Network", path: "str | os.PathLike[str]") -> None:
+    """Write `network` to `path`; see `Network.save`."""
+    import tempfile
+
+    from safetensors.numpy import save as serialize
+
+    tensors: dict[str, Any] = {}
+    for i in range(len(network.sizes) - 1):
+        tensors[f"weights.{i}"] = network.weights[i]
+        tensors[f"biases.{i}"] = network.biases[i]
+    header = {
+        "format_version": FORMAT_VERSION,
+        "sizes": network.sizes,
+        "activation": network.activation,
+        "output": network.output,
+        "dtype": network.dtype.name,
+        "input_scale": network.input_scale.hex(),
+    }
+    content = serialize(tensors, {_METADATA: json.dumps(header, sort_keys=True)})
+    path = os.fspath(path)
+    target = os.path.realpath(path)  # through a link: the file it points to is replaced
+    mode = _mode(target)
+    handle, temporary = tempfile.mkstemp(
+        prefix=f".{os.path.basename(target)}.", suffix=".tmp", dir=os.path.dirname(target)
+    )
+    try:
+        with os.fdopen(handle, "wb") as f:
+            f.write(content)
+            f.flush()
+            os.fsync(f.fileno())
+        os.chmod(temporary, mode)
+        os.replace(temporary, target)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def _mode(target: str) -> int:
+    """Return the permissions of the file to be replaced, or those that a new file would get."""
+    try:
+        return os.stat(target).st_mode & 0o7777
+    except FileNotFoundError:
+        mask = os.umask(0)
+        os.umask(mask)
+        return 0o666 & ~mask
+
+
+def load(
+    path: "str | os.PathLike[str]", *, threads: int | None = None, isa: str | None = None
+) -> "Network":
+    """Read a network that `Network.save` wrote.
+
+    Parameters
+    ----------
+    path : str or path
+    threads, isa
+        As in `Network`.
+
+    Raises
+    ------
+    OSError
+        If the file can't be read.
+    ValueError
+        If it isn't such a file, is truncated, or is of a newer format.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    from .network import Network
+
+    name = os.fspath(path)
+    with open(name, "rb"):
+        pass  # the plain error, with its errno, where there is no such file or it's a folder
+    tensors: dict[str, Any] = {}
+    try:
+        with safe_open(name, framework="np") as f:
+            metadata = f.metadata() or {}
+            for key in f.keys():  # noqa: SIM118 - not a dict
+                tensors[key] = f.get_tensor(key)
+    except (SafetensorError, TypeError, KeyError, AttributeError) as e:
+        raise ValueError(f"{name}: expected a whole safetensors file, found: {e}") from None
+    header = _header(name, metadata)
+    try:
+        network = Network(
+            header["sizes"],
+            header["activation"],
+            header["output"],
+            dtype=header["dtype"],
+            input_scale=float.fromhex(header["input_scale"]),
+            rng=0,
+            threads=threads,
+            isa=isa,
+        )
+    except (KeyError, TypeError, AttributeError) as e:
+        raise ValueError(f"{name}: expected a network's description, found {e!r}") from None
+    except ValueError as e:
+        if str(e).startswith(("isa:", "threads:")):
+            raise
+        raise ValueError(f"{name}: expected a network's description, found {e}") from None
+    layers = range(len(network.sizes) - 1)
+    expected = {f"{kind}.{i}" for kind in ("weights", "biases") for i in layers}
+    if set(tensors) != expected:
+        raise ValueError(
+            f"{name}: expected the tensors {sorted(expected)}, found {sorted(tensors)}"
+        )
+    for i in layers:
+        for kind, to in (("weights", network.weights), ("biases", network.biases)):
+            a = tensors[f"{kind}.{i}"]
+            if a.dtype != network.dtype:
+                raise ValueError(
+                    f"{name}: expected {kind}.{i} of {network.dtype}, found {a.dtype}"
+                )
+            try:
+                to[i] = a
+            except ValueError as e:
+                raise ValueError(f"{name}: {e}") from None
+    return network
+
+
+def _header(name: str, metadata: dict[str, str]) -> dict[str, Any]:
+    try:
+        header = json.loads(metadata[_METADATA])
+        version = header["format_version"]
+    except (KeyError, TypeError, ValueError):
+        raise ValueError(
+            f"{name}: expected a network saved by featherweight, found a safetensors file of "
+            "something else"
+        ) from None
+    if version != FORMAT_VERSION:
+        raise ValueError(
+            f"{name}: expected format version {FORMAT_VERSION}, found {version}: "
+            "a newer featherweight may read it"
+        )
+    assert isinstance(header, dict)
+    return header

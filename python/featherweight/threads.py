@@ -1,0 +1,80 @@
+"""How many threads a network may use."""
+
+import os
+
+_default: int | None = None
+
+
+def _cgroup_limit() -> float:
+    """Return the CPUs that the control group's quota (version 2, then 1) allows, or infinity."""
+    for quota_file, period_file in (
+        ("/sys/fs/cgroup/cpu.max", None),
+        ("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", "/sys/fs/cgroup/cpu/cpu.cfs_period_us"),
+    ):
+        try:
+            with open(quota_file) as f:
+                words = f.read().split()
+            if period_file is not None:
+                with open(period_file) as f:
+                    words.append(f.read())
+            quota, period = float(words[0]), float(words[1])
+        except (OSError, ValueError, IndexError):
+            continue  # no such file, or "max": no limit there
+        if quota > 0 and period > 0:
+            return quota / period
+    return float("inf")
+
+
+def available_threads() -> int:
+    """Return how many threads this process may run at once, by its affinity and its control group."""
+    if hasattr(os, "sched_getaffinity"):
+        cpus = len(os.sched_getaffinity(0))
+    else:
+        cpus = os.cpu_count() or 1
+    return max(1, int(min(float(cpus), _cgroup_limit())))
+
+
+def check_threads(threads: int | None) -> int:
+    """Return `threads` as a positive int, or the default for None."""
+    import operator
+
+    if threads is None:
+        return get_num_threads()
+    try:
+        if isinstance(threads, bool):
+            raise TypeError
+        n = operator.index(threads)
+    except TypeError:
+        raise TypeError(f"threads: expected a whole number, found {threads!r}") from None
+    if not 1 <= n <= 1024:
+        raise ValueError(f"threads: expected 1 to 1024, found {n}")
+    return n
+
+
+def set_num_threads(n: int) -> None:
+    """Set how many threads networks made from now on use by default.
+
+    Parameters
+    ----------
+    n : int
+        1 to 1024. No result depends on it.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `n` isn't a whole number, or isn't from 1 to 1024.
+    """
+    global _default
+    _default = check_threads(n)
+
+
+def get_num_threads() -> int:
+    """Return how many threads networks use by default.
+
+    Returns
+    -------
+    int
+        What `set_num_threads` was given, or else what the process may use (its CPU affinity and
+        its control group's quota), at least 1.
+    """
+    return available_threads() if _default is None else _default
