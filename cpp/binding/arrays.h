@@ -34,7 +34,7 @@ InputView input_view(const py::array& a, std::ptrdiff_t columns) {
   expect(is_uint8 || holds<T>(a), "x: expected the network's dtype or uint8");
   expect(a.ndim() == 2 && a.shape(1) == columns, "x: expected two dimensions, (rows, inputs)");
   const bool walks = a.shape(0) > 1;
-  expect(aligned(a) && (columns < 2 || a.strides(1) == size) && (!walks || a.strides(0) % size == 0),
+  expect(a.shape(0) == 0 || (aligned(a) && (columns < 2 || a.strides(1) == size) && (!walks || a.strides(0) % size == 0)),
          "x: expected an aligned array with unit stride in its rows");
   return {a.data(), is_uint8, a.shape(0), columns, walks ? a.strides(0) / size : columns};
 }

@@ -43,7 +43,8 @@ void forward(CoreNetwork& core, const py::array& x, const py::array& out) {
     const std::ptrdiff_t outputs = net.layers().back().outputs;
     expect(holds<T>(out) && out.writeable() && aligned(out) && out.ndim() == 2 &&
                out.shape(0) == view.rows && out.shape(1) == outputs &&
-               (outputs < 2 || out.strides(1) == std::ptrdiff_t(sizeof(T))) &&
+               (view.rows == 0 || outputs < 2 ||
+                out.strides(1) == std::ptrdiff_t(sizeof(T))) &&
                (view.rows < 2 || out.strides(0) % std::ptrdiff_t(sizeof(T)) == 0),
            "out: expected a writable (rows, outputs) array of the network's dtype");
     auto* to = static_cast<T*>(const_cast<void*>(out.data()));

@@ -45,23 +45,42 @@ template <class T> struct elu {
   static inline V<T> derivative(V<T> y) { return y > splat<T>(0) ? splat<T>(1) : y + splat<T>(1); }
 };
 
-// x times the normal cdf (Hendrycks and Gimpel 2016)
+// what z * (a tail that is 0 there) takes for z, so that -infinity gives -0 and not NaN
+template <class T>
+inline V<T> above_infinity(V<T> z) { return z < splat<T>(T(-1e4)) ? splat<T>(T(-1e4)) : z; }
+
+// x times the normal cdf (Hendrycks and Gimpel 2016); by erfc below 0, where 1 + erf would cancel
 template <class T> struct gelu {
   static constexpr bool from_z = true;
-  static inline V<T> value(V<T> z) { return z * normal_cdf<T>(z, gaussian<T>(z)); }
+  static inline V<T> value(V<T> z) {
+    V<T> second;
+    const V<T> tail = gaussian_factors<T>(z, &second) * tail_ratio<T>(z);
+    return z < splat<T>(0) ? above_infinity<T>(z) * tail * second
+                           : z * (splat<T>(1) - tail * second);
+  }
   static inline V<T> derivative(V<T> z) {
-    const V<T> g = gaussian<T>(z);
-    return fma(z * g, splat<T>(T(0.39894228040143267794)), normal_cdf<T>(z, g));
+    V<T> second;
+    const V<T> g = gaussian_factors<T>(z, &second) * second;
+    const V<T> tail = g * tail_ratio<T>(z);
+    return fma(z * g, splat<T>(T(0.39894228040143267794)),
+               z < splat<T>(0) ? tail : splat<T>(1) - tail);
   }
 };
 
 // x times the sigmoid (Elfwing, Uchibe and Doya 2018)
 template <class T> struct silu {
   static constexpr bool from_z = true;
-  static inline V<T> value(V<T> z) { return z * logistic<T>(z); }
+  static inline V<T> value(V<T> z) {
+    V<T> second;
+    const V<T> e = exp_factors<T>(-abs<T>(z), &second);
+    const V<T> d = fma(e, second, splat<T>(1));
+    return z < splat<T>(0) ? above_infinity<T>(z) * e / d * second : z / d;
+  }
   static inline V<T> derivative(V<T> z) {
-    const V<T> s = logistic<T>(z), one = splat<T>(1);
-    return s * fma(z, one - s, one);
+    const V<T> e = exp<T>(-abs<T>(z)), d = splat<T>(1) + e;
+    const V<T> large = splat<T>(1) / d, small = e / d;  // sigmoid(|z|) and sigmoid(-|z|)
+    const V<T> s = z < splat<T>(0) ? small : large, rest = z < splat<T>(0) ? large : small;
+    return s * fma(z, rest, splat<T>(1));
   }
 };
 

@@ -12,7 +12,7 @@ template <> struct Math<float> {
   static constexpr float log2_e = 1.44269504088896341f;
   static constexpr float ln2_high = 0.693359375f, ln2_low = -2.12194440e-4f;
   static constexpr float log_ln2_high = 6.9313812256e-01f, log_ln2_low = 9.0580006145e-06f;
-  static constexpr float exp_most = 89.0f, exp_least = -104.0f, expm1_least = -30.0f;
+  static constexpr float exp_most = 89.0f, exp_least = -170.0f, expm1_least = -30.0f;
   // (exp(r) - 1 - r) / r^2, lowest power first, |r| <= ln(2) / 2
   static constexpr float exp[] = {5.0000001201e-1f, 1.6666665459e-1f, 4.1665795894e-2f,
                                   8.3334519073e-3f, 1.3981999507e-3f, 1.9875691500e-4f};
@@ -39,7 +39,7 @@ template <> struct Math<double> {
   static constexpr double log2_e = 1.44269504088896340736;
   static constexpr double ln2_high = 6.93147180369123816490e-01, ln2_low = 1.90821492927058770002e-10;
   static constexpr double log_ln2_high = ln2_high, log_ln2_low = ln2_low;
-  static constexpr double exp_most = 710.0, exp_least = -746.0, expm1_least = -60.0;
+  static constexpr double exp_most = 710.0, exp_least = -1400.0, expm1_least = -60.0;
   static constexpr double exp[] = {
       0.5,
       0.16666666666666666,
@@ -118,16 +118,27 @@ inline V<T> power_of_two(I<T> n) {
   return from_bits((n + Math<T>::bias) << Math<T>::mantissa);
 }
 
-// exp: 1 ulp; 2^n in two factors, so that the result may be denormal or overflow to infinity
+// exp(x) as a product of two factors, neither of which is denormal or overflows: what is to be
+// multiplied further takes the second last and so rounds a denormal result but once. exp_least is
+// so low that 1e4 times the product is 0 there.
 template <class T>
-inline V<T> exp(V<T> x) {
+inline V<T> exp_factors(V<T> x, V<T>* second) {
   using M = Math<T>;
   x = x > splat<T>(M::exp_most) ? splat<T>(M::exp_most) : x;
   x = x < splat<T>(M::exp_least) ? splat<T>(M::exp_least) : x;
   I<T> n;
   const V<T> y = splat<T>(1) + exp_reduced<T>(x, &n);
   const I<T> half = n >> 1;
-  return y * power_of_two<T>(half) * power_of_two<T>(n - half);
+  *second = power_of_two<T>(n - half);
+  return y * power_of_two<T>(half);
+}
+
+// exp: 1 ulp
+template <class T>
+inline V<T> exp(V<T> x) {
+  V<T> second;
+  const V<T> first = exp_factors<T>(x, &second);
+  return first * second;
 }
 
 // exp(x) - 1 for x <= 0: 2 ulp
@@ -202,25 +213,22 @@ inline V<T> tanh_(V<T> x) {
   return a < splat<T>(T(0.625)) ? small : (x < splat<T>(0) ? -large : large);
 }
 
-// exp(-x^2 / 2), the error of x^2 carried along: 2 ulp
+// exp(-x^2 / 2) in two factors like exp_factors, the error of x^2 carried along: 2 ulp
 template <class T>
-inline V<T> gaussian(V<T> x) {
+inline V<T> gaussian_factors(V<T> x, V<T>* second) {
   const V<T> half = splat<T>(T(0.5)), h = x * x;
-  // an infinite h would make the second term NaN
+  // an infinite h would make the correction NaN
   const V<T> l = h < splat<T>(T(1e4)) ? fma(x, x, -h) : splat<T>(0);
-  const V<T> e = exp<T>(-half * h);
+  const V<T> e = exp_factors<T>(-half * h, second);
   return fma(e, -half * l, e);
 }
 
-// The normal distribution's cdf, erfc(-x / sqrt(2)) / 2, from g = gaussian(x): 4 ulp, in the lower
-// tail as well, where 1 + erf would cancel
+// erfc(|x| / sqrt(2)) / 2 over the gaussian: the normal distribution's tail, 2 ulp
 template <class T>
-inline V<T> normal_cdf(V<T> x, V<T> g) {
+inline V<T> tail_ratio(V<T> x) {
   using M = Math<T>;
-  const V<T> one = splat<T>(1);
   V<T> a = abs<T>(x) * splat<T>(T(0.70710678118654752440));
   a = a > splat<T>(T(1e4)) ? splat<T>(T(1e4)) : a;
   const V<T> u = (a - splat<T>(M::erfcx_k)) / (a + splat<T>(M::erfcx_k));
-  const V<T> q = splat<T>(T(0.5)) * g * (horner<T>(M::erfcx, u) / fma(splat<T>(2), a, one));
-  return x < splat<T>(0) ? q : one - q;
+  return splat<T>(T(0.5)) * horner<T>(M::erfcx, u) / fma(splat<T>(2), a, splat<T>(1));
 }

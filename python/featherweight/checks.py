@@ -107,17 +107,17 @@ def inputs(x: ArrayLike, n: int, want: np.dtype[Any], *, copy: bool | None = Non
     rows, item = a.shape[0], a.itemsize
     fits = (
         a.dtype in (want, np.dtype(np.uint8))
-        and a.flags.aligned
-        and (n == 1 or a.strides[1] == item)
+        and (rows == 0 or (a.flags.aligned and (n == 1 or a.strides[1] == item)))
         and (rows < 2 or a.strides[0] % item == 0)
     )
-    if fits and not (copy is True):
-        return a
-    if copy is False:
+    if copy is False and not (fits and isinstance(x, np.ndarray)):
+        found = f"{a.dtype} with strides {a.strides}"
         raise ValueError(
             f"x: expected, with copy=False, an aligned array of {want} or uint8 with unit stride "
-            f"in its rows, found {a.dtype} with strides {a.strides}"
+            f"in its rows, found {found if isinstance(x, np.ndarray) else type(x).__name__}"
         )
+    if fits and copy is not True:
+        return a
     return np.array(a, want if a.dtype != np.uint8 else np.uint8, order="C", copy=True)
 
 

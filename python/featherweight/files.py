@@ -121,9 +121,7 @@ def load(
         for kind, to in (("weights", network.weights), ("biases", network.biases)):
             a = tensors[f"{kind}.{i}"]
             if a.dtype != network.dtype:
-                raise ValueError(
-                    f"{name}: expected {kind}.{i} of {network.dtype}, found {a.dtype}"
-                )
+                raise ValueError(f"{name}: expected {kind}.{i} of {network.dtype}, found {a.dtype}")
             try:
                 to[i] = a
             except ValueError as e:

@@ -262,6 +262,8 @@ class Network:
             )
         if not out.flags.writeable or not out.flags.aligned:
             raise ValueError("out: expected a writable, aligned array, found one that is not")
+        if out.size == 0:
+            return
         if (shape[-1] > 1 and out.strides[-1] != item) or (
             len(shape) > 1 and shape[0] > 1 and out.strides[0] % item
         ):
@@ -345,10 +347,10 @@ class Network:
         n = rows.shape[0]
         if np.ndim(x) == 1 and np.ndim(y) == 1 and self.sizes[-1] > 1:
             y = np.asarray(y)[np.newaxis]
-        labels, values = checks.targets(
-            y, n, self.sizes[-1], self.dtype, check or loss, names[1]
+        labels, values = checks.targets(y, n, self.sizes[-1], self.dtype, check or loss, names[1])
+        return training.Job(
+            rows, labels, values, checks.sample_weights(sample_weight, n, self.dtype)
         )
-        return training.Job(rows, labels, values, checks.sample_weights(sample_weight, n, self.dtype))
 
     def fit(
         self,

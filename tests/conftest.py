@@ -1,0 +1,97 @@
+"""Fixtures, and the record of instruction sets: a full run that leaves one out fails."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import compare
+
+TESTS = Path(__file__).resolve().parent
+PATHS = ("one row", "rows", "uint8", "gradients", "fit")
+RECORD = pytest.StashKey[set]()
+DESELECTED = pytest.StashKey[list]()
+MEASURED = pytest.StashKey[list]()
+
+
+def isas():
+    import featherweight as fw
+
+    return fw.isas()
+
+
+def pytest_generate_tests(metafunc):
+    """The fixture isa: every instruction set that can run here."""
+    if "isa" in metafunc.fixturenames:
+        metafunc.parametrize("isa", isas())
+
+
+@pytest.fixture(params=[np.float32, np.float64], ids=["float32", "float64"])
+def dtype(request):
+    """The network's dtype."""
+    return request.param
+
+
+@pytest.fixture
+def exercised(request):
+    """Call with a network and a path: what this run has exercised, by the network's own word."""
+    record = request.config.stash[RECORD]
+
+    def note(net, path):
+        assert path in PATHS
+        record.add((net.isa, path))
+
+    return note
+
+
+@pytest.fixture
+def measured(request):
+    """Call with a line for the summary of a verbose run."""
+    return request.config.stash[MEASURED].append
+
+
+# ---- the record, in the summary and in the exit status
+def pytest_configure(config):
+    config.stash[RECORD] = set()
+    config.stash[DESELECTED] = []
+    config.stash[MEASURED] = []
+
+
+def pytest_deselected(items):
+    for item in items:
+        item.config.stash[DESELECTED].append(item)
+
+
+def is_full(config):
+    """Whether the run was asked for all of the tests, in one process."""
+    return (
+        all(TESTS.is_relative_to(Path(a).resolve()) for a in config.args)
+        and not config.stash[DESELECTED]
+        and not config.option.collectonly
+        and not config.pluginmanager.hasplugin("dsession")
+    )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session, exitstatus):
+    if exitstatus != pytest.ExitCode.OK or not is_full(session.config):
+        return
+    if compare.missing_paths(session.config.stash[RECORD], isas(), PATHS):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    if config.stash[MEASURED] and config.option.verbose > 0:
+        terminalreporter.section("largest errors")
+        for line in config.stash[MEASURED]:
+            terminalreporter.write_line(line)
+    seen = config.stash[RECORD]
+    if not seen and not is_full(config):
+        return
+    names = [isa for isa in isas() if any(isa == s for s, _ in seen)]
+    paths = [p for p in PATHS if any(p == s for _, s in seen)]
+    terminalreporter.write_line(f"instruction sets exercised: {' '.join(names) or 'none'}")
+    terminalreporter.write_line(f"paths exercised: {', '.join(paths) or 'none'}")
+    missing = compare.missing_paths(seen, isas(), PATHS)
+    if missing and is_full(config):
+        terminalreporter.write_line(f"ERROR: not exercised: {', '.join(missing)}", red=True)
