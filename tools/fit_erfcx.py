@@ -27,7 +27,9 @@ def fit(k: int, degree: int) -> tuple[list[mp.mpf], mp.mpf]:
     nodes = [mp.cos(mp.pi * (2 * i + 1) / (2 * n)) for i in range(n)]
     values = [f(u) for u in nodes]
     chebyshev = [
-        mp.mpf(2) / n * mp.fsum(v * mp.cos(j * mp.acos(u)) for u, v in zip(nodes, values, strict=True))
+        mp.mpf(2)
+        / n
+        * mp.fsum(v * mp.cos(j * mp.acos(u)) for u, v in zip(nodes, values, strict=True))
         for j in range(n)
     ]
     chebyshev[0] /= 2

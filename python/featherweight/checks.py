@@ -6,6 +6,7 @@ expected and what was found, before anything is changed.
 
 import operator
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
@@ -50,9 +51,7 @@ def layer_sizes(sizes: object, itemsize: int) -> tuple[int, ...]:
     checked = tuple(whole(f"sizes[{i}]", n, 1) for i, n in enumerate(sizes))
     if len(checked) < 2:
         raise ValueError(f"sizes: expected at least 2 (inputs and outputs), found {len(checked)}")
-    needed = itemsize * sum(
-        (o + 15) // 16 * 16 * (i + 1) for i, o in zip(checked, checked[1:], strict=False)
-    )
+    needed = itemsize * sum((o + 15) // 16 * 16 * (i + 1) for i, o in pairwise(checked))
     limit = _memory()
     if needed > limit:
         raise ValueError(
@@ -74,7 +73,7 @@ def _memory() -> int:
 def dtype(value: object) -> np.dtype[Any]:
     """Return float32 or float64 as a NumPy dtype."""
     try:
-        d = np.dtype(value)  # type: ignore[call-overload]
+        d: np.dtype[Any] = np.dtype(value)  # type: ignore[call-overload]
     except TypeError:
         raise TypeError(f"dtype: expected float32 or float64, found {value!r}") from None
     if d not in (np.dtype(np.float32), np.dtype(np.float64)) or not d.isnative:

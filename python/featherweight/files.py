@@ -4,7 +4,6 @@ import json
 import os
 from typing import TYPE_CHECKING, Any
 
-
 if TYPE_CHECKING:
     from .network import Network
 

@@ -15,9 +15,7 @@ if TYPE_CHECKING:
 
 def _number(name: str, value: float, low: float, high: float, *, open_low: bool = False) -> float:
     """Return value as a float within [low, high), or (low, high) if open_low."""
-    if isinstance(value, (bool, str, bytes)) or not isinstance(value, (int, float, np.number)):
-        raise TypeError(f"{name}: expected a number, found {value!r}")
-    if isinstance(value, np.complexfloating):
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
         raise TypeError(f"{name}: expected a real number, found {value!r}")
     number = float(value)
     if math.isfinite(number) and (low < number if open_low else low <= number) and number < high:
@@ -31,8 +29,8 @@ def _number(name: str, value: float, low: float, high: float, *, open_low: bool 
 class Optimizer:
     """What the optimizers share: their state beside the parameters of one network.
 
-    The state (moments, count of steps) belongs to the network that the optimizer last trained; given
-    to another it starts afresh.
+    The state (moments, count of steps) belongs to the network that the optimizer last trained;
+    given to another it starts afresh.
     """
 
     _owner: "weakref.ref[Network] | None" = None

@@ -26,11 +26,9 @@ def _cgroup_limit() -> float:
 
 
 def available_threads() -> int:
-    """Return how many threads this process may run at once, by its affinity and its control group."""
-    if hasattr(os, "sched_getaffinity"):
-        cpus = len(os.sched_getaffinity(0))
-    else:
-        cpus = os.cpu_count() or 1
+    """Return how many threads may run at once, by the process's affinity and control group."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    cpus = len(affinity(0)) if affinity else os.cpu_count() or 1
     return max(1, int(min(float(cpus), _cgroup_limit())))
 
 

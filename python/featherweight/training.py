@@ -88,9 +88,7 @@ _EVENTS = ("on_train_begin", "on_epoch_begin", "on_epoch_end", "on_train_end")
 
 def check_callbacks(callbacks: object) -> list[Callback]:
     """Return the callbacks as a list; a single one may stand alone."""
-    given: Sequence[Any] = (
-        callbacks if isinstance(callbacks, (list, tuple)) else (callbacks,)  # type: ignore[assignment]
-    )
+    given: Sequence[Any] = callbacks if isinstance(callbacks, (list, tuple)) else (callbacks,)
     for c in given:
         if not callable(c) and not any(hasattr(c, e) for e in _EVENTS):
             raise TypeError(

@@ -1,0 +1,359 @@
+"""The front door: construction, arguments refused in a sentence, nothing changed by what is refused."""
+
+import copy
+import gc
+import pickle
+import sys
+import threading
+
+import numpy as np
+import pytest
+
+import featherweight as fw
+
+
+def small(**options):
+    return fw.Network([5, 4, 3], rng=0, **options)
+
+
+def test_the_network_of_the_story():
+    net = fw.Network([784, 16, 16, 10], activation="sigmoid", output="softmax", rng=0)
+    assert net.sizes == (784, 16, 16, 10)
+    assert net.parameter_count == 13002
+    assert [w.shape for w in net.weights] == [(16, 784), (16, 16), (10, 16)]
+    assert [b.shape for b in net.biases] == [(16,), (16,), (10,)]
+    assert net.activation == ("sigmoid", "sigmoid")
+    assert (net.output, net.dtype, net.input_scale) == ("softmax", np.float32, 1.0)
+    assert repr(net).startswith("Network([784, 16, 16, 10], activation='sigmoid', output='softmax'")
+    assert "13,002 parameters" in repr(net)
+
+
+@pytest.mark.parametrize("name", fw._core.activations())
+def test_initial_weights(name):
+    """Within their limit, near it, centred, of the documented kind; biases 0."""
+    net = fw.Network([60, 50, 40], name, "softmax", rng=1)
+    he = name in ("relu", "leaky_relu", "elu", "gelu", "silu", "softplus")
+    limits = [np.sqrt(6 / 60) if he else np.sqrt(6 / 110), np.sqrt(6 / 90)]
+    for w, b, limit in zip(net.weights, net.biases, limits, strict=True):
+        assert np.abs(w).max() <= limit
+        assert np.abs(w).max() > 0.99 * limit
+        assert abs(w.mean()) < 5 * limit / np.sqrt(3 * w.size)
+        assert abs(w.std() / (limit / np.sqrt(3)) - 1) < 0.1
+        assert not b.any()
+
+
+def test_what_rng_takes():
+    one = fw.Network([5, 3], rng=7).weights[0]
+    assert np.array_equal(one, fw.Network([5, 3], rng=np.random.SeedSequence(7)).weights[0])
+    assert np.array_equal(one, fw.Network([5, 3], rng=np.int64(7)).weights[0])
+    seen = [one]
+    generator = np.random.default_rng(7)
+    for rng in (8, [7, 8], generator, generator, np.random.PCG64(3), None, None, 2**200):
+        seen.append(fw.Network([5, 3], rng=rng).weights[0])
+    assert len({w.tobytes() for w in seen}) == len(seen)
+    for bad in (-1, "7", 1.5, True, [1.5]):
+        with pytest.raises((TypeError, ValueError), match="rng: expected"):
+            fw.Network([5, 3], rng=bad)
+
+
+BAD = [
+    (dict(sizes=[5]), ValueError, "sizes: expected at least 2"),
+    (dict(sizes=[]), ValueError, "sizes: expected at least 2"),
+    (dict(sizes=[5, 0]), ValueError, r"sizes\[1\]: expected at least 1, found 0"),
+    (dict(sizes=[-5, 3]), ValueError, r"sizes\[0\]: expected at least 1, found -5"),
+    (dict(sizes=[True, 3]), TypeError, r"sizes\[0\]: expected a whole number, found True"),
+    (dict(sizes=[5.0, 3]), TypeError, r"sizes\[0\]: expected a whole number, found 5.0"),
+    (dict(sizes="53"), TypeError, "sizes: expected a sequence"),
+    (dict(sizes=5), TypeError, "sizes: expected a sequence"),
+    (dict(sizes=[2**31, 2**31]), ValueError, "sizes: expected parameters that fit"),
+    (dict(sizes=[2**62, 2**62]), ValueError, "sizes: expected parameters that fit"),
+    (dict(sizes=[10**30, 3]), ValueError, "sizes: expected parameters that fit"),
+    (dict(activation="relo"), ValueError, "activation: found 'relo', did you mean .*'relu'"),
+    (dict(activation=["relu", "tanh"]), ValueError, "activation: expected 1 names"),
+    (dict(activation=["tahn"]), ValueError, r"activation\[0\]: found 'tahn', did you mean 'tanh'"),
+    (dict(activation=3), TypeError, "activation: expected a name or a sequence"),
+    (dict(activation=[None]), TypeError, r"activation\[0\]: expected a name"),
+    (dict(output="sofmax"), ValueError, "output: found 'sofmax', did you mean 'softmax'"),
+    (dict(sizes=[5, 1]), ValueError, "output: expected at least 2 outputs for softmax, found 1"),
+    (dict(dtype=np.int32), ValueError, "dtype: expected float32 or float64, found int32"),
+    (dict(dtype="float33"), TypeError, "dtype: expected float32 or float64"),
+    (dict(dtype=np.float16), ValueError, "dtype: expected float32 or float64"),
+    (dict(dtype=">f4" if sys.byteorder == "little" else "<f4"), ValueError, "dtype: expected"),
+    (dict(input_scale=0), ValueError, "input_scale: expected a finite number other than 0"),
+    (dict(input_scale=1e-60), ValueError, "input_scale: expected a finite number other than 0"),
+    (dict(input_scale=np.nan), ValueError, "input_scale: expected a finite number"),
+    (dict(input_scale="1"), TypeError, "input_scale: expected a real number"),
+    (dict(threads=0), ValueError, "threads: expected 1 to 1024, found 0"),
+    (dict(threads=1.5), TypeError, "threads: expected a whole number"),
+    (dict(threads=True), TypeError, "threads: expected a whole number"),
+    (dict(isa="sse9"), ValueError, "isa: expected one of scalar, .*found 'sse9'"),
+    (dict(isa=3), TypeError, "isa: expected a name or None"),
+]
+
+
+@pytest.mark.parametrize(("options", "error", "match"), BAD)
+def test_refused_by_the_constructor(options, error, match):
+    with pytest.raises(error, match=match) as info:
+        fw.Network(**{"sizes": [5, 4, 3], **options})
+    assert "\n" not in str(info.value)
+
+
+X = np.linspace(-1, 1, 20, dtype=np.float32).reshape(4, 5)
+Y = np.array([0, 1, 2, 0])
+CALLS = [
+    (lambda n: n(X[:, :4]), ValueError, r"x: expected shape \(5,\) or \(rows, 5\), found \(4, 4\)"),
+    (lambda n: n(X[np.newaxis]), ValueError, r"x: expected shape .* found \(1, 4, 5\)"),
+    (lambda n: n(3.0), ValueError, r"x: expected shape .* found \(\)"),
+    (lambda n: n(X + 1j), TypeError, "x: expected real numbers, found .*complex"),
+    (lambda n: n(X.astype(object)), TypeError, "x: expected real numbers, found .*object"),
+    (lambda n: n(np.full((4, 5), "a")), TypeError, "x: expected real numbers"),
+    (lambda n: n([[1, 2], [3]]), ValueError, "x: expected numbers, found rows of unequal length"),
+    (lambda n: n(X, out=[1]), TypeError, "out: expected an array, found list"),
+    (
+        lambda n: n.fit(X, Y[:3]),
+        ValueError,
+        r"y: expected shape \(4,\) of class labels or \(4, 3\)",
+    ),
+    (lambda n: n.fit(X, Y + 1), ValueError, "y: expected class labels from 0 to 2, found 3"),
+    (lambda n: n.fit(X, Y - 1), ValueError, "y: expected class labels from 0 to 2, found -1"),
+    (lambda n: n.fit(X, Y + 0.5), ValueError, "y: expected whole class labels .* found 0.5"),
+    (lambda n: n.fit(X, Y * np.nan), ValueError, "y: expected whole class labels .* found nan"),
+    (lambda n: n.fit(X, np.full((4, 3), np.nan)), ValueError, "y: expected finite values"),
+    (lambda n: n.fit(X, np.full((4, 3), np.inf)), ValueError, "y: expected finite values"),
+    (lambda n: n.fit(X, np.full((4, 3), 2.0)), ValueError, "y: expected, for cross_entropy"),
+    (lambda n: n.fit(X, Y.astype(object)), TypeError, "y: expected real numbers"),
+    (lambda n: n.fit(X, Y + 0j), TypeError, "y: expected real numbers"),
+    (lambda n: n.fit(X[:0], Y[:0]), ValueError, "x: expected at least one row"),
+    (lambda n: n.fit(X, Y, epochs=-1), ValueError, "epochs: expected at least 0, found -1"),
+    (lambda n: n.fit(X, Y, epochs=1.0), TypeError, "epochs: expected a whole number, found 1.0"),
+    (lambda n: n.fit(X, Y, batch_size=0), ValueError, "batch_size: expected at least 1, found 0"),
+    (lambda n: n.fit(X, Y, batch_size=True), TypeError, "batch_size: expected a whole number"),
+    (lambda n: n.fit(X, Y, optimizer="adam"), TypeError, "optimizer: expected SGD, Adam or None"),
+    (lambda n: n.fit(X, Y, loss="mes"), ValueError, "loss: found 'mes', did you mean 'mse'"),
+    (
+        lambda n: n.fit(X, Y, loss="binary_cross_entropy"),
+        ValueError,
+        "loss: expected output='sigmoid' with 'binary_cross_entropy', found output='softmax'",
+    ),
+    (lambda n: n.fit(X, Y, rng="a"), TypeError, "rng: expected"),
+    (lambda n: n.fit(X, Y, progress="yes"), ValueError, "progress: expected True, False or 'auto'"),
+    (lambda n: n.fit(X, Y, callbacks=[3]), TypeError, "callbacks: expected callables"),
+    (lambda n: n.fit(X, Y, validation_data=X), TypeError, r"validation_data: expected a pair"),
+    (lambda n: n.fit(X, Y, validation_data=(X, Y + 1)), ValueError, "validation y: expected class"),
+    (lambda n: n.fit(X, Y, sample_weight=[1]), ValueError, r"sample_weight: expected shape \(4,\)"),
+    (lambda n: n.fit(X, Y, sample_weight=[1, 1, 1, -1]), ValueError, "sample_weight: .* found -1"),
+    (lambda n: n.fit(X, Y, sample_weight=[0] * 4), ValueError, "sample_weight: .* only zeros"),
+    (lambda n: n.gradients(X, Y[:2]), ValueError, "y: expected shape"),
+    (lambda n: n.score(X, Y[:2]), ValueError, "y: expected shape"),
+    (lambda n: n.evaluate(X, Y, loss=3), TypeError, "loss: expected a name"),
+    (lambda n: n.weights.__setitem__(0, X[:3]), ValueError, r"weights\[0\]: expected shape"),
+    (lambda n: n.weights.__setitem__(0, X.T), ValueError, r"found \(5, 4\)"),
+    (lambda n: n.biases.__setitem__(1, [1j] * 3), TypeError, r"biases\[1\]: expected real numbers"),
+    (lambda n: n.weights.__setitem__(2, X), IndexError, "weights: expected a layer from -2 to 1"),
+    (lambda n: n.weights[0.5], TypeError, "weights index: expected a whole number"),
+    (lambda n: n.weights[0].__setitem__((0, 0), 1), ValueError, "read-only"),
+    (lambda n: fw.SGD(np.nan), ValueError, "lr: expected a finite number at least 0, found nan"),
+    (lambda n: fw.SGD(np.inf), ValueError, "lr: expected a finite number"),
+    (lambda n: fw.SGD(-0.1), ValueError, "lr: expected a finite number at least 0, found -0.1"),
+    (lambda n: fw.SGD("0.1"), TypeError, "lr: expected a real number"),
+    (lambda n: fw.SGD(0.1, momentum=1.0), ValueError, "momentum: .*at least 0 and below 1"),
+    (lambda n: fw.SGD(0.1, nesterov=True), ValueError, "nesterov: expected a momentum above 0"),
+    (lambda n: fw.Adam(betas=0.9), ValueError, "betas: expected two numbers"),
+    (lambda n: fw.Adam(betas=(0.9, 1.0)), ValueError, r"betas\[1\]: "),
+    (lambda n: fw.Adam(eps=0), ValueError, "eps: "),
+    (lambda n: fw.set_num_threads(0), ValueError, "threads: expected 1 to 1024"),
+]
+
+
+@pytest.mark.parametrize(("call", "error", "match"), CALLS)
+def test_refused_by_a_call(call, error, match):
+    net = small()
+    before = net.parameters.copy()
+    with pytest.raises(error, match=match) as info:
+        call(net)
+    assert "\n" not in str(info.value)
+    assert np.array_equal(net.parameters, before)
+    net.fit(X, Y)  # and the network isn't left locked
+    assert not np.array_equal(net.parameters, before)
+
+
+def test_a_learning_rate_spoilt_later_is_refused():
+    net, optimizer = small(), fw.SGD(0.1)
+    optimizer.lr = float("nan")
+    before = net.parameters.copy()
+    with pytest.raises(ValueError, match="lr: expected a finite number"):
+        net.fit(X, Y, optimizer=optimizer)
+    assert np.array_equal(net.parameters, before)
+
+
+def test_parameters_are_the_buffer_itself():
+    net = small()
+    flat = net.parameters
+    assert flat.size == 5 * 16 + 16 + 4 * 16 + 16
+    assert np.shares_memory(flat, net.parameters)
+    packed = flat[: 5 * 16].reshape(5, 16)
+    assert np.array_equal(packed[:, :4].T, net.weights[0])
+    assert not packed[:, 4:].any()
+    y = net(X)
+    flat[:] = 0
+    assert not np.array_equal(net(X), y)
+    del net
+    gc.collect()
+    assert flat.sum() == 0  # it keeps the network's memory alive
+
+
+@pytest.mark.parametrize("optimizer", [fw.SGD(0.1), fw.SGD(0.1, 0.9, True), fw.Adam(0.1)])
+def test_padding_stays_zero(optimizer, dtype):
+    net = small(dtype=dtype)
+    net.fit(X, Y, epochs=5, optimizer=optimizer)
+    flat = net.parameters
+    assert not flat[: 5 * 16].reshape(5, 16)[:, 4:].any()
+    assert not flat[5 * 16 + 4 : 5 * 16 + 16].any()
+    assert not flat[6 * 16 : 10 * 16].reshape(4, 16)[:, 3:].any()
+    assert not flat[10 * 16 + 3 :].any()
+
+
+def test_copies_are_independent_and_equal(dtype):
+    net = fw.Network([5, 4, 3], ["gelu"], dtype=dtype, input_scale=0.5, rng=3, threads=2)
+    net.fit(X, Y, epochs=2)
+    for twin in (copy.copy(net), copy.deepcopy(net), pickle.loads(pickle.dumps(net))):
+        assert repr(twin) == repr(net)
+        assert twin.threads == 2
+        assert np.array_equal(twin.parameters, net.parameters)
+        twin.fit(X, Y)
+        mine = copy.copy(net)
+        mine.fit(X, Y)  # the generator went along: the same order of rows
+        assert np.array_equal(twin.parameters, mine.parameters)
+        assert not np.array_equal(twin.parameters, net.parameters)
+
+
+def test_predict_and_score():
+    net = small()
+    y = net(X)
+    assert np.array_equal(net.predict(X), y.argmax(axis=1))
+    assert net.predict(X).dtype == np.int64
+    assert net.predict(X[0]) == y[0].argmax()
+    truth = y.argmax(axis=1)
+    truth[0] = (truth[0] + 1) % 3
+    assert net.score(X, truth) == 0.75
+    assert net.score(X, np.eye(3)[truth]) == 0.75
+    assert np.isnan(net.score(X[:0], Y[:0]))
+    regressor = fw.Network([5, 2], output="identity", rng=0, dtype=np.float64)
+    target = np.stack([Y, Y**2], axis=1).astype(float)
+    rest = ((target - regressor(X)) ** 2).sum(axis=0)
+    r2 = 1 - rest / ((target - target.mean(axis=0)) ** 2).sum(axis=0)
+    assert regressor.score(X, target) == pytest.approx(r2.mean(), rel=1e-12)
+    assert regressor.predict(X).shape == (4, 2)
+    one = fw.Network([5, 1], output="identity", rng=0)
+    assert one.predict(X).shape == (4,)
+    sigmoid = fw.Network([5, 1], output="sigmoid", rng=0)
+    assert np.array_equal(sigmoid.predict(X), (sigmoid(X)[:, 0] > 0.5).astype(int))
+    assert sigmoid.score(X, sigmoid.predict(X)) == 1.0
+
+
+def test_forward_from_many_threads():
+    net = fw.Network([64, 48, 10], rng=0, threads=2)
+    x = np.random.default_rng(0).random((2000, 64), np.float32)
+    expected = net(x)
+    wrong = []
+
+    def work():
+        for _ in range(20):
+            if not np.array_equal(net(x), expected):
+                wrong.append(1)
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert not wrong
+
+
+def test_another_thread_is_refused_while_one_trains():
+    net = small()
+    refused = {}
+
+    def poke(state):
+        def work():
+            for name, use in {
+                "call": lambda: net(X),
+                "fit": lambda: net.fit(X, Y),
+                "weights": lambda: net.weights[0],
+                "assign": lambda: net.biases.__setitem__(0, np.zeros(4)),
+                "gradients": lambda: net.gradients(X, Y),
+                "copy": lambda: copy.copy(net),
+            }.items():
+                try:
+                    use()
+                except RuntimeError as e:
+                    refused[name] = str(e)
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+        net(X)  # the callback itself may look
+        with pytest.raises(RuntimeError, match="already being trained"):
+            net.fit(X, Y)
+
+    net.fit(X, Y, callbacks=poke)
+    assert set(refused) == {"call", "fit", "weights", "assign", "gradients", "copy"}
+    assert all("trained" in sentence for sentence in refused.values())
+    net(X)
+
+
+def test_threads(monkeypatch):
+    default = fw.get_num_threads()
+    assert default >= 1
+    try:
+        fw.set_num_threads(3)
+        assert fw.get_num_threads() == 3
+        assert small().threads == 3
+    finally:
+        monkeypatch.setattr("featherweight.threads._default", None)
+    net = small(threads=2)
+    net.threads = 5
+    assert net.threads == 5
+
+
+def test_environment_chooses_the_instruction_set(monkeypatch):
+    for isa in fw.isas():
+        monkeypatch.setenv("FEATHERWEIGHT_ISA", isa)
+        assert small().isa == isa
+        assert small(isa="scalar").isa == "scalar"
+    monkeypatch.setenv("FEATHERWEIGHT_ISA", "vax")
+    with pytest.raises(ValueError, match="isa: expected one of .* found 'vax'"):
+        small()
+
+
+def test_progress_bar(capsys):
+    small().fit(X, Y, epochs=2, progress=True)
+    shown = capsys.readouterr().err
+    assert "epoch 2/2" in shown
+    assert "loss" in shown
+    assert "accuracy" in shown
+    assert "img/s" in shown
+    small().fit(X, Y, progress=False)
+    small().fit(X, Y)  # nobody watches: no terminal
+    assert capsys.readouterr().err == ""
+
+
+def test_nothing_leaks():
+    """Many networks, calls and failures leave no objects and little memory behind."""
+    resource = pytest.importorskip("resource")
+
+    def use():
+        net = fw.Network([300, 100, 10], rng=0)
+        net.fit(np.ones((10, 300), np.float32), np.zeros(10, int))
+        net.gradients(np.ones((10, 300)), np.zeros(10, int))
+        with pytest.raises(ValueError, match="x: "):
+            net(X)
+
+    for _ in range(50):
+        use()
+    gc.collect()
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for _ in range(500):  # each network alone has 125 KB of parameters, and as much again twice
+        use()
+    gc.collect()
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 20_000  # kilobytes
