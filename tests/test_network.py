@@ -1,4 +1,4 @@
-"""The front door: construction, arguments refused in a sentence, nothing changed by what is refused."""
+"""The front door: construction, and arguments refused in a sentence with nothing changed."""
 
 import copy
 import gc
@@ -322,7 +322,7 @@ def test_environment_chooses_the_instruction_set(monkeypatch):
         assert small().isa == isa
         assert small(isa="scalar").isa == "scalar"
     monkeypatch.setenv("FEATHERWEIGHT_ISA", "vax")
-    with pytest.raises(ValueError, match="isa: expected one of .* found 'vax'"):
+    with pytest.raises(ValueError, match=r"isa: expected one of .* found 'vax'"):
         small()
 
 
