@@ -66,7 +66,7 @@ def test_every_truncation_and_flip_in_the_header_is_refused_or_harmless(tmp_path
             fw.load(bad)
         except ValueError as e:
             refused += 1
-            assert "\n" not in str(e), at
+            assert "\n" not in str(e), at  # noqa: PT017 - most bytes are refused, not all
     assert refused > header // 2
 
 

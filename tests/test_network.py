@@ -2,9 +2,11 @@
 
 import copy
 import gc
+import os
 import pickle
 import sys
 import threading
+import warnings
 
 import numpy as np
 import pytest
@@ -300,6 +302,35 @@ def test_another_thread_is_refused_while_one_trains():
     assert set(refused) == {"call", "fit", "weights", "assign", "gradients", "copy"}
     assert all("trained" in sentence for sentence in refused.values())
     net(X)
+
+
+def test_an_object_whose_init_never_ran():
+    core = fw._core.CoreNetwork.__new__(fw._core.CoreNetwork)
+    trainer = fw._core.CoreTrainer.__new__(fw._core.CoreTrainer)
+    x = np.zeros((1, 5), np.float32)
+    for use in (
+        lambda: core.isa,
+        lambda: core.parameters(),
+        lambda: core.forward(x, x),
+        lambda: core.initialize(0, [1.0]),
+        lambda: core.begin_fit(),
+        lambda: fw._core.CoreTrainer(core, "mse", 1),
+        lambda: trainer.evaluate(x, None, x, None),
+    ):
+        with pytest.raises(RuntimeError, match="expected an object whose __init__ has run"):
+            use()
+
+
+def test_a_fork_computes_with_threads_of_its_own():
+    net = fw.Network([784, 512, 10], rng=0, threads=2)
+    x = np.ones((2000, 784), np.float32)
+    expected = net(x)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # newer Pythons warn of threads
+        child = os.fork()
+    if child == 0:
+        os._exit(0 if np.array_equal(net(x), expected) else 3)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 def test_threads(monkeypatch):

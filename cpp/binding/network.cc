@@ -128,8 +128,8 @@ void bind_network(py::module_& m) {
            py::arg("double_precision"), py::arg("input_scale"), py::arg("isa"), py::arg("threads"))
       .def("initialize",
            [](CoreNetwork& core, std::uint64_t key, const std::vector<double>& limits) {
-             Gate::Writer writer(core.gate);
              core.visit([&](auto& net) {
+               Gate::Writer writer(core.gate);
                expect(limits.size() == net.layers().size(), "limits: expected one to a layer");
                for (std::size_t l = 0; l < limits.size(); ++l) net.initialize(l, key, limits[l]);
              });
@@ -160,8 +160,14 @@ void bind_network(py::module_& m) {
       .def("set_bias",
            [](CoreNetwork& c, std::size_t l, const py::object& v) { set(c, l, v, true); },
            py::arg("layer"), py::arg("value"))
-      .def("begin_fit", [](CoreNetwork& c) { c.gate.begin_fit(); })
-      .def("end_fit", [](CoreNetwork& c) { c.gate.end_fit(); });
+      .def("begin_fit", [](CoreNetwork& c) {
+        c.ready();
+        c.gate.begin_fit();
+      })
+      .def("end_fit", [](CoreNetwork& c) {
+        c.ready();
+        c.gate.end_fit();
+      });
 }
 
 }  // namespace fw

@@ -1,7 +1,9 @@
 // The class that Python sees: a network of either precision behind its gate.
 #pragma once
 
+#include <cstring>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <variant>
 
@@ -15,12 +17,28 @@ int find_activation(const std::string& name);
 int find_loss(const std::string& name);
 int find_optimizer(const std::string& name);
 
-struct CoreNetwork {
+// pybind11 gives an object whose __init__ never ran raw memory from its class's operator new; of a class
+// that derives from this it is zero, so that ready() can tell.
+struct Initialized {
+  static void* operator new(std::size_t n) {
+    void* p = ::operator new(n);
+    std::memset(p, 0, n);
+    return p;
+  }
+  static void operator delete(void* p) { ::operator delete(p); }
+  void ready() const {
+    if (!made) throw std::runtime_error("expected an object whose __init__ has run");
+  }
+  bool made = true;
+};
+
+struct CoreNetwork : Initialized {
   std::variant<std::unique_ptr<Network<float>>, std::unique_ptr<Network<double>>> net;
   Gate gate;
 
   template <class F>
   decltype(auto) visit(F&& f) {
+    ready();
     return std::visit([&](auto& p) -> decltype(auto) { return f(*p); }, net);
   }
 };

@@ -9,12 +9,13 @@
 namespace fw {
 namespace {
 
-struct CoreTrainer {
+struct CoreTrainer : Initialized {
   CoreNetwork* core;
   std::variant<std::unique_ptr<Trainer<float>>, std::unique_ptr<Trainer<double>>> trainer;
 
   template <class F>
   decltype(auto) visit(F&& f) {
+    ready();
     return std::visit([&](auto& p) -> decltype(auto) { return f(*p); }, trainer);
   }
 };
