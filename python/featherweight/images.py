@@ -180,7 +180,8 @@ def _coarse(a: NDArray[np.float32], k: int) -> NDArray[np.float32]:
     for axis in (0, 1):
         starts = np.arange(0, a.shape[axis], k)
         counts = np.diff(starts, append=a.shape[axis]).astype(np.float32)
-        a = np.add.reduceat(a, starts, axis=axis) / np.expand_dims(counts, 1 - axis)
+        sums = np.add.reduceat(a, starts, axis=axis)
+        a = (sums / np.expand_dims(counts, 1 - axis)).astype(np.float32)
     return a
 
 
@@ -188,13 +189,14 @@ def _shrink(a: NDArray[np.float32], longest: int) -> NDArray[np.float32]:
     """Resize so that the longer side becomes `longest`."""
     scale = longest / max(a.shape)
     h, w = (max(1, min(longest, round(n * scale))) for n in a.shape)
-    resized: NDArray[np.float32] = _weights(a.shape[0], h) @ a @ _weights(a.shape[1], w).T
-    return resized
+    resized = _weights(a.shape[0], h) @ a @ _weights(a.shape[1], w).T
+    return resized.astype(np.float32)
 
 
 def _weights(n: int, m: int) -> NDArray[np.float32]:
     """Return the (m, n) matrix that resizes a line: by the mean over areas, or linearly if up."""
     scale = n / m
+    shares: NDArray[Any]
     if scale >= 1:
         start = np.arange(m)[:, None] * scale
         i = np.arange(n)

@@ -1,0 +1,247 @@
+"""Pictures of digits: whatever they come as, they are read as the 28 x 28 pixels they show."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import featherweight as fw
+from featherweight import images
+
+Image = pytest.importorskip("PIL.Image")
+
+COUNT = 100
+# the least measured over these ways of drawing the first 200 test digits was 0.97
+BOUND = 0.93
+
+
+@pytest.fixture(scope="module")
+def network():
+    train, _ = fw.data.digits()
+    net = fw.Network([784, 16, 16, 10], input_scale=1 / 255, rng=0)
+    net.fit(train.images, train.labels, epochs=20, optimizer=fw.Adam(2e-3), progress=False)
+    return net
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return fw.data.digits().test.images[:COUNT]
+
+
+def large(digit, times=7, how="NEAREST"):
+    side = 28 * times
+    picture = Image.fromarray(digit.reshape(28, 28)).resize((side, side), Image.Resampling[how])
+    return np.asarray(picture)
+
+
+def off_centre(digit, i):
+    paper = np.full((300, 400), 245, np.uint8)
+    top, left = (37 * i) % 160, (59 * i) % 260
+    paper[top : top + 140, left : left + 140] = 245 - large(digit, 5, "BICUBIC") * 0.9
+    return Image.fromarray(paper)
+
+
+def transparent(digit, ink):
+    rgba = np.full((196, 196, 4), ink, np.uint8)
+    rgba[..., 3] = large(digit)
+    return Image.fromarray(rgba)
+
+
+def turned(digit, i, path):
+    exif = Image.Exif()
+    exif[0x112] = 6  # to be turned clockwise by a quarter to be seen upright
+    picture = Image.fromarray(255 - large(digit)).transpose(Image.Transpose.ROTATE_90)
+    picture.save(path.with_suffix(".jpg"), exif=exif, quality=90)
+    return path.with_suffix(".jpg")
+
+
+def saved(make, end=".png", **options):
+    def draw(digit, i, path):
+        path = path.with_suffix(end)
+        make(digit, i).save(path, **options)
+        return path
+
+    return draw
+
+
+DRAWN = {
+    "upscaled": saved(lambda d, i: Image.fromarray(large(d))),
+    "smooth": saved(lambda d, i: Image.fromarray(large(d, 7, "BICUBIC"))),
+    "inverted": saved(lambda d, i: Image.fromarray(255 - large(d))),
+    "off centre": saved(off_centre),
+    "transparent, dark": saved(lambda d, i: transparent(d, 20)),
+    "transparent, light": saved(lambda d, i: transparent(d, 255)),
+    "rgb": saved(lambda d, i: Image.fromarray(255 - large(d)).convert("RGB"), ".bmp"),
+    "16 bit": saved(lambda d, i: Image.fromarray(large(d).astype(np.uint16) * 257)),
+    "jpeg": saved(lambda d, i: Image.fromarray(255 - large(d)), ".jpg", quality=75),
+    "small jpeg": saved(lambda d, i: Image.fromarray(255 - d.reshape(28, 28)), ".jpeg", quality=75),
+    "palette": saved(
+        lambda d, i: Image.fromarray(255 - large(d)).convert("RGB").quantize(16), ".png"
+    ),
+    "gif": saved(lambda d, i: Image.fromarray(large(d)), ".gif"),
+    "tiff": saved(lambda d, i: Image.fromarray(large(d)), ".tiff"),
+    "exif": turned,
+}
+
+
+def agreement(network, digits, read):
+    found = np.array([read(digit, i) for i, digit in enumerate(digits)])
+    return float((network.predict(found) == network.predict(digits)).mean())
+
+
+@pytest.mark.parametrize("way", DRAWN)
+def test_however_drawn_read_alike(way, network, digits, tmp_path):
+    def read(digit, i):
+        return images.read_digit(DRAWN[way](digit, i, tmp_path / "digit"))
+
+    assert agreement(network, digits, read) >= BOUND
+
+
+def test_transposed_picture_falls_below_the_bound(network, digits):
+    assert agreement(network, digits, lambda d, i: images.prepare(large(d).T)) < BOUND - 0.3
+
+
+def test_polarity_ignored_falls_below_the_bound(network, digits):
+    def read(digit, i):
+        return 255 - images.prepare(large(digit))
+
+    assert agreement(network, digits, read) < BOUND - 0.3
+
+
+def test_mnist_is_taken_as_it_is(digits, tmp_path):
+    for i, digit in enumerate(digits[:10]):
+        assert np.array_equal(images.prepare(digit), digit)
+        assert np.array_equal(images.prepare(digit.reshape(28, 28)), digit)
+        Image.fromarray(digit.reshape(28, 28)).save(tmp_path / f"{i}.png")
+        assert np.array_equal(images.read_digit(tmp_path / f"{i}.png"), digit)
+    given = digits[0].copy()
+    images.prepare(given)[:] = 7
+    assert np.array_equal(given, digits[0])
+
+
+def test_box_and_centre_of_mass():
+    paper = np.zeros((500, 300), np.float64)
+    paper[100:400, 50:100] = 1  # an L
+    paper[350:400, 50:200] = 1
+    found = images.prepare(paper).reshape(28, 28)
+    rows, columns = np.flatnonzero(found.any(axis=1)), np.flatnonzero(found.any(axis=0))
+    assert np.ptp(rows) + 1 == 20
+    assert np.ptp(columns) + 1 == 10
+    mass = found / found.sum()
+    assert abs(mass.sum(axis=1) @ np.arange(28) - 14) <= 0.5
+    assert abs(mass.sum(axis=0) @ np.arange(28) - 14) <= 0.5
+    assert found.max() == 255
+
+
+@pytest.mark.parametrize("shape", [(1, 60), (60, 1), (3, 3), (28, 28), (1000, 37)])
+def test_any_size(shape):
+    paper = np.full(shape, 200, np.uint8)
+    top, left = shape[0] // 2, shape[1] // 2
+    paper[top : top + 1 + top // 20, left : left + 1 + left // 20] = 10
+    found = images.prepare(paper)
+    assert found.shape == (784,)
+    assert found.dtype == np.uint8
+    assert found.max() == 255
+
+
+@pytest.mark.parametrize("top", [1.0, 255.0])
+def test_floats_in_either_range(top, digits):
+    wanted = images.prepare(large(digits[3]))
+    found = images.prepare(large(digits[3]).astype(np.float64) * (top / 255))
+    assert np.abs(found.astype(int) - wanted).max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("array", "error", "words"),
+    [
+        (np.zeros((28, 28), np.uint8), ValueError, "blank"),
+        (np.full((50, 40, 3), 255, np.uint8), ValueError, "blank"),
+        (np.zeros((50, 40, 4), np.uint8), ValueError, "blank"),
+        (np.full((28, 28), np.nan), ValueError, "finite"),
+        (np.full((28, 28), -1.0), ValueError, "0 to 1"),
+        (np.zeros((0, 28)), ValueError, r"\(0, 28\)"),
+        (np.zeros(783), ValueError, r"\(783,\)"),
+        (np.zeros((2, 28, 28, 1)), ValueError, "shape"),
+        (np.array(["a"]), TypeError, "real numbers"),
+        (np.broadcast_to(np.uint8(0), (9000, 9000)), ValueError, "at most 64,000,000 pixels"),
+    ],
+)
+def test_wrong_arrays(array, error, words):
+    with pytest.raises(error, match=words):
+        images.prepare(array)
+
+
+def test_npy_stacks(digits, tmp_path):
+    path = tmp_path / "digits.npy"
+    np.save(path, digits[:5])
+    assert np.array_equal(images.read_digits(path), digits[:5])
+    with pytest.raises(ValueError, match="stack of 5"):
+        images.read_digit(path)
+    np.save(path, digits[:5].reshape(5, 28, 28))
+    assert np.array_equal(images.read_digits(path), digits[:5])
+    np.save(path, digits[2])
+    assert np.array_equal(images.read_digit(path), digits[2])
+    np.save(path, large(digits[2]))
+    assert images.read_digit(path).max() == 255
+    np.save(path, np.zeros((0, 784), np.uint8))
+    with pytest.raises(ValueError, match="found none"):
+        images.read_digits(path)
+    np.save(path, np.stack([digits[0], 0 * digits[0]]))
+    with pytest.raises(ValueError, match=r"digits.npy\[1\]: .*blank"):
+        images.read_digits(path)
+
+
+def test_npy_objects_and_rubbish_are_refused(tmp_path):
+    path = tmp_path / "digits.npy"
+    np.save(path, np.array([{}], object), allow_pickle=True)
+    with pytest.raises(ValueError, match="plain numbers"):
+        images.read_digits(path)
+    path.write_bytes(b"rubbish")
+    with pytest.raises(ValueError, match="plain numbers"):
+        images.read_digits(path)
+    with open(path, "wb") as f:  # claims far more than the file holds
+        header = {"descr": "|u1", "fortran_order": False, "shape": (1 << 50, 784)}
+        np.lib.format.write_array_header_1_0(f, header)
+    with pytest.raises(ValueError, match="plain numbers"):
+        images.read_digits(path)
+
+
+def test_wrong_files(tmp_path, monkeypatch):
+    with pytest.raises(FileNotFoundError):
+        images.read_digit(tmp_path / "none.png")
+    text = tmp_path / "text.png"
+    text.write_text("no picture")
+    with pytest.raises(ValueError, match="expected a picture"):
+        images.read_digit(text)
+    whole = tmp_path / "whole.png"
+    noise = np.random.default_rng(0).integers(0, 255, (99, 99), np.uint8)
+    Image.fromarray(noise).save(whole)
+    whole.write_bytes(whole.read_bytes()[:3000])
+    with pytest.raises(ValueError, match="damage"):
+        images.read_digit(whole)
+
+
+@pytest.mark.parametrize("side", [8_100, 14_000])
+def test_decompression_bomb(side, tmp_path):
+    path = tmp_path / "bomb.png"
+    Image.new("1", (side, side)).save(path)  # Pillow itself would refuse only the larger
+    with pytest.raises(ValueError, match=r"bomb\.png: expected a picture of (at most|reasonable)"):
+        images.read_digit(path)
+
+
+def test_without_pillow(tmp_path, digits):
+    Image.fromarray(digits[0].reshape(28, 28)).save(tmp_path / "digit.png")
+    np.save(tmp_path / "digit.npy", digits[0])
+    code = f"""
+import sys
+sys.modules["PIL"] = None
+from featherweight.images import read_digit
+read_digit({str(tmp_path / "digit.npy")!r})
+try:
+    read_digit({str(tmp_path / "digit.png")!r})
+except ImportError as e:
+    print(e)
+"""
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert 'pip install "featherweight[images]"' in ran.stdout
