@@ -1,0 +1,282 @@
+// Softmax, the losses, the optimizers' formulas, staging and the weighted sum, on every instruction
+// set that can run here: against plain loops in a wider type and by bits against the scalar table.
+#include "plain.h"
+
+namespace {
+
+using namespace plain;
+
+constexpr std::ptrdiff_t kSizes[] = {1, 2, 10, 15, 16, 17, 31, 63, 64, 65, 129, 200};
+
+const fw::KernelTable* first() { return fw::available_isas().front(); }
+
+template <class T>
+void softmax(std::ptrdiff_t rows, std::ptrdiff_t outputs, Layout layout, bool special) {
+  using W = Wide<T>;
+  Random random(std::uint64_t(rows * 3 + outputs));
+  Matrix<T> z(rows, outputs, row_major), dy(rows, outputs, panel_major);
+  z.fill(random, -8, 8);
+  dy.fill(random, -1, 1);
+  if (special) {
+    const T some[] = {T(-INFINITY), T(NAN), T(1e30), T(-1e30), T(1e-42)};
+    for (std::ptrdiff_t r = 0; r < rows; ++r) z(r, r % outputs) = some[r % 5];
+  }
+  std::vector<T> kept_y, kept_d;
+  for (const fw::KernelTable* table : fw::available_isas()) {
+    exercised(table);
+    const fw::Kernels<T>& k = kernels<T>(*table);
+    Matrix<T> y(rows, outputs, layout, true), d(rows, outputs, panel_major, true);
+    Matrix<T> sums(1, panels_of(rows) * 16, row_major, true);
+    Matrix<T> most(1, panels_of(rows) * 16, row_major, true);
+    for (std::ptrdiff_t r = 0; r < rows; ++r)
+      for (std::ptrdiff_t o = 0; o < outputs; ++o) {
+        y(r, o) = z(r, o);
+        d(r, o) = dy(r, o);
+      }
+    k.softmax(y.out(), rows, outputs, &most(0, 0), &sums(0, 0));
+    CHECK(y.intact() && y.padding_is_zero() && most.intact() && sums.intact());
+    auto got = y.values();
+    k.softmax_backward(y.rows(), rows, outputs, d.out());
+    CHECK(d.intact());
+    auto got_d = d.values();
+    for (std::ptrdiff_t r = 0; r < rows; ++r) {
+      got.push_back(most(0, r));
+      got.push_back(sums(0, r));
+    }
+    if (table != first()) {
+      CHECK_SAME(got.data(), kept_y.data(), got.size());
+      CHECK_SAME(got_d.data(), kept_d.data(), got_d.size());
+      continue;
+    }
+    kept_y = got;
+    kept_d = got_d;
+    if (special) continue;
+    std::vector<W> expected, bound, expected_d, bound_d, rest, bound_rest;
+    for (std::ptrdiff_t r = 0; r < rows; ++r) {
+      W top = z(r, 0), total = 0, mean = 0, size = 0;
+      for (std::ptrdiff_t o = 0; o < outputs; ++o) top = std::max(top, W(z(r, o)));
+      for (std::ptrdiff_t o = 0; o < outputs; ++o) total += std::exp(W(z(r, o)) - top);
+      for (std::ptrdiff_t o = 0; o < outputs; ++o) {
+        const W e = std::exp(W(z(r, o)) - top) / total;
+        expected.push_back(e);
+        // the rounding of z - top, up to 16, moves the exponential by as much
+        bound.push_back(unit<T> * e * 110);
+        mean += W(y(r, o)) * W(dy(r, o));
+        size += std::abs(W(y(r, o)) * W(dy(r, o)));
+      }
+      for (std::ptrdiff_t o = 0; o < outputs; ++o) {
+        expected_d.push_back(W(y(r, o)) * (W(dy(r, o)) - mean));
+        bound_d.push_back(unit<T> * W(y(r, o)) * (70 * size + 4 * std::abs(W(dy(r, o)) - mean)));
+      }
+      rest.push_back(top);
+      rest.push_back(std::log(total));
+      bound_rest.push_back(0);
+      bound_rest.push_back(unit<T> * (110 + 4 * rest.back()));
+    }
+    CHECK_CLOSE(got.data(), expected.data(), bound.data(), expected.size());
+    CHECK_CLOSE(got_d.data(), expected_d.data(), bound_d.data(), expected_d.size());
+    CHECK_CLOSE(got.data() + expected.size(), rest.data(), bound_rest.data(), rest.size());
+  }
+}
+
+template <class T>
+void loss(int which, std::ptrdiff_t rows, std::ptrdiff_t outputs) {
+  using W = Wide<T>;
+  Random random(std::uint64_t(rows * 3 + outputs));
+  Matrix<T> z(rows, outputs, panel_major), y(rows, outputs, panel_major);
+  Matrix<T> t(rows, outputs, panel_major);
+  z.fill(random, -4, 4);
+  t.fill(random, 0, 1);
+  const std::size_t padded = std::size_t(panels_of(rows) * 16);
+  std::vector<T> most(padded), sums(padded), scale(padded);
+  for (auto& s : scale) s = T(random(0.1, 1));
+  const fw::LossInfo info = first()->loss_info[which];
+  for (std::ptrdiff_t r = 0; r < rows; ++r)
+    for (std::ptrdiff_t o = 0; o < outputs; ++o)
+      y(r, o) = info.needs_sigmoid ? T(value(fw::act_sigmoid, W(z(r, o)))) : z(r, o);
+  if (info.needs_softmax)
+    kernels<T>(*first()).softmax(y.out(), rows, outputs, most.data(), sums.data());
+  std::vector<T> kept;
+  for (const fw::KernelTable* table : fw::available_isas()) {
+    exercised(table);
+    Matrix<T> losses(1, rows, row_major, true), only(1, rows, row_major, true);
+    Matrix<T> dz(rows, outputs, panel_major, true);
+    const bool s = info.needs_softmax;
+    const auto kernel = kernels<T>(*table).loss[which];
+    fw::LossArgs<T> a = {z.rows(), y.rows(), t.rows(), rows, outputs, s ? most.data() : nullptr,
+                         s ? sums.data() : nullptr, scale.data(), &losses(0, 0), dz.out()};
+    kernel(a);
+    a.dz = {};
+    a.row_loss = &only(0, 0);
+    kernel(a);
+    CHECK(losses.intact() && only.intact() && dz.intact() && dz.padding_is_zero());
+    CHECK_SAME(only.values().data(), losses.values().data(), std::size_t(rows));
+    auto got = losses.values();
+    const auto gradient = dz.values();
+    got.insert(got.end(), gradient.begin(), gradient.end());
+    if (table != first()) {
+      CHECK_SAME(got.data(), kept.data(), got.size());
+      continue;
+    }
+    kept = got;
+    std::vector<W> expected, bound;
+    for (std::ptrdiff_t r = 0; r < rows; ++r) {
+      W total = 0, size = 0, top = z(r, 0), e = 0;
+      for (std::ptrdiff_t o = 0; o < outputs; ++o) top = std::max(top, W(z(r, o)));
+      for (std::ptrdiff_t o = 0; o < outputs; ++o) e += std::exp(W(z(r, o)) - top);
+      for (std::ptrdiff_t o = 0; o < outputs; ++o) {
+        const W zo = z(r, o), to = t(r, o), d = W(y(r, o)) - to;
+        W term = 0;
+        if (which == fw::loss_mse) term = d * d / W(outputs);
+        if (which == fw::loss_cross_entropy) term = to * (std::log(e) + top - zo);
+        if (which == fw::loss_binary_cross_entropy)
+          term = (std::log1p(std::exp(zo)) - zo * to) / W(outputs);
+        total += term;
+        size += std::abs(term) + (which == fw::loss_mse ? 0 : 8 * to) + 4 / W(outputs);
+      }
+      expected.push_back(total);
+      bound.push_back(unit<T> * 80 * size);
+    }
+    for (std::ptrdiff_t r = 0; r < rows; ++r) {
+      W all = 0;
+      for (std::ptrdiff_t o = 0; o < outputs; ++o) all += W(t(r, o));
+      for (std::ptrdiff_t o = 0; o < outputs; ++o) {
+        const W yo = y(r, o), to = t(r, o), s = scale[std::size_t(r)];
+        W d = 0;
+        if (which == fw::loss_mse) d = 2 * (yo - to) * s / W(outputs);
+        if (which == fw::loss_cross_entropy) d = (yo * all - to) * s;
+        if (which == fw::loss_binary_cross_entropy) d = (yo - to) * s / W(outputs);
+        expected.push_back(d);
+        bound.push_back(unit<T> * (6 * std::abs(d) + 70 * s * std::abs(yo * all)));
+      }
+    }
+    CHECK_CLOSE(got.data(), expected.data(), bound.data(), got.size());
+  }
+}
+
+// PyTorch's formulas, two steps
+template <class T>
+void optimizer(int which, std::ptrdiff_t n) {
+  using W = Wide<T>;
+  const double hyper[fw::kMaxHyper] = {0.1, 0.01, 0.9, 0.99, 1e-8};
+  std::vector<T> kept;
+  for (const fw::KernelTable* table : fw::available_isas()) {
+    exercised(table);
+    Random random{std::uint64_t(n)};
+    Matrix<T> state(3, n, row_major, true);  // the parameters and two slots
+    const int slots = table->optimizer_info[which].slots;
+    std::vector<W> w, m(std::size_t(n), 0), v(std::size_t(n), 0);
+    for (std::ptrdiff_t i = 0; i < n; ++i) {
+      w.push_back(state(0, i) = T(random(-1, 1)));
+      state(1, i) = state(2, i) = 0;
+    }
+    double memo[fw::kMaxMemo] = {1, 1};
+    const auto& k = kernels<T>(*table);
+    for (int step = 1; step <= 2; ++step) {
+      Matrix<T> g(1, n, row_major);
+      g.fill(random, 0.2, 1);
+      fw::Step<T> s;
+      k.prepare[which](hyper, memo, &s);
+      T* beside[fw::kMaxSlots] = {slots > 0 ? &state(1, 0) : nullptr,
+                                  slots > 1 ? &state(2, 0) : nullptr};
+      k.update[which](&state(0, 0), &g(0, 0), beside, n, s);
+      for (std::size_t i = 0; i < std::size_t(n); ++i) {
+        const W d = W(g(0, std::ptrdiff_t(i))) + W(0.01L) * w[i], lr = W(0.1L), b1 = W(0.9L);
+        const W b2 = W(0.99L);
+        if (which == fw::opt_sgd) w[i] -= lr * d;
+        if (which == fw::opt_momentum) w[i] -= lr * (m[i] = b1 * m[i] + d);
+        if (which == fw::opt_nesterov) w[i] -= lr * (d + b1 * (m[i] = b1 * m[i] + d));
+        if (which == fw::opt_adam) {
+          m[i] += (1 - b1) * (d - m[i]);
+          v[i] = b2 * v[i] + (1 - b2) * d * d;
+          const W c1 = 1 - std::pow(b1, W(step)), c2 = 1 - std::pow(b2, W(step));
+          w[i] -= lr * (m[i] / c1) / (std::sqrt(v[i] / c2) + W(1e-8L));
+        }
+      }
+    }
+    CHECK(state.intact());
+    auto got = state.values();
+    if (table == first()) kept = got;
+    CHECK_SAME(got.data(), kept.data(), got.size());
+    std::vector<W> expected(w), bound(3 * std::size_t(n), 40 * unit<T>);
+    for (std::size_t i = 0; i < std::size_t(n); ++i) expected.push_back(slots > 0 ? m[i] : 0);
+    for (std::size_t i = 0; i < std::size_t(n); ++i) expected.push_back(slots > 1 ? v[i] : 0);
+    CHECK_CLOSE(got.data(), expected.data(), bound.data(), got.size());
+  }
+}
+
+template <class T, class S>
+void stage(std::ptrdiff_t rows, std::ptrdiff_t inputs, Layout in) {
+  Random random(3);
+  Matrix<S> x(rows, inputs, in);
+  x.fill(random, 0, 255);
+  const T scale = T(1.0 / 255);
+  for (const fw::KernelTable* table : fw::available_isas()) {
+    exercised(table);
+    Matrix<T> out(rows, inputs, panel_major, true);
+    if constexpr (sizeof(S) == 1)
+      kernels<T>(*table).stage_u8(x.rows(), rows, inputs, scale, out.out());
+    else
+      kernels<T>(*table).stage(x.rows(), rows, inputs, scale, out.out());
+    CHECK(out.intact() && out.padding_is_zero());
+    std::vector<T> expected;
+    for (S v : x.values()) expected.push_back(T(v) * scale);
+    auto got = out.values();
+    CHECK_SAME(got.data(), expected.data(), got.size());
+    got.back() += 1;
+    CHECK(!check::same(got.data(), expected.data(), got.size()));
+  }
+}
+
+template <class T>
+void sum(std::ptrdiff_t n) {
+  Random random{std::uint64_t(n)};
+  Matrix<T> values(1, n, row_major), weights(1, n, row_major);
+  values.fill(random, -1, 1);
+  weights.fill(random, 0, 1);
+  const T plain = sum_rule<T>(n, [&](std::ptrdiff_t i, T s) { return s + values(0, i); });
+  const T weighted = sum_rule<T>(
+      n, [&](std::ptrdiff_t i, T s) { return std::fma(weights(0, i), values(0, i), s); });
+  for (const fw::KernelTable* table : fw::available_isas()) {
+    exercised(table);
+    const auto kernel = kernels<T>(*table).sum;
+    CHECK(kernel(&values(0, 0), nullptr, n) == plain);
+    CHECK(kernel(&values(0, 0), &weights(0, 0), n) == weighted);
+    CHECK(kernel(&values(0, 0), nullptr, 0) == T(0));
+    values(0, n / 2) += 1;
+    CHECK(kernel(&values(0, 0), nullptr, n) != plain);
+    values(0, n / 2) -= 1;
+    values(0, n / 2) = T(NAN);
+    CHECK(kernel(&values(0, 0), nullptr, n) != plain);
+    values = Matrix<T>(1, n, row_major);
+    Random again{std::uint64_t(n)};
+    values.fill(again, -1, 1);
+  }
+}
+
+template <class T>
+void all() {
+  for (std::ptrdiff_t rows : {1, 3, 16, 17, 31})
+    for (std::ptrdiff_t n : kSizes) {
+      for (const Layout layout : {row_major, row_major_loose, panel_major}) {
+        softmax<T>(rows, n, layout, false);
+        softmax<T>(rows, n, layout, true);
+      }
+      for (int which = 0; which < fw::kLosses; ++which) loss<T>(which, rows, n);
+      for (const Layout layout : {row_major, row_major_loose, panel_major, by_pointers}) {
+        stage<T, std::uint8_t>(rows, n, layout);
+        stage<T, T>(rows, n, layout);
+      }
+    }
+  for (int which = 0; which < fw::kOptimizers; ++which)
+    for (std::ptrdiff_t n : {16, 32, 48, 160}) optimizer<T>(which, n);
+  for (std::ptrdiff_t n : kSizes) sum<T>(n);
+}
+
+}  // namespace
+
+int main() {
+  all<float>();
+  all<double>();
+  return finish("test_losses");
+}

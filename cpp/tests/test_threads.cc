@@ -1,0 +1,122 @@
+// The thread pool: every task once and no other, whoever calls and from wherever.
+#include "../net/thread_pool.h"
+
+#include <atomic>
+#include <cstdlib>
+#include <thread>
+#include <vector>
+
+#include "check.h"
+
+#if defined(__unix__) || defined(__APPLE__)
+#include <sys/wait.h>
+#include <unistd.h>
+#endif
+
+namespace {
+
+// Runs tasks that count themselves `times` times; whether each was run as often as it should.
+bool each_once(std::ptrdiff_t tasks, int threads, int times = 1, std::ptrdiff_t left_out = -1) {
+  std::vector<int> counts(std::size_t(tasks) + 2, 0);  // plain: two runs of a task would race
+  for (int i = 0; i < times; ++i) {
+    auto task = [&](std::ptrdiff_t t) { counts[std::size_t(t) + 1] += t != left_out; };
+    fw::parallel_for(tasks, threads, task);
+  }
+  bool ok = counts.front() == 0 && counts.back() == 0;
+  for (std::ptrdiff_t t = 0; t < tasks; ++t) ok = ok && counts[std::size_t(t) + 1] == times;
+  return ok;
+}
+
+void sizes() {
+  for (int threads = 0; threads <= 8; ++threads)
+    for (std::ptrdiff_t tasks : {0, 1, 2, 3, 7, 8, 9, 64, 1000}) {
+      CHECK(each_once(tasks, threads));
+      CHECK(each_once(tasks, threads, 20));
+    }
+  CHECK(!each_once(64, 4, 1, 63));  // the twin: one that did nothing is noticed
+}
+
+void many_callers() {
+  std::atomic<int> bad{0};
+  std::vector<std::thread> callers;
+  for (int c = 0; c < 4; ++c)
+    callers.emplace_back([&, c] {
+      for (int i = 0; i < 100; ++i) bad += !each_once(1 + (i * 7 + c) % 33, 1 + (i + c) % 8);
+    });
+  for (std::thread& t : callers) t.join();
+  CHECK(bad == 0);
+}
+
+void nested() {
+  std::atomic<int> inner{0};
+  auto outer = [&](std::ptrdiff_t) {
+    auto task = [&](std::ptrdiff_t) {
+      auto deepest = [&](std::ptrdiff_t) { ++inner; };
+      fw::parallel_for(3, 2, deepest);
+    };
+    fw::parallel_for(5, 4, task);
+  };
+  fw::parallel_for(7, 3, outer);
+  CHECK(inner == 7 * 5 * 3);
+}
+
+// What the tasks wrote, the caller reads without further ado.
+void results_are_visible() {
+  std::vector<double> values(512);
+  for (int round = 1; round <= 50; ++round) {
+    auto task = [&](std::ptrdiff_t t) { values[std::size_t(t)] = double(t) * round; };
+    fw::parallel_for(512, 4, task);
+    double sum = 0;
+    for (double v : values) sum += v;
+    CHECK(sum == round * 511.0 * 512 / 2);
+  }
+}
+
+#if defined(__unix__) || defined(__APPLE__)
+int child_status(bool (*body)()) {
+  const pid_t child = fork();
+  if (child == 0) {
+    alarm(60);  // a pool that waits for workers it doesn't have would wait forever
+    _exit(body() ? 0 : 1);
+  }
+  int status = -1;
+  waitpid(child, &status, 0);
+  return status;
+}
+
+void forked() {
+  CHECK(each_once(64, 4));  // the parent's pool has workers
+  for (int i = 0; i < 3; ++i) {
+    CHECK(child_status([] { return each_once(64, 4, 20); }) == 0);
+    CHECK(each_once(64, 4, 20));
+  }
+  CHECK(child_status([] { return child_status([] { return each_once(9, 8); }) == 0; }) == 0);
+  CHECK(child_status([] { return false; }) != 0);  // a child that fails is noticed
+  // while the pool is at work
+  std::atomic<bool> stop{false};
+  std::thread worker([&] {
+    while (!stop) each_once(16, 3);
+  });
+  for (int i = 0; i < 5; ++i) CHECK(child_status([] { return each_once(64, 4, 5); }) == 0);
+  stop = true;
+  worker.join();
+}
+#endif
+
+}  // namespace
+
+int main() {
+#if defined(__unix__) || defined(__APPLE__)
+  if (std::getenv("FEATHERWEIGHT_NO_FORK")) {
+    std::printf("forks left out: FEATHERWEIGHT_NO_FORK is set\n");
+  } else {  // before this process has a pool, and after
+    CHECK(child_status([] { return each_once(64, 4); }) == 0);
+    forked();
+  }
+#endif
+  sizes();
+  many_callers();
+  nested();
+  results_are_visible();
+  return check::finish("test_threads");
+}
