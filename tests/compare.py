@@ -30,13 +30,13 @@ ULPS = {
     "identity": (0, 0),
     "relu": (0, 0),
     "leaky_relu": (1, 0.51),
-    "sigmoid": (4, 4),
-    "tanh": (4, 4),
-    "elu": (4, 4),
-    "softplus": (4, 4),
-    "silu": (5, 5),
-    "gelu": (8, 8),
-    "softmax": (8, 8),
+    "sigmoid": (3, 3),
+    "tanh": (2, 2),
+    "elu": (1.5, 1.5),
+    "softplus": (3, 3),
+    "silu": (4, 4),
+    "gelu": (6, 6),
+    "softmax": (4, 4),
 }
 DERIVATIVE_EPS = 8  # of 1, absolute
 LIMIT = 8

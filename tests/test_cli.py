@@ -342,3 +342,18 @@ def test_info(capsys, monkeypatch):
     monkeypatch.setenv("FEATHERWEIGHT_ISA", "none")
     assert main(["info"]) == 0  # it is what a person asks when something is wrong
     assert "expected" in capsys.readouterr().out
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+def test_output_to_a_full_disk_is_one_sentence():
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "featherweight", "info"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert done.stderr.startswith("featherweight info: error: could not write the output: No space")
+    assert "Traceback" not in done.stderr

@@ -229,6 +229,17 @@ def test_copies_are_independent_and_equal(dtype):
         assert not np.array_equal(twin.parameters, net.parameters)
 
 
+@pytest.mark.parametrize("name", ["sizes", "activation", "output", "dtype", "input_scale", "isa"])
+def test_what_is_fixed_cannot_be_assigned(name):
+    with pytest.raises(AttributeError):
+        setattr(small(), name, None)
+
+
+@pytest.mark.parametrize(("answer", "epochs"), [(True, 1), (np.True_, 1), (None, 3), ("go on", 3)])
+def test_a_true_answer_stops(answer, epochs):
+    assert len(small().fit(X, Y, epochs=3, callbacks=lambda state: answer).epoch) == epochs
+
+
 def test_predict_and_score():
     net = small()
     y = net(X)

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstdint>
 #include <mutex>
+#include <system_error>
 #include <thread>
 
 #if defined(__unix__) || defined(__APPLE__)
@@ -25,8 +26,8 @@ constexpr int kSpins = 2000;  // some ten microseconds, about what waking a slee
 class Pool {
  public:
   void run(std::ptrdiff_t tasks, int threads, TaskFunction function, void* context) {
-    std::unique_lock<std::mutex> lock(busy_, std::try_to_lock);
-    if (!lock) {
+    // a flag and not a mutex: a task that comes here itself would try a mutex that its thread holds
+    if (busy_.test_and_set(std::memory_order_acquire)) {
       for (std::ptrdiff_t i = 0; i < tasks; ++i) function(context, i);
       return;
     }
@@ -43,14 +44,19 @@ class Pool {
     // no one may enter from here on; those inside finish the task they have
     state_.fetch_and(~kOpen, std::memory_order_acq_rel);
     while (state_.load(std::memory_order_acquire) & kInside) pause();
+    busy_.clear(std::memory_order_release);
   }
 
  private:
   // state: open bit, how many workers have entered this job, how many are inside now
   static constexpr std::uint64_t kOpen = 1ull << 63, kEntered = 1ull << 32, kInside = 0xffffffffull;
 
+  // Fewer than asked where the system refuses more: the caller does what they would have done.
   void start(int workers) {
-    for (; started_ < workers; ++started_) std::thread([this] { serve(); }).detach();
+    try {
+      for (; started_ < workers; ++started_) std::thread([this] { serve(); }).detach();
+    } catch (const std::system_error&) {
+    }
   }
 
   void work() {
@@ -83,7 +89,7 @@ class Pool {
     }
   }
 
-  std::mutex busy_;
+  std::atomic_flag busy_;
   int started_ = 0;
   TaskFunction function_ = nullptr;
   void* context_ = nullptr;

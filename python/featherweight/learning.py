@@ -20,9 +20,9 @@ _ENDS = {"cross_entropy": "softmax", "binary_cross_entropy": "sigmoid"}
 class Learning:
     """The half of `Network` that needs targets; a base class only so that files stay short."""
 
-    sizes: tuple[int, ...]
-    output: str
-    dtype: np.dtype[Any]
+    _sizes: tuple[int, ...]
+    _output: str
+    _dtype: np.dtype[Any]
     _core: _core.CoreNetwork
     _key: int
     _epochs: int
@@ -39,9 +39,9 @@ class Learning:
         (rows,) for one output. A single row `x` gives the same without its first axis.
         """
         y = self._network(x)
-        if checks.output_kind(self.output) == "regressor":
-            return y[..., 0] if self.sizes[-1] == 1 and y.ndim == 2 else y
-        if self.sizes[-1] == 1:
+        if checks.output_kind(self._output) == "regressor":
+            return y[..., 0] if self._sizes[-1] == 1 and y.ndim == 2 else y
+        if self._sizes[-1] == 1:
             return (y[..., 0] > 0.5).astype(np.int64)
         return y.argmax(axis=-1)
 
@@ -51,20 +51,20 @@ class Learning:
         `y` holds class labels (rows,) or rows of targets (rows, outputs), of which a classifier
         compares the largest. NaN without rows.
         """
-        job = self._job(x, y, None, _DEFAULT_LOSS.get(self.output, "mse"), check="mse")
+        job = self._job(x, y, None, _DEFAULT_LOSS.get(self._output, "mse"), check="mse")
         rows = job.x.shape[0]
         if rows == 0:
             return math.nan
         found = self._network(job.x)
-        if checks.output_kind(self.output) == "classifier":
-            n = self.sizes[-1]
+        if checks.output_kind(self._output) == "classifier":
+            n = self._sizes[-1]
             if n == 1:
                 assert job.values is not None
                 return float(((found > 0.5) == (job.values > 0.5)).mean())
             truth = job.labels if job.values is None else job.values.argmax(axis=1)
             return float((found.argmax(axis=1) == truth).mean())
         if job.values is None:
-            values = np.eye(self.sizes[-1])[job.labels]
+            values = np.eye(self._sizes[-1])[job.labels]
         else:
             values = job.values.astype(np.float64)
         rest = ((values - found) ** 2).sum(axis=0)
@@ -77,11 +77,12 @@ class Learning:
 
     def _loss(self, loss: str | None) -> str:
         if loss is None:
-            return _DEFAULT_LOSS.get(self.output, "mse")
+            return _DEFAULT_LOSS.get(self._output, "mse")
         checks.choice("loss", loss, _core.losses())
-        if _ENDS.get(loss, self.output) != self.output:
+        if _ENDS.get(loss, self._output) != self._output:
             raise ValueError(
-                f"loss: expected output={_ENDS[loss]!r} with {loss!r}, found output={self.output!r}"
+                f"loss: expected output={_ENDS[loss]!r} with {loss!r}, "
+                f"found output={self._output!r}"
             )
         return loss
 
@@ -95,13 +96,13 @@ class Learning:
         names: tuple[str, str] = ("x", "y"),
         check: str | None = None,
     ) -> training.Job:
-        rows = checks.inputs(x, self.sizes[0], self.dtype)
+        rows = checks.inputs(x, self._sizes[0], self._dtype)
         n = rows.shape[0]
-        if np.ndim(x) == 1 and np.ndim(y) == 1 and self.sizes[-1] > 1:
+        if np.ndim(x) == 1 and np.ndim(y) == 1 and self._sizes[-1] > 1:
             y = np.asarray(y)[np.newaxis]
-        labels, values = checks.targets(y, n, self.sizes[-1], self.dtype, check or loss, names[1])
+        labels, values = checks.targets(y, n, self._sizes[-1], self._dtype, check or loss, names[1])
         return training.Job(
-            rows, labels, values, checks.sample_weights(sample_weight, n, self.dtype)
+            rows, labels, values, checks.sample_weights(sample_weight, n, self._dtype)
         )
 
     def fit(
@@ -141,7 +142,7 @@ class Learning:
         rng : as in `Network`, optional
             Orders the rows; by default the network's own generator goes on.
         sample_weight : (rows,) array, optional
-            At least 0: a batch's loss is the weighted mean of its rows'.
+            At least 0: a batch's loss is the weighted mean of its rows'. Accuracy counts rows.
         validation_data : (x, y), optional
             Evaluated after each epoch.
         callbacks : callable, object or sequence of these
@@ -198,7 +199,7 @@ class Learning:
                 first_epoch=first,
                 callbacks=hooks,
                 progress=progress,
-                classifier=checks.output_kind(self.output) == "classifier",
+                classifier=checks.output_kind(self._output) == "classifier",
             )
         finally:
             self._core.end_fit()
@@ -248,13 +249,13 @@ class Learning:
         """
         loss = self._loss(loss)
         job = self._job(x, y, sample_weight, loss)
-        packed = np.empty(self._core.packed_size, self.dtype)
-        dx = None if flat else np.empty(job.x.shape, self.dtype)
+        packed = np.empty(self._core.packed_size, self._dtype)
+        dx = None if flat else np.empty(job.x.shape, self._dtype)
         trainer = _core.CoreTrainer(self._core, loss, max(1, job.x.shape[0]))
         value = trainer.gradients(*job, packed, dx)
         if dx is None:
             return value, packed
-        layers = range(len(self.sizes) - 1)
+        layers = range(len(self._sizes) - 1)
         return value, training.Gradients(
             tuple(self._core.weights(i, packed) for i in layers),
             tuple(self._core.bias(i, packed) for i in layers),
@@ -269,7 +270,10 @@ class Learning:
         loss: str | None = None,
         sample_weight: ArrayLike | None = None,
     ) -> tuple[float, float]:
-        """Return the loss over all rows, whatever the batch size in training, and `score`."""
+        """Return the loss over all rows, whatever the batch size in training, and `score`.
+
+        Weights weigh the loss; the score counts rows.
+        """
         loss = self._loss(loss)
         job = self._job(x, y, sample_weight, loss)
         trainer = _core.CoreTrainer(self._core, loss, max(1, min(1024, job.x.shape[0])))

@@ -73,12 +73,12 @@ class Network(Learning):
         threads: int | None = None,
         isa: str | None = None,
     ) -> None:
-        self.dtype: np.dtype[Any] = checks.dtype(dtype)
-        self.sizes = checks.layer_sizes(sizes, self.dtype.itemsize)
+        self._dtype: np.dtype[Any] = checks.dtype(dtype)
+        self._sizes = checks.layer_sizes(sizes, self._dtype.itemsize)
         names = _core.activations()
-        hidden = len(self.sizes) - 2
+        hidden = len(self._sizes) - 2
         if isinstance(activation, str):
-            self.activation = (checks.choice("activation", activation, names),) * hidden
+            self._activation = (checks.choice("activation", activation, names),) * hidden
         else:
             if not isinstance(activation, Sequence):
                 raise TypeError(f"activation: expected a name or a sequence, found {activation!r}")
@@ -87,35 +87,60 @@ class Network(Learning):
                     f"activation: expected {hidden} names, one for each hidden layer, "
                     f"found {len(activation)}"
                 )
-            self.activation = tuple(
+            self._activation = tuple(
                 checks.choice(f"activation[{i}]", a, names) for i, a in enumerate(activation)
             )
-        self.output = checks.choice("output", output, ("softmax", *names))
-        if self.output == "softmax" and self.sizes[-1] < 2:
+        self._output = checks.choice("output", output, ("softmax", *names))
+        if self._output == "softmax" and self._sizes[-1] < 2:
             raise ValueError("output: expected at least 2 outputs for softmax, found 1")
-        self.input_scale = _input_scale(input_scale, self.dtype)
+        self._input_scale = _input_scale(input_scale, self._dtype)
         self._key = checks.key(rng)
         self._epochs = 0
         if isa is not None and not isinstance(isa, str):
             raise TypeError(f"isa: expected a name or None, found {isa!r}")
         self._core = _core.CoreNetwork(
-            self.sizes,
-            (*self.activation, "identity" if self.output == "softmax" else self.output),
-            self.output == "softmax",
-            self.dtype == np.float64,
-            self.input_scale,
+            self._sizes,
+            (*self._activation, "identity" if self._output == "softmax" else self._output),
+            self._output == "softmax",
+            self._dtype == np.float64,
+            self._input_scale,
             _core.check_isa(isa if isa is not None else os.environ.get("FEATHERWEIGHT_ISA", "")),
             check_threads(threads),
         )
         limits = [
             math.sqrt(6.0 / i) if act in _RELU_FAMILY else math.sqrt(6.0 / (i + o))
             for i, o, act in zip(
-                self.sizes, self.sizes[1:], (*self.activation, self.output), strict=False
+                self._sizes, self._sizes[1:], (*self._activation, self._output), strict=False
             )
         ]
         self._core.initialize(self._key, limits)
 
     # What it is
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Inputs, hidden neurons of each layer, outputs."""
+        return self._sizes
+
+    @property
+    def activation(self) -> tuple[str, ...]:
+        """The hidden layers' activations."""
+        return self._activation
+
+    @property
+    def output(self) -> str:
+        """``softmax`` or the last layer's activation."""
+        return self._output
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """float32 or float64."""
+        return self._dtype
+
+    @property
+    def input_scale(self) -> float:
+        """What the inputs are multiplied by as they are loaded."""
+        return self._input_scale
 
     @property
     def isa(self) -> str:

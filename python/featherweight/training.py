@@ -173,8 +173,9 @@ def run(
             method = getattr(c, event, None)
             if method is None and event == "on_epoch_end" and callable(c):
                 method = c
-            if method is not None and method(state) is True:
-                stop = True
+            if method is not None:
+                answer = method(state)
+                stop |= isinstance(answer, (bool, np.bool_)) and bool(answer)
         return stop
 
     try:

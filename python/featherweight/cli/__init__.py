@@ -83,13 +83,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         return e.status
     except SystemExit as e:  # argparse, after --help and --version
         return e.code if isinstance(e.code, int) else 0
-    except BrokenPipeError:
+    except OSError as e:  # of the output itself: gone, or on a full disk
         # Python flushes stdout once more as it exits, which would fail aloud
         if sys.stdout is not None:
             null = os.open(os.devnull, os.O_WRONLY)
             os.dup2(null, sys.stdout.fileno())
             os.close(null)
-        return 141
+        if isinstance(e, BrokenPipeError):
+            return 141
+        complain(name, f"could not write the output: {e.strerror or e}")
+        return 1
     except KeyboardInterrupt:
         complain(name, "interrupted", "")
         return 130
