@@ -4,6 +4,7 @@ import copy
 import gc
 import os
 import pickle
+import subprocess
 import sys
 import threading
 import warnings
@@ -342,6 +343,26 @@ def test_a_fork_computes_with_threads_of_its_own():
     if child == 0:
         os._exit(0 if np.array_equal(net(x), expected) else 3)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_the_interpreter_may_end_while_threads_compute():
+    program = """
+import threading, time, numpy as np, featherweight as fw
+net = fw.Network([784, 512, 512, 10], threads=2)
+other = fw.Network([784, 64, 10], rng=0)
+x = np.ones((2000, 784), np.float32)
+def forward():
+    while True: net(x)
+def train():
+    while True: other.fit(x, np.zeros(2000, int))
+for work in (forward, forward, train): threading.Thread(target=work, daemon=True).start()
+time.sleep(0.2)
+"""
+    for _ in range(3):
+        done = subprocess.run(
+            [sys.executable, "-c", program], capture_output=True, timeout=60, check=False
+        )
+        assert (done.returncode, done.stderr) == (0, b"")
 
 
 def test_threads(monkeypatch):

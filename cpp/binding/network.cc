@@ -50,7 +50,7 @@ void forward(CoreNetwork& core, const py::array& x, const py::array& out) {
     auto* to = static_cast<T*>(const_cast<void*>(out.data()));
     const std::ptrdiff_t stride =
         view.rows < 2 ? outputs : out.strides(0) / std::ptrdiff_t(sizeof(T));
-    py::gil_scoped_release release;
+    ReleaseGil release;
     Gate::Reader reader(core.gate);
     net.forward(view, to, stride);
   });
@@ -69,7 +69,7 @@ py::list activations(CoreNetwork& core, const py::array& x) {
     };
     add(view.columns);
     for (const Layer& l : net.layers()) add(l.outputs);
-    py::gil_scoped_release release;
+    ReleaseGil release;
     Gate::Reader reader(core.gate);
     net.activations(view, outs.data());
     return list;
@@ -84,7 +84,7 @@ py::array weights(CoreNetwork& core, std::size_t l, const py::object& packed) {
     const T* from = elements<T>(packed, net.packed_size(), "packed: expected a flat array");
     T* to = out.mutable_data();
     {
-      py::gil_scoped_release release;
+      ReleaseGil release;
       Gate::Reader reader(core.gate);
       net.unpack_weights(l, from ? from : net.parameters(), to);
     }
@@ -111,7 +111,7 @@ void set(CoreNetwork& core, std::size_t l, const py::object& value, bool is_bias
     const T* from = elements<T>(value, is_bias ? a.outputs : a.outputs * a.inputs,
                                 "expected an array of the layer's shape");
     expect(from != nullptr, "expected an array of the layer's shape");
-    py::gil_scoped_release release;
+    ReleaseGil release;
     Gate::Writer writer(core.gate);
     if (is_bias)
       net.set_bias(l, from);

@@ -10,6 +10,7 @@
 #include "../net/gate.h"
 #include "../net/network.h"
 #include "arrays.h"
+#include "gil.h"
 
 namespace fw {
 

@@ -71,10 +71,11 @@ py::tuple epoch(CoreTrainer& t, const py::array& x, const py::object& labels,
     state.memo = writable<double>(memo, kMaxMemo, "memo: expected float64 of shape (2,)");
     T* slot = writable<T>(slots, info.slots * net.packed_size(), "slots: expected (slots, packed)");
     for (int i = 0; i < info.slots; ++i) state.slots[i] = slot + i * net.packed_size();
-    py::gil_scoped_release release;
+    ReleaseGil release;
     Gate::Writer writer(t.core->gate);
     return trainer.epoch(d, state, key ? &*key : nullptr, number,
                          [&](std::ptrdiff_t rows, const EpochResult& so_far) {
+                           sleep_if_finalizing();
                            py::gil_scoped_acquire acquire;
                            if (PyErr_CheckSignals() != 0) throw py::error_already_set();
                            poll(rows, so_far.loss, so_far.correct);
@@ -93,7 +94,7 @@ double gradients(CoreTrainer& t, const py::array& x, const py::object& labels,
     const auto d = data<T>(t, x, labels, values, weights);
     T* to = writable<T>(packed, net.packed_size(), "packed: expected a flat array");
     T* dx = writable<T>(input, d.x.rows * d.x.columns, "input: expected shape (rows, inputs)");
-    py::gil_scoped_release release;
+    ReleaseGil release;
     Gate::Reader reader(t.core->gate);
     return trainer.gradients(d, to, dx);
   });
@@ -103,7 +104,7 @@ py::tuple evaluate(CoreTrainer& t, const py::array& x, const py::object& labels,
                    const py::object& values, const py::object& weights) {
   const auto run = [&]<class T>(Trainer<T>& trainer) {
     const auto d = data<T>(t, x, labels, values, weights);
-    py::gil_scoped_release release;
+    ReleaseGil release;
     Gate::Reader reader(t.core->gate);
     return trainer.evaluate(d);
   };
