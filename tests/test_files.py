@@ -135,6 +135,8 @@ def test_a_failed_save_leaves_the_old_file(tmp_path, monkeypatch):
     assert os.listdir(tmp_path) == ["net"]
     with pytest.raises(FileNotFoundError):
         network().save(tmp_path / "nowhere" / "net")
+    with pytest.raises(IsADirectoryError, match="expected the path of a file, found a folder"):
+        network().save(tmp_path)
 
 
 def test_killed_at_any_moment_the_file_is_old_or_new(tmp_path):

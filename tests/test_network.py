@@ -143,6 +143,11 @@ CALLS = [
     (lambda n: n.fit(X, Y, callbacks=[3]), TypeError, "callbacks: expected callables"),
     (lambda n: n.fit(X, Y, validation_data=X), TypeError, r"validation_data: expected a pair"),
     (lambda n: n.fit(X, Y, validation_data=(X, Y + 1)), ValueError, "validation y: expected class"),
+    (
+        lambda n: n.fit(X, Y, validation_data=(X[:0], Y[:0])),
+        ValueError,
+        "validation_data: expected at least one row",
+    ),
     (lambda n: n.fit(X, Y, sample_weight=[1]), ValueError, r"sample_weight: expected shape \(4,\)"),
     (lambda n: n.fit(X, Y, sample_weight=[1, 1, 1, -1]), ValueError, "sample_weight: .* found -1"),
     (lambda n: n.fit(X, Y, sample_weight=[0] * 4), ValueError, "sample_weight: .* only zeros"),

@@ -1,5 +1,6 @@
 """Networks as safetensors files."""
 
+import errno
 import json
 import os
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,8 @@ def save(network: "Network", path: "str | os.PathLike[str]") -> None:
     content = serialize(tensors, {_METADATA: json.dumps(header, sort_keys=True)})
     path = os.fspath(path)
     target = os.path.realpath(path)  # through a link: the file it points to is replaced
+    if os.path.isdir(target):
+        raise IsADirectoryError(errno.EISDIR, "expected the path of a file, found a folder", path)
     mode = _mode(target)
     handle, temporary = tempfile.mkstemp(
         prefix=f".{os.path.basename(target)}.", suffix=".tmp", dir=os.path.dirname(target)

@@ -93,14 +93,14 @@ class Learning:
         sample_weight: ArrayLike | None,
         loss: str,
         *,
-        names: tuple[str, str] = ("x", "y"),
+        what: str = "y",
         check: str | None = None,
     ) -> training.Job:
         rows = checks.inputs(x, self._sizes[0], self._dtype)
         n = rows.shape[0]
-        if np.ndim(x) == 1 and np.ndim(y) == 1 and self._sizes[-1] > 1:
+        if np.ndim(x) == 1 and self._sizes[-1] > 1 and np.shape(y) == self._sizes[-1:]:
             y = np.asarray(y)[np.newaxis]
-        labels, values = checks.targets(y, n, self._sizes[-1], self._dtype, check or loss, names[1])
+        labels, values = checks.targets(y, n, self._sizes[-1], self._dtype, check or loss, what)
         return training.Job(
             rows, labels, values, checks.sample_weights(sample_weight, n, self._dtype)
         )
@@ -179,7 +179,9 @@ class Learning:
         if validation_data is not None:
             if not isinstance(validation_data, (tuple, list)) or len(validation_data) != 2:
                 raise TypeError("validation_data: expected a pair (x, y)")
-            validation = self._job(*validation_data, None, loss, names=("x", "validation y"))
+            validation = self._job(*validation_data, None, loss, what="validation y")
+            if validation.x.shape[0] == 0:
+                raise ValueError("validation_data: expected at least one row, found none")
         hooks = training.check_callbacks(callbacks)
         key = self._key if rng is None else checks.key(rng)
         first = self._epochs if rng is None else 0
