@@ -72,12 +72,12 @@ template <class T> struct silu {
   static constexpr bool from_z = true;
   static inline V<T> value(V<T> z) {
     V<T> second;
-    const V<T> e = exp_factors<T>(-abs<T>(z), &second);
+    const V<T> e = exp_factors_below<T>(minus_abs<T>(z), &second);
     const V<T> d = fma(e, second, splat<T>(1));
     return z < splat<T>(0) ? above_infinity<T>(z) * e / d * second : z / d;
   }
   static inline V<T> derivative(V<T> z) {
-    const V<T> e = exp<T>(-abs<T>(z)), d = splat<T>(1) + e;
+    const V<T> e = exp_negative<T>(minus_abs<T>(z)), d = splat<T>(1) + e;
     const V<T> large = splat<T>(1) / d, small = e / d;  // sigmoid(|z|) and sigmoid(-|z|)
     const V<T> s = z < splat<T>(0) ? small : large, rest = z < splat<T>(0) ? large : small;
     return s * fma(z, rest, splat<T>(1));
@@ -87,7 +87,7 @@ template <class T> struct silu {
 template <class T> struct softplus {
   static constexpr bool from_z = true;
   static inline V<T> value(V<T> z) {
-    const V<T> u = exp<T>(-abs<T>(z));
+    const V<T> u = exp_negative<T>(minus_abs<T>(z));
     return (z < splat<T>(0) ? splat<T>(0) : z) + log1p_unit<T>(u);
   }
   static inline V<T> derivative(V<T> z) { return logistic<T>(z); }

@@ -1,34 +1,63 @@
-// dW and db: sums over the rows of a batch, in the batch's order, a tile of weights at a time.
+// dW and db: sums over the rows of a batch, in the batch's order. A tile's sums end in registers, where
+// finish(offset in the packed weights, a vector of sums) stores them or runs the optimizer on them.
 
-// sums[KT][NP * 16] = x[:, k .. k + KT)^T dz[:, panels]
+// The chains of rows [first, last) for inputs k .. k + KT, which lie side by side in a row of x, and
+// NP panels.
 template <class T, int KT, int NP>
-FW_NOINLINE void gradient_sums(const GradientArgs<T>& a, std::ptrdiff_t k, std::ptrdiff_t panel,
-                               T* sums) {
+FW_INLINE void gradient_chains(const GradientArgs<T>& a, std::ptrdiff_t k, std::ptrdiff_t panel,
+                               std::ptrdiff_t first, std::ptrdiff_t last, V<T>* acc) {
   constexpr int L = Vec<T>::lanes, P = kPanel / L, N = NP * P;
-  alignas(64) T second[KT * NP * kPanel];
+  FW_UNROLL for (int i = 0; i < KT * N; ++i) acc[i] = V<T>{};
   const std::ptrdiff_t at = (k / kPanel) * a.x.panel_stride + k % kPanel;
-  const std::ptrdiff_t blocks = blocks_of(a.rows), half = first_half(blocks);
-  for (std::ptrdiff_t b = 0; b < blocks; ++b) {
-    V<T> acc[KT * N];
-    FW_UNROLL for (int i = 0; i < KT * N; ++i) acc[i] = V<T>{};
-    const std::ptrdiff_t end = least(a.rows, (b + 1) * kBlock);
-    for (std::ptrdiff_t r = b * kBlock; r < end; ++r) {
-      const T* x = row_of(a.x, r) + at;
-      const T* dz = a.dz.base + r * a.dz.row_stride + panel * a.dz.panel_stride;
-      V<T> dv[N];
-      FW_UNROLL for (int v = 0; v < N; ++v)
-        dv[v] = load<T>(dz + (v / P) * a.dz.panel_stride + (v % P) * L);
-      FW_UNROLL for (int i = 0; i < KT; ++i) {
-        const V<T> xv = splat<T>(x[i]);
-        FW_UNROLL for (int v = 0; v < N; ++v) acc[i * N + v] = fma(xv, dv[v], acc[i * N + v]);
-      }
+  const T* dz = a.dz.base + first * kPanel + panel * a.dz.panel_stride;
+  for (std::ptrdiff_t r = first; r < last; ++r, dz += kPanel) {
+    const T* x = row_of(a.x, r) + at;
+    opaque(x);
+    V<T> dv[N];
+    FW_UNROLL for (int v = 0; v < N; ++v)
+      dv[v] = load<T>(dz + (v / P) * a.dz.panel_stride + (v % P) * L);
+    FW_UNROLL for (int i = 0; i < KT; ++i) {
+      const V<T> xv = splat<T>(x[i]);
+      FW_UNROLL for (int v = 0; v < N; ++v) acc[i * N + v] = fma(xv, dv[v], acc[i * N + v]);
     }
-    fold<T, KT * N>(acc, b, half, sums, second);
   }
-  join<T, KT * N>(blocks, sums, second);
 }
 
-// sums[16] = the sum of dz over the rows
+// The halves' sums over more than one block of rows, [KT][NP][16] each.
+template <class T, int KT, int NP>
+FW_NOINLINE void gradient_blocks(const GradientArgs<T>& a, std::ptrdiff_t k, std::ptrdiff_t panel,
+                                 T* sums, T* second) {
+  constexpr int N = KT * NP * (kPanel / Vec<T>::lanes);
+  const std::ptrdiff_t blocks = blocks_of(a.rows), half = first_half(blocks);
+  for (std::ptrdiff_t b = 0; b < blocks; ++b) {
+    V<T> acc[N];
+    gradient_chains<T, KT, NP>(a, k, panel, b * kBlock, least(a.rows, (b + 1) * kBlock), acc);
+    fold<T, N>(acc, b == 0 || b == half, b < half ? sums : second);
+  }
+}
+
+template <class T, int KT, int NP, class Finish>
+inline void gradient_tile(const GradientArgs<T>& a, std::ptrdiff_t k, std::ptrdiff_t panel,
+                          const Finish finish) {
+  constexpr int L = Vec<T>::lanes, P = kPanel / L, N = NP * P;
+  const std::ptrdiff_t inputs = a.inputs;
+  const auto offset = [=](int i) {
+    return ((panel + i % N / P) * inputs + k + i / N) * kPanel + i % P * L;
+  };
+  if (a.rows <= kBlock) {
+    V<T> acc[KT * N];
+    gradient_chains<T, KT, NP>(a, k, panel, 0, a.rows, acc);
+    FW_UNROLL for (int i = 0; i < KT * N; ++i) finish(offset(i), acc[i]);
+    return;
+  }
+  alignas(64) T sums[KT * NP * kPanel];
+  alignas(64) T second[KT * NP * kPanel];
+  gradient_blocks<T, KT, NP>(a, k, panel, sums, second);
+  FW_UNROLL for (int i = 0; i < KT * N; ++i)
+    finish(offset(i), load<T>(sums + i * L) + load<T>(second + i * L));
+}
+
+// The sum of dz over the rows, of one panel
 template <class T>
 FW_NOINLINE void bias_sums(const GradientArgs<T>& a, std::ptrdiff_t panel, T* sums) {
   constexpr int L = Vec<T>::lanes, P = kPanel / L;
@@ -39,87 +68,101 @@ FW_NOINLINE void bias_sums(const GradientArgs<T>& a, std::ptrdiff_t panel, T* su
     FW_UNROLL for (int v = 0; v < P; ++v) acc[v] = V<T>{};
     const std::ptrdiff_t end = least(a.rows, (b + 1) * kBlock);
     for (std::ptrdiff_t r = b * kBlock; r < end; ++r) {
-      const T* dz = a.dz.base + r * a.dz.row_stride + panel * a.dz.panel_stride;
+      const T* dz = a.dz.base + r * kPanel + panel * a.dz.panel_stride;
       FW_UNROLL for (int v = 0; v < P; ++v) acc[v] = acc[v] + load<T>(dz + v * L);
     }
-    fold<T, P>(acc, b, half, sums, second);
+    fold<T, P>(acc, b == 0 || b == half, b < half ? sums : second);
   }
-  join<T, P>(blocks, sums, second);
+  if (blocks > 1)
+    FW_UNROLL for (int v = 0; v < P; ++v)
+      store<T>(sums + v * L, load<T>(sums + v * L) + load<T>(second + v * L));
 }
 
-// finish(offset in the packed weights, KT * 16 of one panel's gradients, how many)
 template <class T, int KT, int NP, class Finish>
-inline void walk_inputs(const GradientArgs<T>& a, std::ptrdiff_t* k, std::ptrdiff_t panel, T* sums,
+inline void walk_inputs(const GradientArgs<T>& a, std::ptrdiff_t k, std::ptrdiff_t panel,
                         const Finish& finish) {
-  for (; *k + KT <= a.last; *k += KT) {
-    gradient_sums<T, KT, NP>(a, *k, panel, sums);
-    for (int q = 0; q < NP; ++q)
-      for (int i = 0; i < KT; ++i)
-        finish(((panel + q) * a.inputs + *k + i) * kPanel, sums + (i * NP + q) * kPanel);
+  for (; k + KT <= a.last; k += KT) gradient_tile<T, KT, NP>(a, k, panel, finish);
+  if constexpr (KT > 1) {
+    constexpr int next = KT > 16 ? 16 : KT > 8 ? 8 : KT > 4 ? 4 : KT / 2;
+    if (k < a.last) walk_inputs<T, next, NP>(a, k, panel, finish);
   }
-  if constexpr (KT > 1)
-    walk_inputs<T, (KT > 4 ? 4 : KT / 2), NP>(a, k, panel, sums, finish);
 }
 
+// finish as in gradient_tile, finish_bias(offset in the packed biases, a vector of sums)
 template <class T, class Finish, class FinishBias>
 inline void walk_gradient(const GradientArgs<T>& a, const Finish& finish,
                           const FinishBias& finish_bias) {
-  constexpr int NP = Vec<T>::tile_panels, GI = Vec<T>::gradient_inputs;
-  constexpr int G1 = Vec<T>::gradient_inputs_one;
-  alignas(64) T sums[(GI * NP > G1 ? GI * NP : G1) * kPanel];
+  constexpr int NP = Vec<T>::tile_panels, G1 = Vec<T>::gradient_inputs_one;
   const std::ptrdiff_t end = a.panel + a.panels;
   std::ptrdiff_t p = a.panel;
-  if constexpr (NP > 1) {
-    for (; p + NP <= end; p += NP) {
-      std::ptrdiff_t k = a.first;
-      walk_inputs<T, GI, NP>(a, &k, p, sums, finish);
-    }
-  }
+  if constexpr (NP > 1)
+    for (; p + NP <= end; p += NP)
+      walk_inputs<T, Vec<T>::gradient_inputs, NP>(a, a.first, p, finish);
   for (; p < end; ++p) {
-    std::ptrdiff_t k = a.first;
-    walk_inputs<T, G1, 1>(a, &k, p, sums, finish);
+    if (a.x.panel_stride == kPanel)
+      walk_inputs<T, G1, 1>(a, a.first, p, finish);
+    else  // tiles may not reach over a panel of inputs
+      walk_inputs<T, (G1 < kPanel ? G1 : kPanel), 1>(a, a.first, p, finish);
   }
   if (a.first != 0) return;
   for (p = a.panel; p < end; ++p) {
+    alignas(64) T sums[kPanel];
     bias_sums<T>(a, p, sums);
-    finish_bias(p * kPanel, sums);
+    for (int j = 0; j < kPanel; j += Vec<T>::lanes) finish_bias(p * kPanel + j, load<T>(sums + j));
   }
 }
 
+// What is done with a finished sum. These hold copies: a store through a vector may alias anything, and
+// what lies behind a reference would be read again after each. (Prefetching the weights and the
+// optimizer's state a tile ahead was tried and gained nothing.)
+template <class T>
+struct Keep {
+  T* gradient;
+  FW_INLINE void operator()(std::ptrdiff_t at, V<T> g) const { store<T>(gradient + at, g); }
+};
+template <class T, template <class> class O>
+struct Apply {
+  T* weights;
+  T* slots[O<T>::slots + 1];
+  Step<T> step;
+  Apply(T* w, T* const* s, const Step<T>& c) : weights(w), slots{}, step(c) {
+    for (int i = 0; i < O<T>::slots; ++i) slots[i] = s[i];
+  }
+  FW_INLINE void operator()(std::ptrdiff_t at, V<T> g) const {
+    update_at<T, O>(weights, g, slots, at, step);
+  }
+};
+
 template <class T>
 void dense_gradient(const GradientArgs<T>& a) {
-  const auto copy = [](T* to, const T* from) {
-    FW_UNROLL for (int j = 0; j < kPanel; j += Vec<T>::lanes) store<T>(to + j, load<T>(from + j));
-  };
-  walk_gradient<T>(a, [&](std::ptrdiff_t at, const T* g) { copy(a.gradient + at, g); },
-                   [&](std::ptrdiff_t at, const T* g) { copy(a.gradient_bias + at, g); });
+  walk_gradient<T>(a, Keep<T>{a.gradient}, Keep<T>{a.gradient_bias});
 }
 
 template <class T, template <class> class O>
 void dense_update(const GradientArgs<T>& a) {
-  const auto apply = [&](T* w, T* const* slots, std::ptrdiff_t at, const T* g) {
-    T* beside[kMaxSlots] = {};
-    for (int k = 0; k < O<T>::slots; ++k) beside[k] = slots[k] + at;
-    update<T, O>(w + at, g, beside, kPanel, *a.step);
-  };
-  walk_gradient<T>(a, [&](std::ptrdiff_t at, const T* g) { apply(a.weights, a.slots, at, g); },
-                   [&](std::ptrdiff_t at, const T* g) { apply(a.bias, a.slots_bias, at, g); });
+  walk_gradient<T>(a, Apply<T, O>(a.weights, a.slots, *a.step),
+                   Apply<T, O>(a.bias, a.slots_bias, *a.step));
 }
 
-// 16 x 16 at a time. Plain copies: the transposed weights are read by the row block of the batch
-// that follows, so that this is a few per cent of a step.
+// 16 x 16 at a time, in squares of a vector's lanes
 template <class T>
 void transpose(const T* weights, std::ptrdiff_t inputs, std::ptrdiff_t outputs, std::ptrdiff_t panel,
                T* transposed) {
+  constexpr int L = Vec<T>::lanes;
   const T* w = weights + panel * inputs * kPanel;
   const std::ptrdiff_t valid = least(kPanel, outputs - panel * kPanel);
-  for (std::ptrdiff_t c = 0; c < panels_of(inputs); ++c) {
-    const std::ptrdiff_t m = least(kPanel, inputs - c * kPanel);
-    T* to = transposed + (c * outputs + panel * kPanel) * kPanel;
-    for (std::ptrdiff_t j = 0; j < valid; ++j) {
-      for (std::ptrdiff_t t = 0; t < m; ++t)
-        to[j * kPanel + t] = w[(c * kPanel + t) * kPanel + j];
-      for (std::ptrdiff_t t = m; t < kPanel; ++t) to[j * kPanel + t] = 0;
+  for (std::ptrdiff_t c = 0; c < inputs; c += kPanel) {
+    const std::ptrdiff_t m = least(kPanel, inputs - c);
+    T* to = transposed + ((c / kPanel) * outputs + panel * kPanel) * kPanel;
+    for (int j = 0; j < valid; j += L) {
+      for (int t = 0; t < kPanel; t += L) {
+        V<T> v[L];
+        FW_UNROLL for (int i = 0; i < L; ++i)
+          v[i] = t + i < m ? load<T>(w + (c + t + i) * kPanel + j) : V<T>{};
+        transpose_square<T>(v);
+        FW_UNROLL for (int i = 0; i < L; ++i)
+          if (j + i < valid) store<T>(to + (j + i) * kPanel + t, v[i]);
+      }
     }
   }
 }

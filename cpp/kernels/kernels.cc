@@ -14,6 +14,8 @@ template <int N> struct Int { static constexpr int value = N; };
 
 #include "math.inl"
 #include "activations.inl"
+#include "tiles.inl"
+#include "row.inl"
 #include "dense.inl"
 #include "optimizers.inl"
 #include "gradient.inl"

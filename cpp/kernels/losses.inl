@@ -1,17 +1,18 @@
 // Softmax, the losses, and the staging of inputs. A loss gives each row's own loss and its gradient
-// (LossInfo::fused says with respect to what); sums along a row follow the sum rule, one term at a
-// time, while what is done to each element runs in vectors.
+// (LossInfo::fused says with respect to what). Sums along a row follow the sum rule, one term at a
+// time: for speed, of as many rows at once as a vector has lanes.
 
-// The sum rule over n terms; add(sum, i) is one step of a block's chain.
-template <class T, class Add>
-inline T sum_terms(std::ptrdiff_t n, const Add& add) {
+// The sum rule over n terms, of one row (X a number) or several (X a vector); add(sum, i) is one step
+// of a block's chain.
+template <class X, class Add>
+inline X sum_terms(std::ptrdiff_t n, const Add& add) {
   const std::ptrdiff_t blocks = blocks_of(n), half = first_half(blocks);
-  T halves[2] = {0, 0};
+  X halves[2] = {};
   for (std::ptrdiff_t b = 0; b < blocks; ++b) {
-    T chain = 0;
+    X chain = {};
     const std::ptrdiff_t end = least(n, (b + 1) * kBlock);
     for (std::ptrdiff_t i = b * kBlock; i < end; ++i) chain = add(chain, i);
-    T& to = halves[b >= half];
+    X& to = halves[b >= half];
     to = b == 0 || b == half ? chain : to + chain;
   }
   return blocks < 2 ? halves[0] : halves[0] + halves[1];
@@ -30,52 +31,81 @@ inline T& element(T* row, std::ptrdiff_t panel_stride, std::ptrdiff_t o) {
   return row[(o / kPanel) * panel_stride + o % kPanel];
 }
 
-// f over all of a row's panels; `in` and `out` may be of a layout whose last panel is cut short
-template <class T, class F>
-inline void map_row(T* row, std::ptrdiff_t panel_stride, std::ptrdiff_t outputs, const F& f) {
+// v[i] = output o + i of `lanes` rows, rows past the last one being it again: what is summed along a
+// row in a fixed order is summed here for many rows side by side.
+template <class T>
+FW_INLINE void columns(const Rows<T>& x, std::ptrdiff_t r, std::ptrdiff_t rows, std::ptrdiff_t o,
+                       V<T>* v) {
   constexpr int L = Vec<T>::lanes;
-  for (std::ptrdiff_t p = 0; p * kPanel < outputs; ++p) {
-    T* at = row + p * panel_stride;
-    const std::ptrdiff_t valid = least(kPanel, outputs - p * kPanel);
-    alignas(64) T cut[kPanel] = {};
-    T* from = at;
-    if (valid < kPanel) {
-      for (std::ptrdiff_t j = 0; j < valid; ++j) cut[j] = at[j];
-      from = cut;
-    }
-    FW_UNROLL for (int j = 0; j < kPanel; j += L) store<T>(from + j, f(load<T>(from + j)));
-    if (valid < kPanel)
-      for (std::ptrdiff_t j = 0; j < valid; ++j) at[j] = cut[j];
-  }
+  const std::ptrdiff_t at = (o / kPanel) * x.panel_stride + o % kPanel;
+  FW_UNROLL for (int i = 0; i < L; ++i) v[i] = load<T>(row_of(x, least(r + i, rows - 1)) + at);
+  transpose_square<T>(v);
+}
+
+// v where a panel has an output, 0 in the lanes past the last
+template <class T>
+inline V<T> keep(V<T> v, std::ptrdiff_t valid, int lane) {
+  static constexpr T mask[2 * kPanel] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
+  return load<T>(mask + kPanel - valid + lane) != splat<T>(0) ? v : splat<T>(0);
 }
 
 template <class T>
-void softmax(const RowsOut<T>& y, std::ptrdiff_t rows, std::ptrdiff_t outputs, T* row_max,
-             T* log_sum) {
-  for (std::ptrdiff_t r = 0; r < rows; ++r) {
-    T* row = y.base + r * y.row_stride;
-    T most = row[0];
-    for (std::ptrdiff_t o = 1; o < outputs; ++o) {
-      const T z = element(row, y.panel_stride, o);
-      most = z > most ? z : most;
+inline void softmax_row(T* z, std::ptrdiff_t stride, std::ptrdiff_t outputs, T* most, T* total) {
+  T m = z[0];
+  for (std::ptrdiff_t o = 1; o < outputs; ++o) {
+    const T e = element(z, stride, o);
+    m = e > m ? e : m;
+  }
+  for (std::ptrdiff_t p = 0; p < panels_of(outputs); ++p)
+    FW_UNROLL for (int j = 0; j < kPanel; j += Vec<T>::lanes)
+      store<T>(z + p * stride + j, exp_negative<T>(load<T>(z + p * stride + j) - splat<T>(m)));
+  *total = sum_terms<T>(outputs, [&](T s, std::ptrdiff_t o) { return s + element(z, stride, o); });
+  *most = m;
+}
+
+template <class T>
+void softmax(const RowsOut<T>& z, std::ptrdiff_t rows, std::ptrdiff_t outputs, const RowsOut<T>& y,
+             T* row_max, T* log_sum) {
+  constexpr int L = Vec<T>::lanes;
+  const Rows<T> in = {z.base, nullptr, z.row_stride, z.panel_stride};
+  for (std::ptrdiff_t r = 0; r < rows; r += L) {
+    alignas(64) T most[L], total[L];
+    const std::ptrdiff_t m = least(L, rows - r);
+    if (m < 4) {
+      for (std::ptrdiff_t i = 0; i < m; ++i)
+        softmax_row<T>(z.base + (r + i) * z.row_stride, z.panel_stride, outputs, most + i, total + i);
+      for (std::ptrdiff_t i = m; i < L; ++i) most[i] = total[i] = 1;
+    } else {
+      V<T> v[L], top = {};
+      for (std::ptrdiff_t o = 0; o < outputs; ++o) {
+        if (o % L == 0) columns<T>(in, r, rows, o, v);
+        top = o == 0 || v[o % L] > top ? v[o % L] : top;
+      }
+      store<T>(most, top);
+      for (std::ptrdiff_t i = 0; i < m; ++i)
+        for (std::ptrdiff_t p = 0; p < panels_of(outputs); ++p)
+          FW_UNROLL for (int j = 0; j < kPanel; j += L) {
+            T* at = z.base + (r + i) * z.row_stride + p * z.panel_stride + j;
+            store<T>(at, exp_negative<T>(load<T>(at) - splat<T>(most[i])));
+          }
+      store<T>(total, sum_terms<V<T>>(outputs, [&](V<T> s, std::ptrdiff_t o) {
+        if (o % L == 0) columns<T>(in, r, rows, o, v);
+        return s + v[o % L];
+      }));
     }
-    const V<T> m = splat<T>(most);
-    map_row<T>(row, y.panel_stride, outputs, [&](V<T> z) { return exp<T>(z - m); });
-    const T total = sum_terms<T>(outputs, [&](T s, std::ptrdiff_t o) {
-      return s + element(row, y.panel_stride, o);
-    });
-    const V<T> t = splat<T>(total);
-    map_row<T>(row, y.panel_stride, outputs, [&](V<T> e) { return e / t; });
-    if (y.padded)
-      for (std::ptrdiff_t o = outputs; o % kPanel; ++o) element(row, y.panel_stride, o) = 0;
+    for (std::ptrdiff_t i = 0; i < m; ++i)
+      for (std::ptrdiff_t p = 0; p < panels_of(outputs); ++p) {
+        const T* e = z.base + (r + i) * z.row_stride + p * z.panel_stride;
+        const std::ptrdiff_t valid = least(kPanel, outputs - p * kPanel);
+        store_panel<T>(y, r + i, 1, p, outputs, [&](std::ptrdiff_t, int j) {
+          return keep<T>(load<T>(e + j) / splat<T>(total[i]), valid, j);
+        });
+      }
     if (row_max) {
-      row_max[r] = most;
-      log_sum[r] = total;
+      store<T>(row_max + r, load<T>(most));
+      store<T>(log_sum + r, log<T>(load<T>(total)));
     }
   }
-  if (row_max)
-    for (std::ptrdiff_t r = 0; r < rows; r += Vec<T>::lanes)
-      store<T>(log_sum + r, log<T>(load<T>(log_sum + r)));
 }
 
 template <class T>
@@ -94,36 +124,76 @@ void softmax_backward(const Rows<T>& y, std::ptrdiff_t rows, std::ptrdiff_t outp
   }
 }
 
-// A row of a loss's arguments, and the walk over rows that every loss shares: row_loss from
-// l.value(row), dz from l.gradient(row, z, y, t), lanes past the last output 0.
+// Some rows' part of a loss's arguments, one row to a lane.
 template <class T>
-struct LossRow {
-  const T *z, *y, *t;
-  std::ptrdiff_t z_stride, y_stride, t_stride, outputs;
-  T scale, row_max, log_sum;
+struct LossRows {
+  V<T> scale, row_max, log_sum;
+  T outputs;
 };
 
+// The index of a row's largest output, the first of equals
+template <class T>
+struct Largest {
+  V<T> value, index;
+  inline void see(V<T> v, std::ptrdiff_t o) {
+    if (o == 0) {
+      value = v;
+      index = splat<T>(0);
+    } else {
+      index = v > value ? splat<T>(T(o)) : index;
+      value = v > value ? v : value;
+    }
+  }
+};
+
+// The walk that every loss shares. row_loss is K::value of the row's sum of K::add over its outputs.
 template <class T, template <class> class K>
 void loss(const LossArgs<T>& a) {
   constexpr int L = Vec<T>::lanes;
-  for (std::ptrdiff_t r = 0; r < a.rows; ++r) {
-    const LossRow<T> row = {row_of(a.z, r), row_of(a.y, r), row_of(a.targets, r),
-                            a.z.panel_stride, a.y.panel_stride, a.targets.panel_stride,
-                            a.outputs, a.scale ? a.scale[r] : T(0),
-                            a.row_max ? a.row_max[r] : T(0), a.log_sum ? a.log_sum[r] : T(0)};
-    a.row_loss[r] = K<T>::value(row);
-    if (!a.dz.base) continue;
-    T* dz = a.dz.base + r * a.dz.row_stride;
-    const T factor = K<T>::factor(row);
-    const T total = K<T>::target_total(row);
-    for (std::ptrdiff_t p = 0; p < panels_of(a.outputs); ++p) {
-      FW_UNROLL for (int j = 0; j < kPanel; j += L)
-        store<T>(dz + p * a.dz.panel_stride + j,
-                 K<T>::gradient(load<T>(row.y + p * row.y_stride + j),
-                                load<T>(row.t + p * row.t_stride + j), splat<T>(total)) *
-                     splat<T>(factor));
+  for (std::ptrdiff_t r = 0; r < a.rows; r += L) {
+    const auto lanes = [&](const T* of) { return of ? load<T>(of + r) : V<T>{}; };
+    const LossRows<T> rows = {lanes(a.scale), lanes(a.row_max), lanes(a.log_sum), T(a.outputs)};
+    V<T> z[L], y[L], t[L];
+    Largest<T> found = {}, expected = {};
+    const V<T> sum = sum_terms<V<T>>(a.outputs, [&](V<T> s, std::ptrdiff_t o) {
+      const int i = o % L;
+      if (i == 0) {
+        columns<T>(a.z, r, a.rows, o, z);
+        columns<T>(a.y, r, a.rows, o, y);
+        columns<T>(a.targets, r, a.rows, o, t);
+      }
+      found.see(y[i], o);
+      expected.see(t[i], o);
+      return K<T>::add(s, z[i], y[i], t[i], rows);
+    });
+    const V<T> half = splat<T>(T(0.5)), one = splat<T>(1), none = splat<T>(0);
+    if (a.outputs == 1) {
+      found.index = found.value > half ? one : none;
+      expected.index = expected.value > half ? one : none;
     }
-    for (std::ptrdiff_t o = a.outputs; o % kPanel; ++o) element(dz, a.dz.panel_stride, o) = 0;
+    store<T>(a.row_hit + r, found.index == expected.index ? one : none);
+    store<T>(a.row_loss + r, K<T>::value(sum, rows));
+    if (!a.dz.base) continue;
+    alignas(64) T factor[L], total[L];
+    store<T>(factor, K<T>::factor(rows));
+    store<T>(total, sum_terms<V<T>>(K<T>::needs_total ? a.outputs : 0, [&](V<T> s, std::ptrdiff_t o) {
+      if (o % L == 0) columns<T>(a.targets, r, a.rows, o, t);
+      return s + t[o % L];
+    }));
+    for (std::ptrdiff_t i = 0; i < L && r + i < a.rows; ++i) {
+      const T* yr = row_of(a.y, r + i);
+      const T* tr = row_of(a.targets, r + i);
+      T* dz = a.dz.base + (r + i) * a.dz.row_stride;
+      for (std::ptrdiff_t p = 0; p < panels_of(a.outputs); ++p) {
+        const std::ptrdiff_t valid = least(kPanel, a.outputs - p * kPanel);
+        FW_UNROLL for (int j = 0; j < kPanel; j += L) {
+          const V<T> g = K<T>::gradient(load<T>(yr + p * a.y.panel_stride + j),
+                                        load<T>(tr + p * a.targets.panel_stride + j),
+                                        splat<T>(total[i]));
+          store<T>(dz + p * a.dz.panel_stride + j, keep<T>(g * splat<T>(factor[i]), valid, j));
+        }
+      }
+    }
   }
 }
 
@@ -132,57 +202,40 @@ namespace loss_of {
 // the mean over outputs of (y - t)^2
 template <class T> struct mse {
   static constexpr LossInfo info = {false, false, false};
-  static inline T value(const LossRow<T>& a) {
-    return sum_terms<T>(a.outputs, [&](T s, std::ptrdiff_t o) {
-      const T e = element(a.y, a.y_stride, o) - element(a.t, a.t_stride, o);
-      return fma(e, e, s);
-    }) / T(a.outputs);
+  static constexpr bool needs_total = false;
+  static inline V<T> add(V<T> s, V<T>, V<T> y, V<T> t, const LossRows<T>&) {
+    return fma(y - t, y - t, s);
   }
-  static inline T factor(const LossRow<T>& a) { return T(2) * a.scale / T(a.outputs); }
-  static inline T target_total(const LossRow<T>&) { return 0; }
+  static inline V<T> value(V<T> s, const LossRows<T>& a) { return s / splat<T>(a.outputs); }
+  static inline V<T> factor(const LossRows<T>& a) {
+    return splat<T>(2) * a.scale / splat<T>(a.outputs);
+  }
   static inline V<T> gradient(V<T> y, V<T> t, V<T>) { return y - t; }
 };
 
 // -sum t log(softmax(z)), by z - max - log(sum) and not by log(y), which underflows
 template <class T> struct cross_entropy {
   static constexpr LossInfo info = {true, false, true};
-  static inline T value(const LossRow<T>& a) {
-    return sum_terms<T>(a.outputs, [&](T s, std::ptrdiff_t o) {
-      const T t = element(a.t, a.t_stride, o);
-      const T l = a.log_sum - (element(a.z, a.z_stride, o) - a.row_max);
-      return t == 0 ? s : fma(t, l, s);  // 0 times an infinite l is 0 here
-    });
+  static constexpr bool needs_total = true;
+  static inline V<T> add(V<T> s, V<T> z, V<T>, V<T> t, const LossRows<T>& a) {
+    const V<T> l = a.log_sum - (z - a.row_max);
+    return t == splat<T>(0) ? s : fma(t, l, s);  // 0 times an infinite l is 0 here
   }
-  static inline T factor(const LossRow<T>& a) { return a.scale; }
-  static inline T target_total(const LossRow<T>& a) {
-    return sum_terms<T>(a.outputs, [&](T s, std::ptrdiff_t o) {
-      return s + element(a.t, a.t_stride, o);
-    });
-  }
+  static inline V<T> value(V<T> s, const LossRows<T>&) { return s; }
+  static inline V<T> factor(const LossRows<T>& a) { return a.scale; }
   static inline V<T> gradient(V<T> y, V<T> t, V<T> total) { return fma(y, total, -t); }
 };
 
 // the mean over outputs of max(z, 0) - z t + log(1 + exp(-|z|))
 template <class T> struct binary_cross_entropy {
   static constexpr LossInfo info = {false, true, true};
-  static inline T value(const LossRow<T>& a) {
-    constexpr int L = Vec<T>::lanes;
-    alignas(64) T terms[kPanel];
-    return sum_terms<T>(a.outputs, [&](T s, std::ptrdiff_t o) {
-      if (o % kPanel == 0) {
-        const std::ptrdiff_t p = o / kPanel;
-        FW_UNROLL for (int j = 0; j < kPanel; j += L) {
-          const V<T> z = load<T>(a.z + p * a.z_stride + j);
-          const V<T> t = load<T>(a.t + p * a.t_stride + j);
-          const V<T> top = z < splat<T>(0) ? splat<T>(0) : z;
-          store<T>(terms + j, fma(-z, t, top) + log1p_unit<T>(exp<T>(-abs<T>(z))));
-        }
-      }
-      return s + terms[o % kPanel];
-    }) / T(a.outputs);
+  static constexpr bool needs_total = false;
+  static inline V<T> add(V<T> s, V<T> z, V<T>, V<T> t, const LossRows<T>&) {
+    const V<T> top = z < splat<T>(0) ? splat<T>(0) : z;
+    return s + (fma(-z, t, top) + log1p_unit<T>(exp_negative<T>(minus_abs<T>(z))));
   }
-  static inline T factor(const LossRow<T>& a) { return a.scale / T(a.outputs); }
-  static inline T target_total(const LossRow<T>&) { return 0; }
+  static inline V<T> value(V<T> s, const LossRows<T>& a) { return s / splat<T>(a.outputs); }
+  static inline V<T> factor(const LossRows<T>& a) { return a.scale / splat<T>(a.outputs); }
   static inline V<T> gradient(V<T> y, V<T> t, V<T>) { return y - t; }
 };
 
@@ -199,7 +252,8 @@ void stage(const Rows<S>& x, std::ptrdiff_t rows, std::ptrdiff_t inputs, T scale
       const S* f = from + (k / kPanel) * x.panel_stride;
       T* t = to + (k / kPanel) * out.panel_stride;
       if (k + kPanel <= inputs) {
-        FW_UNROLL for (int j = 0; j < kPanel; ++j) t[j] = T(f[j]) * scale;
+        FW_UNROLL for (int j = 0; j < kPanel; j += Vec<T>::lanes)
+          store<T>(t + j, load_scaled<T>(f + j, scale));
       } else {
         for (int j = 0; j < kPanel; ++j) t[j] = k + j < inputs ? T(f[j]) * scale : T(0);
       }

@@ -121,16 +121,29 @@ inline V<T> power_of_two(I<T> n) {
 // exp(x) as a product of two factors, neither of which is denormal or overflows: what is to be
 // multiplied further takes the second last and so rounds a denormal result but once. exp_least is
 // so low that 1e4 times the product is 0 there.
+// exp_factors for any x; the other for x that can't be large (x <= 0, as most callers have it).
 template <class T>
-inline V<T> exp_factors(V<T> x, V<T>* second) {
+inline V<T> exp_factors_below(V<T> x, V<T>* second) {
   using M = Math<T>;
-  x = x > splat<T>(M::exp_most) ? splat<T>(M::exp_most) : x;
   x = x < splat<T>(M::exp_least) ? splat<T>(M::exp_least) : x;
   I<T> n;
   const V<T> y = splat<T>(1) + exp_reduced<T>(x, &n);
   const I<T> half = n >> 1;
   *second = power_of_two<T>(n - half);
   return y * power_of_two<T>(half);
+}
+template <class T>
+inline V<T> exp_factors(V<T> x, V<T>* second) {
+  const V<T> most = splat<T>(Math<T>::exp_most);
+  return exp_factors_below<T>(x > most ? most : x, second);
+}
+
+// exp(x) for x <= 0: 1 ulp
+template <class T>
+inline V<T> exp_negative(V<T> x) {
+  V<T> second;
+  const V<T> first = exp_factors_below<T>(x, &second);
+  return first * second;
 }
 
 // exp: 1 ulp
@@ -182,12 +195,14 @@ inline V<T> log1p_unit(V<T> u) {
 }
 
 template <class T>
-inline V<T> abs(V<T> x) { return x < splat<T>(0) ? -x : x; }
+inline V<T> abs(V<T> x) { return from_bits(bits(x) & ~bits(splat<T>(T(-0.0)))); }
+template <class T>
+inline V<T> minus_abs(V<T> x) { return from_bits(bits(x) | bits(splat<T>(T(-0.0)))); }
 
 // 1 / (1 + exp(-x)): 3 ulp
 template <class T>
 inline V<T> logistic(V<T> x) {
-  const V<T> e = exp<T>(-abs<T>(x));
+  const V<T> e = exp_negative<T>(minus_abs<T>(x));
   return (x > splat<T>(0) ? splat<T>(1) : e) / (splat<T>(1) + e);
 }
 
@@ -219,7 +234,7 @@ inline V<T> gaussian_factors(V<T> x, V<T>* second) {
   const V<T> half = splat<T>(T(0.5)), h = x * x;
   // an infinite h would make the correction NaN
   const V<T> l = h < splat<T>(T(1e4)) ? fma(x, x, -h) : splat<T>(0);
-  const V<T> e = exp_factors<T>(-half * h, second);
+  const V<T> e = exp_factors_below<T>(-half * h, second);
   return fma(e, -half * l, e);
 }
 

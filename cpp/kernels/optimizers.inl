@@ -71,19 +71,21 @@ template <class T> struct adam {
 
 }  // namespace opt
 
+// one vector of parameters at w + at and of the state beside it
+template <class T, template <class> class O>
+inline void update_at(T* w, V<T> g, T* const* slots, std::ptrdiff_t at, const Step<T>& c) {
+  V<T> s[O<T>::slots + 1];
+  FW_UNROLL for (int k = 0; k < O<T>::slots; ++k) s[k] = load<T>(slots[k] + at);
+  store<T>(w + at, O<T>::update(load<T>(w + at), g, s, c.value));
+  FW_UNROLL for (int k = 0; k < O<T>::slots; ++k) store<T>(slots[k] + at, s[k]);
+}
+
 // n is a multiple of a panel, so that no tail is left
 template <class T, template <class> class O>
 void update(T* w, const T* g, T* const* slots, std::ptrdiff_t n, const Step<T>& step) {
-  constexpr int L = Vec<T>::lanes;
   const Step<T> c = step;  // the compiler can't know that w doesn't overlap the caller's
-  for (std::ptrdiff_t i = 0; i < n; i += L) {
-    V<T> s[O<T>::slots + 1];
-#pragma GCC unroll 4
-    for (int k = 0; k < O<T>::slots; ++k) s[k] = load<T>(slots[k] + i);
-    store<T>(w + i, O<T>::update(load<T>(w + i), load<T>(g + i), s, c.value));
-#pragma GCC unroll 4
-    for (int k = 0; k < O<T>::slots; ++k) store<T>(slots[k] + i, s[k]);
-  }
+  for (std::ptrdiff_t i = 0; i < n; i += Vec<T>::lanes)
+    update_at<T, O>(w, load<T>(g + i), slots, i, c);
 }
 
 template <class T, template <class> class O>

@@ -66,11 +66,17 @@ struct RowsOut {
 };
 
 // y = act(W x + b) for `rows` rows, one pass: sum, bias, activation, one store.
-// z, where its base is not null, also gets W x + b.
+// z, where its base is not null, also gets W x + b. Where `bytes` has rows (row-major), the input is
+// bytes * scale and x is not looked at: converted as it is loaded, for layers so narrow that
+// each byte is used by few outputs.
 template <class T>
 struct DenseArgs {
   Rows<T> x;
+  Rows<std::uint8_t> bytes;
+  T scale;
   std::ptrdiff_t rows;
+  // While row r is used row r + distance is prefetched, if it is one of rows + ahead. 0, 0: none is.
+  std::ptrdiff_t distance, ahead;
   std::ptrdiff_t inputs;
   const T* weights;  // packed
   const T* bias;     // packed
@@ -121,7 +127,9 @@ struct GradientArgs {
 
 // Losses. dz (panel-major, padded lanes set to 0) is dL/dz where the loss is fused with its output
 // activation (LossInfo::fused) and dL/dy where it is not; row_loss[r] is the row's own loss.
-// scale[r] is the row's share in the batch's loss: weight / sum of weights.
+// scale[r] is the row's share in the batch's loss: weight / sum of weights. row_hit[r] is 1 if
+// the largest of y is where the largest of the targets is (of one output: both above 0.5 or neither),
+// else 0. All arrays by row have room for a multiple of 16.
 template <class T>
 struct LossArgs {
   Rows<T> z, y, targets;  // panel-major
@@ -131,6 +139,7 @@ struct LossArgs {
   const T* log_sum;        // and log(sum(exp(z - max)))
   const T* scale;
   T* row_loss;
+  T* row_hit;
   RowsOut<T> dz;           // base may be null: the loss alone
 };
 
@@ -165,10 +174,10 @@ struct Kernels {
   void (*transpose)(const T* weights, std::ptrdiff_t inputs, std::ptrdiff_t outputs,
                     std::ptrdiff_t panel, T* transposed);
 
-  // y = softmax(y) over each row's outputs, in place; row_max and log_sum, (rows) each and padded to
-  // a multiple of 16, may be null together
-  void (*softmax)(const RowsOut<T>& y, std::ptrdiff_t rows, std::ptrdiff_t outputs, T* row_max,
-                  T* log_sum);
+  // y = softmax(z) over each row's outputs; z is padded and overwritten, and may be y. row_max and
+  // log_sum, (rows) each and padded to a multiple of 16, may be null together.
+  void (*softmax)(const RowsOut<T>& z, std::ptrdiff_t rows, std::ptrdiff_t outputs,
+                  const RowsOut<T>& y, T* row_max, T* log_sum);
   // d = y * (d - sum(d * y)): dL/dy into dL/dz through softmax
   void (*softmax_backward)(const Rows<T>& y, std::ptrdiff_t rows, std::ptrdiff_t outputs,
                            const RowsOut<T>& d);

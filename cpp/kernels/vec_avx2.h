@@ -10,11 +10,25 @@ namespace fw {
 namespace FW_ISA {
 namespace {
 
-FW_VEC(float, std::int32_t, 6, 1, 4, 4)
-FW_VEC(double, std::int64_t, 2, 1, 2, 2)
+FW_VEC(float, std::int32_t, 6, 6, 1, 4, 4, 4)
+FW_VEC(double, std::int64_t, 2, 2, 1, 2, 2, 2)
 
 inline V<float> fma(V<float> a, V<float> b, V<float> c) { return _mm256_fmadd_ps(a, b, c); }
 inline V<double> fma(V<double> a, V<double> b, V<double> c) { return _mm256_fmadd_pd(a, b, c); }
+inline void store_part(float* p, V<float> v, int n) {
+  const I<float> lane = {0, 1, 2, 3, 4, 5, 6, 7};
+  _mm256_maskstore_ps(p, (__m256i)(lane < n), v);
+}
+inline void store_part(double* p, V<double> v, int n) {
+  const I<double> lane = {0, 1, 2, 3};
+  _mm256_maskstore_pd(p, (__m256i)(lane < n), v);
+}
+inline void load_bytes(const std::uint8_t* p, V<float>& v) {
+  v = _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))));
+}
+inline void load_bytes(const std::uint8_t* p, V<double>& v) {
+  v = _mm256_cvtepi32_pd(_mm_cvtepu8_epi32(_mm_loadu_si32(p)));
+}
 inline V<float> sqrt(V<float> a) { return _mm256_sqrt_ps(a); }
 inline V<double> sqrt(V<double> a) { return _mm256_sqrt_pd(a); }
 

@@ -15,11 +15,23 @@ namespace fw {
 namespace FW_ISA {
 namespace {
 
-FW_VEC(float, std::int32_t, 8, 2, 8, 16)
-FW_VEC(double, std::int64_t, 8, 1, 8, 8)
+FW_VEC(float, std::int32_t, 8, 16, 2, 8, 24, 8)
+FW_VEC(double, std::int64_t, 8, 8, 1, 8, 8, 8)
 
 inline V<float> fma(V<float> a, V<float> b, V<float> c) { return _mm512_fmadd_ps(a, b, c); }
 inline V<double> fma(V<double> a, V<double> b, V<double> c) { return _mm512_fmadd_pd(a, b, c); }
+inline void store_part(float* p, V<float> v, int n) {
+  _mm512_mask_storeu_ps(p, __mmask16((1u << n) - 1), v);
+}
+inline void store_part(double* p, V<double> v, int n) {
+  _mm512_mask_storeu_pd(p, __mmask8((1u << n) - 1), v);
+}
+inline void load_bytes(const std::uint8_t* p, V<float>& v) {
+  v = _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
+}
+inline void load_bytes(const std::uint8_t* p, V<double>& v) {
+  v = _mm512_cvtepi32_pd(_mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))));
+}
 inline V<float> sqrt(V<float> a) { return _mm512_sqrt_ps(a); }
 inline V<double> sqrt(V<double> a) { return _mm512_sqrt_pd(a); }
 

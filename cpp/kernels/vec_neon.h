@@ -10,11 +10,23 @@ namespace fw {
 namespace FW_ISA {
 namespace {
 
-FW_VEC(float, std::int32_t, 6, 1, 4, 4)
-FW_VEC(double, std::int64_t, 2, 1, 2, 2)
+FW_VEC(float, std::int32_t, 6, 6, 1, 4, 4, 4)
+FW_VEC(double, std::int64_t, 2, 2, 1, 2, 2, 2)
 
 inline V<float> fma(V<float> a, V<float> b, V<float> c) { return vfmaq_f32(c, a, b); }
 inline V<double> fma(V<double> a, V<double> b, V<double> c) { return vfmaq_f64(c, a, b); }
+inline void store_part(float* p, V<float> v, int n) {
+  for (int i = 0; i < n; ++i) p[i] = v[i];
+}
+inline void store_part(double* p, V<double> v, int n) {
+  for (int i = 0; i < n; ++i) p[i] = v[i];
+}
+inline void load_bytes(const std::uint8_t* p, V<float>& v) {
+  v = V<float>{float(p[0]), float(p[1]), float(p[2]), float(p[3])};
+}
+inline void load_bytes(const std::uint8_t* p, V<double>& v) {
+  v = V<double>{double(p[0]), double(p[1])};
+}
 inline V<float> sqrt(V<float> a) { return vsqrtq_f32(a); }
 inline V<double> sqrt(V<double> a) { return vsqrtq_f64(a); }
 

@@ -19,14 +19,17 @@ template <> struct Vec<float> {
   using I = std::int32_t;    // a vector of integers as wide as T
   static constexpr int lanes = 1;
   static constexpr int tile_rows = 1, tile_panels = 1;        // forward: rows x panels
+  static constexpr int tile_rows_one = 1;                     // or x 1 panel
   static constexpr int gradient_inputs = 1, gradient_inputs_one = 1;  // dW: with tile_panels, with 1
+  static constexpr int row_chains = 1;                        // blocks x panels of one row at once
 };
 template <> struct Vec<double> {
   using V = double;
   using I = std::int64_t;
   static constexpr int lanes = 1;
-  static constexpr int tile_rows = 1, tile_panels = 1;
+  static constexpr int tile_rows = 1, tile_panels = 1, tile_rows_one = 1;
   static constexpr int gradient_inputs = 1, gradient_inputs_one = 1;
+  static constexpr int row_chains = 1;
 };
 template <class T> using V = typename Vec<T>::V;
 template <class T> using I = typename Vec<T>::I;
@@ -34,6 +37,14 @@ template <class T> using I = typename Vec<T>::I;
 template <class T> inline T load(const T* p) { return *p; }
 template <class T> inline void store(T* p, T v) { *p = v; }
 template <class T> inline T splat(T x) { return x; }
+template <class T> inline void store_part(T* p, T v, int) { *p = v; }  // the first n lanes, 1 to lanes
+
+// transposes a matrix of lanes x lanes
+template <class T> inline void transpose_square(T*) {}
+
+// as many bytes as there are lanes, as numbers
+inline void load_bytes(const std::uint8_t* p, float& v) { v = *p; }
+inline void load_bytes(const std::uint8_t* p, double& v) { v = *p; }
 
 inline std::int32_t bits(float v) { return __builtin_bit_cast(std::int32_t, v); }
 inline std::int64_t bits(double v) { return __builtin_bit_cast(std::int64_t, v); }

@@ -12,6 +12,10 @@ namespace {
 // being woken (8 to 16 microseconds).
 constexpr double kThreadWork = 5e6;
 
+constexpr std::ptrdiff_t kNarrow = 2;        // panels of a layer that reads bytes itself
+constexpr std::ptrdiff_t kSmallRow = 1024;   // widest layer of a net whose row needs no scratch
+constexpr std::ptrdiff_t kPrefetchRows = 16;  // how far ahead of their use input rows are asked for
+
 template <class T>
 Buffer<T>& scratch() {
   thread_local Buffer<T> buffer;
@@ -98,29 +102,57 @@ Rows<T> Network<T>::input_rows(const InputView& x, std::ptrdiff_t first, std::pt
   return staged.rows();
 }
 
+// Some rows through all layers, with room in `memory` for `block` rows of three widths.
+template <class T>
+void Network<T>::forward_rows(const InputView& x, std::ptrdiff_t first, std::ptrdiff_t rows, T* out,
+                              std::ptrdiff_t out_stride, T* memory, std::ptrdiff_t block) const {
+  const std::size_t size = Panels<T>::size(block, widest_);
+  const Panels<T> hidden[2] = {{memory, block}, {memory + size, block}};
+  const Kernels<T>& k = kernels();
+  // bytes for few outputs are converted by the kernel as it loads them; one row is quicker staged
+  const bool bytes = x.is_uint8 && rows > 1 && layers_[0].panels() <= kNarrow;
+  DenseArgs<T> args = {};
+  if (bytes) {
+    args.bytes = {static_cast<const std::uint8_t*>(x.data) + first * x.row_stride, nullptr,
+                  x.row_stride, kPanel};
+    args.scale = input_scale_;
+  } else {
+    args.x = input_rows(x, first, rows, {memory + 2 * size, block});
+    args.distance = kPrefetchRows;
+    args.ahead = x.rows - first - rows;
+  }
+  args.rows = rows;
+  const RowsOut<T> to = {out + first * out_stride, out_stride, kPanel, false};
+  const std::size_t last = layers_.size() - 1;
+  for (std::size_t l = 0; l <= last; ++l) {
+    const Layer& a = layers_[l];
+    args.inputs = a.inputs;
+    args.weights = parameters_.data() + a.weights;
+    args.bias = parameters_.data() + a.bias;
+    args.outputs = a.outputs;
+    args.y = l == last && !softmax_ ? to : hidden[l % 2].out();
+    k.dense[a.activation](args);
+    args.x = hidden[l % 2].rows();
+    args.bytes = {};
+    args.distance = 0;
+  }
+  if (softmax_) k.softmax(args.y, rows, layers_[last].outputs, to, nullptr, nullptr);
+}
+
 template <class T>
 void Network<T>::forward(const InputView& x, T* out, std::ptrdiff_t out_stride) const {
+  if (x.rows == 1 && widest_ <= kSmallRow) {
+    alignas(64) T memory[3 * kSmallRow];  // no thread's scratch to be looked up
+    forward_rows(x, 0, 1, out, out_stride, memory, 1);
+    return;
+  }
   const std::ptrdiff_t block = std::min(x.rows, kRowBlock);
   const std::ptrdiff_t blocks = block ? (x.rows + block - 1) / block : 0;
-  const bool staging = needs_staging(x);
-  const std::size_t size = Panels<T>::size(block, widest_);
-  const Kernels<T>& k = kernels();
   auto task = [&](std::ptrdiff_t b) {
     // each thread's own, and no smaller than any network needed before: see arena.h
-    T* memory = scratch<T>().reserve(size * 3);
-    const std::ptrdiff_t first = b * block, rows = std::min(block, x.rows - first);
-    const Panels<T> hidden[2] = {{memory, block}, {memory + size, block}};
-    Rows<T> in = input_rows(x, first, rows, {staging ? memory + 2 * size : nullptr, block});
-    for (std::size_t l = 0; l < layers_.size(); ++l) {
-      const Layer& a = layers_[l];
-      const bool last = l + 1 == layers_.size();
-      const RowsOut<T> y = last ? RowsOut<T>{out + first * out_stride, out_stride, kPanel, false}
-                                : hidden[l % 2].out();
-      k.dense[a.activation]({in, rows, a.inputs, parameters_.data() + a.weights,
-                             parameters_.data() + a.bias, a.outputs, y, {}});
-      if (last && softmax_) k.softmax(y, rows, a.outputs, nullptr, nullptr);
-      in = hidden[l % 2].rows();
-    }
+    T* memory = scratch<T>().reserve(3 * Panels<T>::size(block, widest_));
+    const std::ptrdiff_t first = b * block;
+    forward_rows(x, first, std::min(block, x.rows - first), out, out_stride, memory, block);
   };
   parallel_for(blocks, threads_for(x.rows, 1), task);
 }
@@ -128,8 +160,9 @@ void Network<T>::forward(const InputView& x, T* out, std::ptrdiff_t out_stride) 
 template <class T>
 void Network<T>::activations(const InputView& x, T* const* outs) const {
   const Kernels<T>& k = kernels();
-  Buffer<T> staged;
+  Buffer<T> staged, sums;
   staged.reserve(Panels<T>::size(kRowBlock, x.columns));
+  sums.reserve(Panels<T>::size(kRowBlock, layers_.back().outputs));
   for (std::ptrdiff_t first = 0; first < x.rows; first += kRowBlock) {
     const std::ptrdiff_t rows = std::min(kRowBlock, x.rows - first);
     const Rows<T> in = input_rows(x, first, rows, {staged.data(), kRowBlock});
@@ -141,9 +174,11 @@ void Network<T>::activations(const InputView& x, T* const* outs) const {
       const Layer& a = layers_[l];
       const Rows<T> from = {outs[l] + first * a.inputs, nullptr, a.inputs, kPanel};
       const RowsOut<T> to = {outs[l + 1] + first * a.outputs, a.outputs, kPanel, false};
-      k.dense[a.activation]({from, rows, a.inputs, parameters_.data() + a.weights,
-                             parameters_.data() + a.bias, a.outputs, to, {}});
-      if (l + 1 == layers_.size() && softmax_) k.softmax(to, rows, a.outputs, nullptr, nullptr);
+      const bool softmax = l + 1 == layers_.size() && softmax_;
+      const RowsOut<T> y = softmax ? Panels<T>{sums.data(), kRowBlock}.out() : to;
+      k.dense[a.activation]({from, {}, T(0), rows, 0, 0, a.inputs, parameters_.data() + a.weights,
+                             parameters_.data() + a.bias, a.outputs, y, {}});
+      if (softmax) k.softmax(y, rows, a.outputs, to, nullptr, nullptr);
     }
   }
 }

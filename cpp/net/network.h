@@ -11,7 +11,7 @@
 
 namespace fw {
 
-constexpr std::ptrdiff_t kRowBlock = 64;  // rows that go through all layers before the next
+constexpr std::ptrdiff_t kRowBlock = 128;  // rows that go through all layers before the next
 
 inline std::ptrdiff_t panels_of(std::ptrdiff_t n) { return (n + kPanel - 1) / kPanel; }
 
@@ -82,6 +82,9 @@ class Network {
                      const Panels<T>& staged) const;
 
  private:
+  void forward_rows(const InputView& x, std::ptrdiff_t first, std::ptrdiff_t rows, T* out,
+                    std::ptrdiff_t out_stride, T* memory, std::ptrdiff_t block) const;
+
   const KernelTable* table_;
   std::vector<Layer> layers_;
   bool softmax_;

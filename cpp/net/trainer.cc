@@ -11,7 +11,7 @@
 namespace fw {
 namespace {
 
-constexpr std::ptrdiff_t kInputChunk = 256;  // inputs of the first layer to a task of phase 2
+constexpr std::ptrdiff_t kInputChunk = 240;  // inputs of the first layer to a task of phase 2
 constexpr auto kPollEvery = std::chrono::milliseconds(50);
 
 std::ptrdiff_t round_up(std::ptrdiff_t n, std::ptrdiff_t to) { return (n + to - 1) / to * to; }
@@ -37,9 +37,9 @@ Trainer<T>::Trainer(Network<T>& network, int loss, std::ptrdiff_t batch)
     transposed_.push_back(std::make_unique<Buffer<T>>());
   }
   targets_.reserve(Panels<T>::size(capacity_, layers.back().outputs));
-  for (Buffer<T>* b : {&row_loss_, &scale_, &weight_, &row_max_, &log_sum_})
+  for (Buffer<T>* b : {&row_loss_, &row_hit_, &scale_, &weight_, &row_max_, &log_sum_})
     b->reserve(std::size_t(capacity_));
-  pointers_.reserve(std::size_t(capacity_));
+  pointers_.reserve(std::size_t(2 * capacity_));
 }
 
 template <class T>
@@ -77,7 +77,9 @@ void Trainer<T>::point(const Data& data, const std::int64_t* index, std::ptrdiff
   const InputView& x = data.x;
   const std::size_t size = x.is_uint8 ? 1 : sizeof(T);
   const auto* base = static_cast<const char*>(x.data);
-  for (std::ptrdiff_t r = 0; r < batch->rows; ++r)
+  // of the batch that follows, too: its rows are prefetched while this one's are used
+  batch->next = std::min(batch->rows, std::max(std::ptrdiff_t(0), x.rows - first - batch->rows));
+  for (std::ptrdiff_t r = 0; r < batch->rows + batch->next; ++r)
     pointers_.data()[r] =
         base + (index ? index[first + r] : first + r) * x.row_stride * std::ptrdiff_t(size);
   if (network_.needs_staging(x)) {
@@ -96,13 +98,14 @@ void Trainer<T>::load_targets(const Data& data, const std::int64_t* index, std::
     const std::ptrdiff_t i = index ? index[first + r] : first + r;
     for (std::ptrdiff_t p = 0; p < panels_of(outputs); ++p) {
       T* to = targets_.data() + (p * capacity_ + r) * kPanel;
-      for (std::ptrdiff_t j = 0; j < kPanel; ++j) {
-        const std::ptrdiff_t o = p * kPanel + j;
-        if (data.targets.labels)
-          to[j] = data.targets.labels[i] == o ? T(1) : T(0);
-        else
-          to[j] = o < outputs ? data.targets.values[i * outputs + o] : T(0);
-      }
+      std::fill_n(to, kPanel, T(0));
+      if (!data.targets.labels)
+        std::copy_n(data.targets.values + i * outputs + p * kPanel,
+                    std::min(std::ptrdiff_t(kPanel), outputs - p * kPanel), to);
+    }
+    if (data.targets.labels) {
+      const std::int64_t o = data.targets.labels[i];
+      targets_.data()[(o / kPanel * capacity_ + r) * kPanel + o % kPanel] = T(1);
     }
   }
 }
@@ -129,7 +132,8 @@ void Trainer<T>::rows_pass(const Data& data, const std::int64_t* index, std::ptr
   }
   for (std::size_t l = 0; l < layers.size(); ++l) {
     const Layer& a = layers[l];
-    k.dense[a.activation]({in, rows, a.inputs, network_.parameters() + a.weights,
+    k.dense[a.activation]({in, {}, T(0), rows, l ? 0 : batch.rows,
+                           batch.rows + batch.next - from - rows, a.inputs, network_.parameters() + a.weights,
                            network_.parameters() + a.bias, a.outputs, output(l).out(from),
                            sum(l).out(from)});
     in = output(l).rows(from);
@@ -138,14 +142,15 @@ void Trainer<T>::rows_pass(const Data& data, const std::int64_t* index, std::ptr
   const std::ptrdiff_t outputs = layers[last].outputs;
   const bool softmax = network_.softmax();
   if (softmax)
-    k.softmax(output(last).out(from), rows, outputs, row_max_.data() + from,
-              log_sum_.data() + from);
+    k.softmax(output(last).out(from), rows, outputs, output(last).out(from),
+              row_max_.data() + from, log_sum_.data() + from);
   load_targets(data, index, first, from, rows);
   const Panels<T> targets = {targets_.data(), capacity_};
   k.loss[loss_]({sum(last).rows(from), output(last).rows(from), targets.rows(from), rows, outputs,
                  softmax ? row_max_.data() + from : nullptr,
                  softmax ? log_sum_.data() + from : nullptr, scale_.data() + from,
-                 row_loss_.data() + from, backward ? delta(last).out(from) : RowsOut<T>{}});
+                 row_loss_.data() + from, row_hit_.data() + from,
+                 backward ? delta(last).out(from) : RowsOut<T>{}});
   if (!backward) return;
   const auto below = [&](std::size_t l) {
     return (k.derivative_from_z[layers[l].activation] ? sum(l) : output(l)).rows(from);
@@ -217,22 +222,9 @@ void Trainer<T>::update(const Batch& batch, const OptimizerState& optimizer, con
 
 template <class T>
 std::ptrdiff_t Trainer<T>::count_correct(std::ptrdiff_t rows) const {
-  const std::ptrdiff_t outputs = network_.layers().back().outputs;
-  const T* y = outputs_.back()->data();
-  const T* t = targets_.data();
-  const auto best = [&](const T* v, std::ptrdiff_t r) {
-    if (outputs == 1) return std::ptrdiff_t(v[r * kPanel] > T(0.5));
-    std::ptrdiff_t b = 0;
-    T most = v[r * kPanel];
-    for (std::ptrdiff_t o = 1; o < outputs; ++o) {
-      const T e = v[(o / kPanel * capacity_ + r) * kPanel + o % kPanel];
-      if (e > most) most = e, b = o;
-    }
-    return b;
-  };
-  std::ptrdiff_t n = 0;
-  for (std::ptrdiff_t r = 0; r < rows; ++r) n += best(y, r) == best(t, r);
-  return n;
+  double n = 0;
+  for (std::ptrdiff_t r = 0; r < rows; ++r) n += double(row_hit_.data()[r]);
+  return std::ptrdiff_t(n);
 }
 
 // Rows to a task of phase 1: whole tiles, and some tasks to each thread.
@@ -261,7 +253,7 @@ EpochResult Trainer<T>::epoch(
   double weight = 0, loss = 0;
   auto polled = std::chrono::steady_clock::now();
   for (std::ptrdiff_t first = 0; first < n; first += batch_) {
-    Batch batch = {std::min(batch_, n - first), T(0), {}};
+    Batch batch = {std::min(batch_, n - first), 0, T(0), {}};
     if (weigh(data, index, first, &batch)) {
       point(data, index, first, &batch);
       const int threads = network_.threads_for(batch.rows, 2);
@@ -296,7 +288,7 @@ template <class T>
 double Trainer<T>::gradients(const Data& data, T* packed, T* input_gradient) {
   const auto& layers = network_.layers();
   std::fill_n(packed, network_.packed_size(), T(0));
-  Batch batch = {data.x.rows, T(0), {}};
+  Batch batch = {data.x.rows, 0, T(0), {}};
   if (batch.rows == 0 || !weigh(data, nullptr, 0, &batch)) {
     if (input_gradient) std::fill_n(input_gradient, data.x.rows * data.x.columns, T(0));
     return batch.rows ? 0.0 : std::nan("");
@@ -330,7 +322,7 @@ EpochResult Trainer<T>::evaluate(const Data& data) {
   Buffer<T> all;
   all.reserve(std::size_t(n));
   for (std::ptrdiff_t first = 0; first < n; first += batch_) {
-    Batch batch = {std::min(batch_, n - first), T(0), {}};
+    Batch batch = {std::min(batch_, n - first), 0, T(0), {}};
     point(data, nullptr, first, &batch);
     auto rows_task = [&](std::ptrdiff_t b) {
       rows_pass(data, nullptr, first, batch, b * kRowBlock,

@@ -54,7 +54,7 @@ class Trainer {
 
  private:
   struct Batch {
-    std::ptrdiff_t rows;
+    std::ptrdiff_t rows, next;     // its own, and how many of the next batch are known
     T total_weight;
     Rows<T> input;                 // as the first layer reads it, set by gather()
   };
@@ -76,7 +76,7 @@ class Trainer {
   int loss_;
   std::ptrdiff_t batch_, capacity_;
   std::vector<std::unique_ptr<Buffer<T>>> outputs_, sums_, deltas_, transposed_;
-  Buffer<T> staged_, targets_, row_loss_, scale_, weight_, row_max_, log_sum_;
+  Buffer<T> staged_, targets_, row_loss_, row_hit_, scale_, weight_, row_max_, log_sum_;
   Buffer<const void*> pointers_;
   std::vector<std::int64_t> order_;
 };

@@ -6,7 +6,7 @@ namespace {
 
 using namespace plain;
 
-constexpr std::ptrdiff_t kRows[] = {1, 2, 3, 7, 8, 9, 17, 31};
+constexpr std::ptrdiff_t kRows[] = {1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 65, 130};
 constexpr std::ptrdiff_t kInputs[] = {1, 15, 16, 17, 31, 63, 64, 65, 129, 200};
 constexpr std::ptrdiff_t kOutputs[] = {1, 10, 15, 16, 17, 31, 33, 64};
 
@@ -73,8 +73,11 @@ void dense(std::ptrdiff_t rows, std::ptrdiff_t inputs, std::ptrdiff_t outputs, i
     Matrix<T> y(rows, outputs, out, true), z(rows, outputs, out, true);
     Matrix<T> alone(rows, outputs, out, true);
     const auto kernel = kernels<T>(*table).dense[activation];
-    kernel({x.rows(), rows, inputs, w.packed.data(), w.bias.data(), outputs, y.out(), z.out()});
-    kernel({x.rows(), rows, inputs, w.packed.data(), w.bias.data(), outputs, alone.out(), {}});
+    kernel({x.rows(), {}, T(0), rows, 0, 0, inputs, w.packed.data(), w.bias.data(), outputs, y.out(),
+            z.out()});
+    // without z, and prefetching rows ahead of their use
+    kernel({x.rows(), {}, T(0), rows, 2, 0, inputs, w.packed.data(), w.bias.data(), outputs,
+            alone.out(), {}});
     CHECK(y.intact() && z.intact() && alone.intact());
     y.spoil();
     CHECK(!y.intact());
@@ -104,6 +107,44 @@ void dense(std::ptrdiff_t rows, std::ptrdiff_t inputs, std::ptrdiff_t outputs, i
     if (special) continue;
     CHECK_CLOSE(sums.data(), expected.data(), bound.data(), sums.size());
     CHECK_CLOSE(got.data(), expected_y.data(), bound_y.data(), got.size());
+  }
+}
+
+// bytes converted as they are loaded give what the same numbers, converted before, give
+template <class T>
+void dense_bytes(std::ptrdiff_t rows, std::ptrdiff_t inputs, std::ptrdiff_t outputs) {
+  Random random(std::uint64_t(rows * 7 + inputs * 31 + outputs));
+  const std::ptrdiff_t stride = inputs + 3;
+  std::vector<std::uint8_t> bytes(std::size_t(rows * stride));
+  for (auto& b : bytes) b = std::uint8_t(random(0, 255.99));
+  std::vector<const std::uint8_t*> pointers;
+  for (std::ptrdiff_t r = 0; r < rows; ++r) pointers.push_back(bytes.data() + r * stride);
+  const T scale = T(1) / T(255);
+  Matrix<T> x(rows, inputs, row_major);
+  for (std::ptrdiff_t r = 0; r < rows; ++r)
+    for (std::ptrdiff_t k = 0; k < inputs; ++k) x(r, k) = T(pointers[std::size_t(r)][k]) * scale;
+  const Weights<T> w(inputs, outputs, random);
+  for (const fw::KernelTable* table : fw::available_isas()) {
+    exercised(table);
+    const auto kernel = kernels<T>(*table).dense[fw::act_sigmoid];
+    Matrix<T> expected(rows, outputs, row_major, true), y(rows, outputs, row_major, true);
+    Matrix<T> pointed(rows, outputs, row_major, true);
+    fw::DenseArgs<T> a = {x.rows(), {}, scale, rows, 0, 0, inputs, w.packed.data(), w.bias.data(),
+                          outputs, expected.out(), {}};
+    kernel(a);
+    a.x = {};
+    a.bytes = {bytes.data(), nullptr, stride, fw::kPanel};
+    a.y = y.out();
+    kernel(a);
+    a.bytes = {nullptr, pointers.data(), 0, fw::kPanel};
+    a.y = pointed.out();
+    kernel(a);
+    CHECK(y.intact() && pointed.intact());
+    auto got = y.values();
+    CHECK_SAME(got.data(), expected.values().data(), got.size());
+    CHECK_SAME(pointed.values().data(), got.data(), got.size());
+    got[0] = std::nextafter(got[0], T(2));
+    CHECK(!check::same(got.data(), expected.values().data(), got.size()));
   }
 }
 
@@ -269,6 +310,7 @@ void all() {
         ++turn;
         dense<T>(rows, inputs, outputs, turn % fw::kActivations, ins[turn / 3 % 4], outs[turn % 3],
                  false);
+        if (turn % 3 == 0) dense_bytes<T>(rows, inputs, outputs);
         if (turn % 4 == 0) dense_backward<T>(rows, outputs, inputs, turn / 4 % fw::kActivations);
       }
   for (int activation = 0; activation < fw::kActivations; ++activation)

@@ -25,15 +25,19 @@ void softmax(std::ptrdiff_t rows, std::ptrdiff_t outputs, Layout layout, bool sp
   for (const fw::KernelTable* table : fw::available_isas()) {
     exercised(table);
     const fw::Kernels<T>& k = kernels<T>(*table);
-    Matrix<T> y(rows, outputs, layout, true), d(rows, outputs, panel_major, true);
+    Matrix<T> work(rows, outputs, panel_major, true), y(rows, outputs, layout, true);
+    Matrix<T> in_place(rows, outputs, panel_major, true), d(rows, outputs, panel_major, true);
     Matrix<T> sums(1, panels_of(rows) * 16, row_major, true);
     Matrix<T> most(1, panels_of(rows) * 16, row_major, true);
     for (std::ptrdiff_t r = 0; r < rows; ++r)
       for (std::ptrdiff_t o = 0; o < outputs; ++o) {
-        y(r, o) = z(r, o);
+        work(r, o) = in_place(r, o) = z(r, o);
         d(r, o) = dy(r, o);
       }
-    k.softmax(y.out(), rows, outputs, &most(0, 0), &sums(0, 0));
+    k.softmax(work.out(), rows, outputs, y.out(), &most(0, 0), &sums(0, 0));
+    k.softmax(in_place.out(), rows, outputs, in_place.out(), nullptr, nullptr);
+    CHECK(work.intact() && in_place.intact() && in_place.padding_is_zero());
+    CHECK_SAME(in_place.values().data(), y.values().data(), std::size_t(rows * outputs));
     CHECK(y.intact() && y.padding_is_zero() && most.intact() && sums.intact());
     auto got = y.values();
     k.softmax_backward(y.rows(), rows, outputs, d.out());
@@ -95,24 +99,37 @@ void loss(int which, std::ptrdiff_t rows, std::ptrdiff_t outputs) {
     for (std::ptrdiff_t o = 0; o < outputs; ++o)
       y(r, o) = info.needs_sigmoid ? T(value(fw::act_sigmoid, W(z(r, o)))) : z(r, o);
   if (info.needs_softmax)
-    kernels<T>(*first()).softmax(y.out(), rows, outputs, most.data(), sums.data());
+    kernels<T>(*first()).softmax(y.out(), rows, outputs, y.out(), most.data(), sums.data());
   std::vector<T> kept;
   for (const fw::KernelTable* table : fw::available_isas()) {
     exercised(table);
-    Matrix<T> losses(1, rows, row_major, true), only(1, rows, row_major, true);
+    const std::ptrdiff_t room = panels_of(rows) * 16;
+    Matrix<T> losses(1, room, row_major, true), only(1, room, row_major, true);
+    Matrix<T> hits(1, room, row_major, true);
     Matrix<T> dz(rows, outputs, panel_major, true);
     const bool s = info.needs_softmax;
     const auto kernel = kernels<T>(*table).loss[which];
     fw::LossArgs<T> a = {z.rows(), y.rows(), t.rows(), rows, outputs, s ? most.data() : nullptr,
-                         s ? sums.data() : nullptr, scale.data(), &losses(0, 0), dz.out()};
+                         s ? sums.data() : nullptr, scale.data(), &losses(0, 0),
+                         &hits(0, 0), dz.out()};
     kernel(a);
     a.dz = {};
     a.row_loss = &only(0, 0);
     kernel(a);
-    CHECK(losses.intact() && only.intact() && dz.intact() && dz.padding_is_zero());
+    CHECK(losses.intact() && only.intact() && hits.intact() && dz.intact() && dz.padding_is_zero());
     CHECK_SAME(only.values().data(), losses.values().data(), std::size_t(rows));
     auto got = losses.values();
+    got.resize(std::size_t(rows));
     const auto gradient = dz.values();
+    for (std::ptrdiff_t r = 0; r < rows; ++r) {
+      std::ptrdiff_t best = 0, right = 0;
+      for (std::ptrdiff_t o = 1; o < outputs; ++o) {
+        if (y(r, o) > y(r, best)) best = o;
+        if (t(r, o) > t(r, right)) right = o;
+      }
+      const bool hit = outputs == 1 ? (y(r, 0) > T(0.5)) == (t(r, 0) > T(0.5)) : best == right;
+      CHECK(hits(0, r) == T(hit));
+    }
     got.insert(got.end(), gradient.begin(), gradient.end());
     if (table != first()) {
       CHECK_SAME(got.data(), kept.data(), got.size());

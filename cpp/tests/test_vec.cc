@@ -80,8 +80,13 @@ void operations() {
                [](T x, T y, T) { return x < y ? x : y; }, "<");
     compare<T>(a, b, c, [](W x, W y, W) { return x > y ? x : y; },
                [](T x, T y, T) { return x > y ? x : y; }, ">");
+    std::uint8_t bytes[kMost];
+    for (int i = 0; i < kMost; ++i) bytes[i] = std::uint8_t(random(0, 255.99));
+    const std::uint8_t* byte = bytes;
+    compare<T>(a, b, c, [&](W x, W, W) { load_bytes(bytes, x); return x; },
+               [&](T, T, T) { return T(*byte++); }, "load_bytes");
     compare<T>(a, b, c, [](W x, W, W) { return abs<T>(x); },
-               [](T x, T, T) { return x < 0 ? -x : x; }, "abs");
+               [](T x, T, T) { return x < 0 ? -x : x == 0 ? T(0) : x; }, "abs");
     compare<T>(a, b, c, [](W x, W, W) { return from_bits(bits(x)); }, [](T x, T, T) { return x; },
                "bits");
     compare<T>(a, b, c, [&](W, W, W) { return splat<T>(a[3]); }, [&](T, T, T) { return a[3]; },

@@ -1,0 +1,241 @@
+// The sums of many rows: x (rows, n) times panels of packed weights, for forward and dX.
+//
+// Up to kTileRows rows go through one block of 64 inputs after another, so that a block of
+// the weights (4 KB a panel) and of the rows stays in the first-level cache while all tiles of rows
+// use it. A tile's accumulators live in registers for one block and are then folded into `sums`.
+//
+// Every loop over accumulators carries FW_UNROLL: without it GCC keeps the array on the stack and
+// says nothing.
+#define FW_UNROLL _Pragma("GCC unroll 32")
+#define FW_NOINLINE __attribute__((noinline))
+#define FW_INLINE inline __attribute__((always_inline))
+
+constexpr std::ptrdiff_t kTileRows = 64;
+
+template <class T>
+inline const T* row_of(const Rows<T>& x, std::ptrdiff_t r) {
+  return x.pointers ? x.pointers[r] : x.base + r * x.row_stride;
+}
+inline std::ptrdiff_t least(std::ptrdiff_t a, std::ptrdiff_t b) { return a < b ? a : b; }
+inline std::ptrdiff_t panels_of(std::ptrdiff_t n) { return (n + kPanel - 1) / kPanel; }
+// blocks of a sum, and how many of them form its first half
+inline std::ptrdiff_t blocks_of(std::ptrdiff_t n) { return (n + kBlock - 1) / kBlock; }
+inline std::ptrdiff_t first_half(std::ptrdiff_t blocks) { return (blocks + 1) / 2; }
+
+// Hides where a pointer or index comes from. The compiler would otherwise make a variable of each
+// address in an unrolled loop, and keep those that don't fit the registers, accumulators too, on the
+// stack.
+template <class X>
+inline void opaque(X& x) { asm volatile("" : "+r"(x)); }
+
+// Asks for one block's inputs of rows [r, last).
+template <class T>
+FW_INLINE void prefetch(const Rows<T>& x, std::ptrdiff_t r, std::ptrdiff_t last, std::ptrdiff_t k) {
+  for (; r < last; ++r) {
+    const T* p = row_of(x, r) + k;
+    opaque(p);
+    FW_UNROLL for (int i = 0; i < kBlock; i += 64 / int(sizeof(T))) __builtin_prefetch(p + i, 0, 2);
+  }
+}
+
+// Folds N vectors of a finished block into a half's sums.
+template <class T, int N>
+FW_INLINE void fold(const V<T>* acc, bool begin, T* to) {
+  constexpr int L = Vec<T>::lanes;
+  if (begin) {
+    FW_UNROLL for (int i = 0; i < N; ++i) store<T>(to + i * L, acc[i]);
+  } else {
+    FW_UNROLL for (int i = 0; i < N; ++i) store<T>(to + i * L, load<T>(to + i * L) + acc[i]);
+  }
+}
+
+// Some blocks of a sum for some rows.
+template <class T>
+struct TileArgs {
+  Rows<T> x;
+  std::ptrdiff_t rows;
+  std::ptrdiff_t distance;     // a tile at r prefetches rows r + distance on,
+  std::ptrdiff_t fetch;        // but none from here on
+  const T* weights;            // of the first panel
+  std::ptrdiff_t inputs;
+  std::ptrdiff_t block, blocks;  // from here to there, of those of the whole sum
+  T *sums, *second;            // the halves, [rows][NP][16]
+  const T* next;               // the weights of the block after, or null
+};
+
+// Asks for this tile's share of the next block of weights, so that all of it is near when its turn comes.
+template <class T, int NP>
+FW_INLINE void prefetch_weights(const TileArgs<T>& a, std::ptrdiff_t r, int rows) {
+  constexpr std::ptrdiff_t size = kBlock * kPanel;
+  const std::ptrdiff_t from = size * r / a.rows, to = size * (r + rows) / a.rows;
+  for (std::ptrdiff_t i = from; i < to; i += 64 / std::ptrdiff_t(sizeof(T)))
+    FW_UNROLL for (int q = 0; q < NP; ++q)
+      __builtin_prefetch(a.next + q * a.inputs * kPanel + i, 0, 3);
+}
+
+// The chains of one tile of MR rows by NP panels, rows in any row-major place: 8 pointers, each
+// serving also the rows 8 further on (MR > 8), which are then a fixed step away.
+template <class T, int MR, int NP>
+FW_INLINE void chains(const TileArgs<T>& a, std::ptrdiff_t r, std::ptrdiff_t first,
+                      std::ptrdiff_t last, V<T>* acc) {
+  constexpr int L = Vec<T>::lanes, P = kPanel / L, N = NP * P, M8 = MR < 8 ? MR : 8, G = MR / M8;
+  const T* row[M8];
+  std::ptrdiff_t at[G];
+  FW_UNROLL for (int i = 0; i < M8; ++i) row[i] = row_of(a.x, r + i);
+  FW_UNROLL for (int g = 0; g < G; ++g) {
+    at[g] = first + g * 8 * a.x.row_stride;
+    opaque(at[g]);
+  }
+  const T* w = a.weights + first * kPanel;
+  for (std::ptrdiff_t k = first; k < last; ++k, w += kPanel) {
+    V<T> wv[N];
+    FW_UNROLL for (int v = 0; v < N; ++v) wv[v] = load<T>(w + (v / P) * a.inputs * kPanel + (v % P) * L);
+    FW_UNROLL for (int g = 0; g < G; ++g) {
+      FW_UNROLL for (int i = 0; i < M8; ++i) {
+        const V<T> xv = splat<T>(row[i][at[g]]);
+        FW_UNROLL for (int v = 0; v < N; ++v)
+          acc[(g * M8 + i) * N + v] = fma(xv, wv[v], acc[(g * M8 + i) * N + v]);
+      }
+      ++at[g];
+    }
+  }
+}
+
+// The same for rows that lie panel-major, one pointer for all.
+template <class T, int MR, int NP>
+FW_INLINE void chains_of_panels(const TileArgs<T>& a, std::ptrdiff_t r, std::ptrdiff_t first,
+                                std::ptrdiff_t last, V<T>* acc) {
+  constexpr int L = Vec<T>::lanes, P = kPanel / L, N = NP * P;
+  const T* w = a.weights + first * kPanel;
+  for (std::ptrdiff_t k = first; k < last; k += kPanel) {
+    const T* x = a.x.base + (k / kPanel) * a.x.panel_stride + r * kPanel;
+    const T* end = x + least(kPanel, last - k);
+    for (; x < end; ++x, w += kPanel) {
+      V<T> wv[N];
+      FW_UNROLL for (int v = 0; v < N; ++v)
+        wv[v] = load<T>(w + (v / P) * a.inputs * kPanel + (v % P) * L);
+      FW_UNROLL for (int i = 0; i < MR; ++i) {
+        const V<T> xv = splat<T>(x[i * kPanel]);
+        FW_UNROLL for (int v = 0; v < N; ++v) acc[i * N + v] = fma(xv, wv[v], acc[i * N + v]);
+      }
+    }
+  }
+}
+
+// All tiles of MR rows from row r on, then those of fewer.
+template <class T, int MR, int NP, bool Panels>
+FW_NOINLINE void tiles(const TileArgs<T>& a, std::ptrdiff_t r) {
+  constexpr int N = NP * (kPanel / Vec<T>::lanes);
+  const std::ptrdiff_t half = first_half(blocks_of(a.inputs));
+  for (; r + MR <= a.rows; r += MR) {
+    for (std::ptrdiff_t b = a.block; b < a.blocks; ++b) {
+      const std::ptrdiff_t first = b * kBlock, last = least(a.inputs, first + kBlock);
+      if constexpr (!Panels)
+        prefetch(a.x, r + a.distance, least(r + a.distance + MR, a.fetch), first);
+      if (a.next) prefetch_weights<T, NP>(a, r, MR);
+      V<T> acc[MR * N];
+      FW_UNROLL for (int i = 0; i < MR * N; ++i) acc[i] = V<T>{};
+      if constexpr (Panels)
+        chains_of_panels<T, MR, NP>(a, r, first, last, acc);
+      else
+        chains<T, MR, NP>(a, r, first, last, acc);
+      fold<T, MR * N>(acc, b == 0 || b == half, (b < half ? a.sums : a.second) + r * NP * kPanel);
+    }
+  }
+  if constexpr (MR > 1) {
+    if (r < a.rows) tiles<T, (MR > 8 ? 8 : MR > 4 ? 4 : MR / 2), NP, Panels>(a, r);
+  }
+}
+
+template <class T>
+FW_INLINE V<T> load_scaled(const std::uint8_t* p, T scale) {
+  V<T> v;
+  load_bytes(p, v);
+  return v * splat<T>(scale);
+}
+template <class T>
+FW_INLINE V<T> load_scaled(const T* p, T scale) { return load<T>(p) * splat<T>(scale); }
+
+// Bytes of one block of inputs, times scale, as panel-major rows [4][kTileRows][16].
+template <class T>
+inline void convert_block(const Rows<std::uint8_t>& x, std::ptrdiff_t rows, std::ptrdiff_t first,
+                          std::ptrdiff_t last, T scale, T* to) {
+  for (std::ptrdiff_t r = 0; r < rows; ++r) {
+    const std::uint8_t* from = row_of(x, r) + first;
+    T* t = to + r * kPanel;
+    std::ptrdiff_t k = first;
+    for (; k + kPanel <= last; k += kPanel, from += kPanel, t += kTileRows * kPanel)
+      FW_UNROLL for (int j = 0; j < kPanel; j += Vec<T>::lanes) store<T>(t + j, load_scaled<T>(from + j, scale));
+    for (; k < last; ++k) *t++ = T(*from++) * scale;
+  }
+}
+
+// The rows of a layer's input: T in any layout, or bytes to be scaled as they are loaded.
+template <class T>
+struct Inputs {
+  Rows<T> x;
+  Rows<std::uint8_t> bytes;
+  T scale;
+  std::ptrdiff_t rows, distance, ahead, inputs;
+};
+
+// NP panels of one group of m <= kTileRows rows, from r: hands finish(r, m, panel, np, sums, second)
+// the halves' sums, [m][NP][16] each, `second` null if there is one block alone.
+template <class T, int NP, class Finish>
+inline void walk_blocks(const Inputs<T>& in, std::ptrdiff_t r, std::ptrdiff_t m, const T* weights,
+                        std::ptrdiff_t panel, const Finish& finish) {
+  constexpr int MR = Vec<T>::tile_rows, M1 = NP > 1 ? MR : Vec<T>::tile_rows_one;
+  alignas(64) T sums[kTileRows * NP * kPanel];
+  alignas(64) T second[kTileRows * NP * kPanel];
+  const bool bytes = in.bytes.base || in.bytes.pointers;
+  const std::ptrdiff_t n = in.inputs, blocks = blocks_of(n);
+  TileArgs<T> a = {in.x, m, in.distance, 0, weights + panel * n * kPanel, n, 0, 0, sums, second, nullptr};
+  if (a.x.pointers) a.x.pointers += r;
+  else if (!bytes) a.x.base += r * a.x.row_stride;
+  const bool panels = bytes || (!a.x.pointers && a.x.row_stride == kPanel &&
+                                (a.x.panel_stride != kPanel || n <= kPanel));
+  if (panel == 0 && !panels && in.distance) a.fetch = in.rows + in.ahead - r;
+  // few rows: all blocks of a tile before the next tile, the rows read straight on; else a
+  // block of the weights for all tiles before the next
+  const std::ptrdiff_t at_once = m <= M1 && !bytes ? blocks : 1;
+  for (; a.block < blocks; a.block = a.blocks) {
+    a.blocks = a.block + at_once;
+    if (at_once < blocks)
+      a.next = a.blocks < blocks ? a.weights + a.blocks * kBlock * kPanel : a.weights + NP * n * kPanel;
+    if (bytes) {
+      alignas(64) T converted[kBlock * kTileRows];
+      Rows<std::uint8_t> from = in.bytes;
+      if (from.pointers) from.pointers += r;
+      else from.base += r * from.row_stride;
+      const std::ptrdiff_t first = a.block * kBlock;
+      convert_block<T>(from, m, first, least(n, first + kBlock), in.scale, converted);
+      a.x = {converted - (first / kPanel) * kTileRows * kPanel, nullptr, kPanel, kTileRows * kPanel};
+      tiles<T, M1, NP, true>(a, 0);
+    } else if (panels) {
+      tiles<T, M1, NP, true>(a, 0);
+    } else if (a.x.pointers) {
+      tiles<T, (M1 < 8 ? M1 : 8), NP, false>(a, 0);
+    } else {
+      tiles<T, M1, NP, false>(a, 0);
+    }
+  }
+  finish(r, m, panel, NP, sums, blocks > 1 ? second : nullptr);
+}
+
+template <class T, class Finish>
+inline void walk_tiles(const Inputs<T>& in, const T* weights, std::ptrdiff_t outputs,
+                       const Finish& finish) {
+  constexpr int NP = Vec<T>::tile_panels;
+  const std::ptrdiff_t panels = panels_of(outputs);
+  const std::ptrdiff_t group =
+      panels == 1 && in.inputs > kBlock ? Vec<T>::tile_rows_one : kTileRows;
+  std::ptrdiff_t p = 0;
+  // all groups of rows by some panels before the next panels, whose weights may come from far
+  if constexpr (NP > 1)
+    for (; p + NP <= panels; p += NP)
+      for (std::ptrdiff_t r = 0; r < in.rows; r += group)
+        walk_blocks<T, NP>(in, r, least(group, in.rows - r), weights, p, finish);
+  for (; p < panels; ++p)
+    for (std::ptrdiff_t r = 0; r < in.rows; r += group)
+      walk_blocks<T, 1>(in, r, least(group, in.rows - r), weights, p, finish);
+}
