@@ -68,5 +68,6 @@ PYBIND11_MODULE(_core, m) {
     return d;
   });
   bind_network(m);
+  bind_forward_call(m);
   bind_trainer(m);
 }

@@ -21,6 +21,21 @@ class Gate {
    private:
     Gate& gate_;
   };
+  // Does not wait: false where a writer is inside or another thread trains.
+  class TryReader {
+   public:
+    explicit TryReader(Gate& gate)
+        : gate_(!gate.trained_elsewhere() && gate.try_enter(1) ? &gate : nullptr) {}
+    ~TryReader() {
+      if (gate_) gate_->state_.fetch_sub(1, std::memory_order_release);
+    }
+    explicit operator bool() const { return gate_ != nullptr; }
+    TryReader(const TryReader&) = delete;
+    TryReader& operator=(const TryReader&) = delete;
+
+   private:
+    Gate* gate_;
+  };
   class Writer {
    public:
     explicit Writer(Gate& gate) : gate_(gate) { gate_.enter(kWriter); }
@@ -42,17 +57,26 @@ class Gate {
  private:
   static constexpr int kWriter = 1 << 24;  // more than there can be readers
 
+  bool trained_elsewhere() const {
+    const std::thread::id trainer = trainer_.load(std::memory_order_acquire);
+    return trainer != std::thread::id{} && trainer != std::this_thread::get_id();
+  }
+
+  bool try_enter(int who) {
+    int s = state_.load(std::memory_order_relaxed);
+    while (who == kWriter ? s == 0 : s < kWriter)
+      if (state_.compare_exchange_weak(s, s + who, std::memory_order_acq_rel)) return true;
+    return false;
+  }
+
   void enter(int who) {
     for (;;) {
-      const std::thread::id trainer = trainer_.load(std::memory_order_acquire);
-      if (trainer != std::thread::id{} && trainer != std::this_thread::get_id())
+      if (trained_elsewhere())
         throw std::runtime_error(
             "the network is being trained by another thread: expected it to be left alone until "
             "fit returns");
-      int s = state_.load(std::memory_order_relaxed);
-      const bool open = who == kWriter ? s == 0 : s < kWriter;
-      if (open && state_.compare_exchange_weak(s, s + who, std::memory_order_acq_rel)) return;
-      if (!open) std::this_thread::yield();
+      if (try_enter(who)) return;
+      std::this_thread::yield();
     }
   }
 

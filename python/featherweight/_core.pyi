@@ -2,7 +2,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+from typing_extensions import disjoint_base
 
 _Array = NDArray[Any]
 
@@ -47,6 +48,13 @@ class CoreNetwork:
     def set_bias(self, layer: int, value: _Array) -> None: ...
     def begin_fit(self) -> None: ...
     def end_fit(self) -> None: ...
+
+@disjoint_base
+class ForwardCall:
+    _core: CoreNetwork
+    def __call__(
+        self, x: ArrayLike, *, out: NDArray[Any] | None = None, copy: bool | None = None
+    ) -> NDArray[Any]: ...
 
 class CoreTrainer:
     def __init__(self, network: CoreNetwork, loss: str, batch: int) -> None: ...

@@ -3,7 +3,7 @@
 import math
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, SupportsIndex
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -14,13 +14,23 @@ from .parameters import Parameters
 from .threads import check_threads
 
 if TYPE_CHECKING:
+    from inspect import Signature
     from os import PathLike
 
 
 _RELU_FAMILY = ("relu", "leaky_relu", "elu", "gelu", "silu", "softplus")
 
 
-class Network(Learning):
+class _CallSignature:
+    """What inspect.signature(net) shall say of a call, which isn't a function of Python's."""
+
+    def __get__(self, network: "Network | None", owner: type) -> "Signature | None":
+        from inspect import signature
+
+        return None if network is None else signature(network.__call__)
+
+
+class Network(_core.ForwardCall, Learning):
     """A dense neural network: layers ``a' = act(W a + b)``, each computed in one fused pass.
 
     Parameters
@@ -73,12 +83,12 @@ class Network(Learning):
         threads: int | None = None,
         isa: str | None = None,
     ) -> None:
-        self._dtype: np.dtype[Any] = checks.dtype(dtype)
-        self._sizes = checks.layer_sizes(sizes, self._dtype.itemsize)
+        kind = checks.dtype(dtype)
+        layers = checks.layer_sizes(sizes, kind.itemsize)
         names = _core.activations()
-        hidden = len(self._sizes) - 2
+        hidden = len(layers) - 2
         if isinstance(activation, str):
-            self._activation = (checks.choice("activation", activation, names),) * hidden
+            acts = (checks.choice("activation", activation, names),) * hidden
         else:
             if not isinstance(activation, Sequence):
                 raise TypeError(f"activation: expected a name or a sequence, found {activation!r}")
@@ -87,33 +97,34 @@ class Network(Learning):
                     f"activation: expected {hidden} names, one for each hidden layer, "
                     f"found {len(activation)}"
                 )
-            self._activation = tuple(
+            acts = tuple(
                 checks.choice(f"activation[{i}]", a, names) for i, a in enumerate(activation)
             )
-        self._output = checks.choice("output", output, ("softmax", *names))
-        if self._output == "softmax" and self._sizes[-1] < 2:
+        output = checks.choice("output", output, ("softmax", *names))
+        if output == "softmax" and layers[-1] < 2:
             raise ValueError("output: expected at least 2 outputs for softmax, found 1")
-        self._input_scale = _input_scale(input_scale, self._dtype)
-        self._key = checks.key(rng)
-        self._epochs = 0
+        scale = _input_scale(input_scale, kind)
+        key = checks.key(rng)
         if isa is not None and not isinstance(isa, str):
             raise TypeError(f"isa: expected a name or None, found {isa!r}")
-        self._core = _core.CoreNetwork(
-            self._sizes,
-            (*self._activation, "identity" if self._output == "softmax" else self._output),
-            self._output == "softmax",
-            self._dtype == np.float64,
-            self._input_scale,
+        core = _core.CoreNetwork(
+            layers,
+            (*acts, "identity" if output == "softmax" else output),
+            output == "softmax",
+            kind == np.float64,
+            scale,
             _core.check_isa(isa if isa is not None else os.environ.get("FEATHERWEIGHT_ISA", "")),
             check_threads(threads),
         )
         limits = [
             math.sqrt(6.0 / i) if act in _RELU_FAMILY else math.sqrt(6.0 / (i + o))
-            for i, o, act in zip(
-                self._sizes, self._sizes[1:], (*self._activation, self._output), strict=False
-            )
+            for i, o, act in zip(layers, layers[1:], (*acts, output), strict=False)
         ]
-        self._core.initialize(self._key, limits)
+        core.initialize(key, limits)
+        # all is well: a network whose __init__ is called again and refused stays as it was
+        self._dtype, self._sizes, self._input_scale = kind, layers, scale
+        self._activation, self._output = acts, output
+        self._key, self._epochs, self._core = key, 0, core
 
     # What it is
 
@@ -192,33 +203,13 @@ class Network(Learning):
 
     # What it computes
 
-    def __call__(
+    # __call__ is the base class's: compiled, and documented there.
+    __signature__ = _CallSignature()
+
+    def _forward(
         self, x: ArrayLike, *, out: NDArray[Any] | None = None, copy: bool | None = None
     ) -> NDArray[Any]:
-        """Return the outputs.
-
-        Parameters
-        ----------
-        x : (inputs,) or (rows, inputs) array
-            Of the network's dtype or uint8, aligned, with unit stride in the rows, it is read in
-            place; anything else of real numbers is converted once.
-        out : array, optional
-            (outputs,) or (rows, outputs) of the network's dtype, unit stride in the rows; gets the
-            result and is returned.
-        copy : bool, optional
-            False makes a conversion of `x` a ValueError.
-
-        Returns
-        -------
-        (outputs,) or (rows, outputs) array of the network's dtype
-
-        Raises
-        ------
-        TypeError, ValueError
-            For a wrong shape or dtype.
-        RuntimeError
-            While another thread trains the network.
-        """
+        """Do what `__call__` leaves: arrays to be converted, and the sentences."""
         rows = checks.inputs(x, self.sizes[0], self.dtype, copy=copy)
         single = np.ndim(x) == 1
         shape = (self.sizes[-1],) if single else (rows.shape[0], self.sizes[-1])
@@ -230,6 +221,8 @@ class Network(Learning):
                 rows = rows.copy()
         self._core.forward(rows, out[np.newaxis] if single else out)
         return out
+
+    _forward.__qualname__ = "Network.__call__"  # for Python's sentences, of too many arguments say
 
     def _check_out(self, out: object, shape: tuple[int, ...]) -> None:
         if not isinstance(out, np.ndarray):
@@ -269,6 +262,10 @@ class Network(Learning):
         from .files import save
 
         save(self, path)
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
+        # the oldest protocols would make the compiled base class anew, from a copy of itself
+        return super().__reduce_ex__(max(2, protocol.__index__()))
 
     def __getstate__(self) -> dict[str, Any]:
         return {
