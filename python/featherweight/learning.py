@@ -17,13 +17,12 @@ _DEFAULT_LOSS = {"softmax": "cross_entropy", "sigmoid": "binary_cross_entropy"}
 _ENDS = {"cross_entropy": "softmax", "binary_cross_entropy": "sigmoid"}
 
 
-class Learning:
+class Learning(_core.ForwardCall):
     """The half of `Network` that needs targets; a base class only so that files stay short."""
 
     _sizes: tuple[int, ...]
     _output: str
     _dtype: np.dtype[Any]
-    _core: _core.CoreNetwork
     _key: int
     _epochs: int
 
@@ -38,12 +37,10 @@ class Learning:
         output or, of a single sigmoid, whether it is above 0.5. Otherwise (rows, outputs), or
         (rows,) for one output. A single row `x` gives the same without its first axis.
         """
-        y = self._network(x)
+        y, one = self(x), self._sizes[-1] == 1
         if checks.output_kind(self._output) == "regressor":
-            return y[..., 0] if self._sizes[-1] == 1 and y.ndim == 2 else y
-        if self._sizes[-1] == 1:
-            return (y[..., 0] > 0.5).astype(np.int64)
-        return y.argmax(axis=-1)
+            return y[..., 0] if one and y.ndim == 2 else y
+        return (y[..., 0] > 0.5).astype(np.int64) if one else y.argmax(-1)
 
     def score(self, x: ArrayLike, y: ArrayLike) -> float:
         """Return the accuracy of a classifier, or a regressor's R² averaged over its outputs.
@@ -55,7 +52,7 @@ class Learning:
         rows = job.x.shape[0]
         if rows == 0:
             return math.nan
-        found = self._network(job.x)
+        found = self(job.x)
         if checks.output_kind(self._output) == "classifier":
             n = self._sizes[-1]
             if n == 1:

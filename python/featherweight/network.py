@@ -30,7 +30,7 @@ class _CallSignature:
         return None if network is None else signature(network.__call__)
 
 
-class Network(_core.ForwardCall, Learning):
+class Network(Learning):
     """A dense neural network: layers ``a' = act(W a + b)``, each computed in one fused pass.
 
     Parameters
@@ -203,7 +203,7 @@ class Network(_core.ForwardCall, Learning):
 
     # What it computes
 
-    # __call__ is the base class's: compiled, and documented there.
+    # __call__ is that of _core.ForwardCall, compiled and documented there.
     __signature__ = _CallSignature()
 
     def _forward(
