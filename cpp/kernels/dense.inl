@@ -35,7 +35,7 @@ struct Halves {
 template <class T, template <class> class A>
 void dense(const DenseArgs<T>& a) {
   constexpr int L = Vec<T>::lanes, P = kPanel / L;
-  const auto finish = [&a](std::ptrdiff_t r, std::ptrdiff_t rows, std::ptrdiff_t p, int np,
+  const auto finish = [&](std::ptrdiff_t r, std::ptrdiff_t rows, std::ptrdiff_t p, int np,
                            const T* sums, const T* second) {
     for (int q = 0; q < np; ++q) {
       const T* other = second ? second + q * kPanel : nullptr;
@@ -57,7 +57,7 @@ void dense(const DenseArgs<T>& a) {
 
 template <class T, template <class> class A>
 void dense_backward(const BackwardArgs<T>& a) {
-  const auto finish = [&a](std::ptrdiff_t r, std::ptrdiff_t rows, std::ptrdiff_t p, int np,
+  const auto finish = [&](std::ptrdiff_t r, std::ptrdiff_t rows, std::ptrdiff_t p, int np,
                            const T* sums, const T* second) {
     for (int q = 0; q < np; ++q) {
       const T* other = second ? second + q * kPanel : nullptr;

@@ -122,9 +122,9 @@ FW_INLINE void chains_of_panels(const TileArgs<T>& a, std::ptrdiff_t r, std::ptr
   }
 }
 
-// All tiles of MR rows from row r on, then those of fewer.
+// All tiles of MR rows from row r on; returns the first row that is left.
 template <class T, int MR, int NP, bool Panels>
-FW_NOINLINE void tiles(const TileArgs<T>& a, std::ptrdiff_t r) {
+FW_NOINLINE std::ptrdiff_t tiles(const TileArgs<T>& a, std::ptrdiff_t r) {
   constexpr int N = NP * (kPanel / Vec<T>::lanes);
   const std::ptrdiff_t half = first_half(blocks_of(a.inputs));
   for (; r + MR <= a.rows; r += MR) {
@@ -142,9 +142,26 @@ FW_NOINLINE void tiles(const TileArgs<T>& a, std::ptrdiff_t r) {
       fold<T, MR * N>(acc, b == 0 || b == half, (b < half ? a.sums : a.second) + r * NP * kPanel);
     }
   }
-  if constexpr (MR > 1) {
-    if (r < a.rows) tiles<T, (MR > 8 ? 8 : MR > 4 ? 4 : MR / 2), NP, Panels>(a, r);
+  return r;
+}
+
+// The last rows, MR or fewer, in one tile of just so many: each further one would read the weights again.
+template <class T, int MR, int NP, bool Panels>
+FW_INLINE void last_tile(const TileArgs<T>& a, std::ptrdiff_t r) {
+  if (a.rows - r == MR) {
+    tiles<T, MR, NP, Panels>(a, r);
+  } else if constexpr (MR > 1) {
+    last_tile<T, MR - 1, NP, Panels>(a, r);
   }
+}
+
+template <class T, int MR, int NP, bool Panels>
+FW_INLINE void all_tiles(const TileArgs<T>& a) {
+  constexpr int M8 = MR < 8 ? MR : 8;
+  std::ptrdiff_t r = 0;
+  if constexpr (MR > 8) r = tiles<T, MR, NP, Panels>(a, r);
+  r = tiles<T, M8, NP, Panels>(a, r);
+  if constexpr (M8 > 1) last_tile<T, M8 - 1, NP, Panels>(a, r);
 }
 
 template <class T>
@@ -210,13 +227,13 @@ inline void walk_blocks(const Inputs<T>& in, std::ptrdiff_t r, std::ptrdiff_t m,
       const std::ptrdiff_t first = a.block * kBlock;
       convert_block<T>(from, m, first, least(n, first + kBlock), in.scale, converted);
       a.x = {converted - (first / kPanel) * kTileRows * kPanel, nullptr, kPanel, kTileRows * kPanel};
-      tiles<T, M1, NP, true>(a, 0);
+      all_tiles<T, M1, NP, true>(a);
     } else if (panels) {
-      tiles<T, M1, NP, true>(a, 0);
+      all_tiles<T, M1, NP, true>(a);
     } else if (a.x.pointers) {
-      tiles<T, (M1 < 8 ? M1 : 8), NP, false>(a, 0);
+      all_tiles<T, (M1 < 8 ? M1 : 8), NP, false>(a);
     } else {
-      tiles<T, M1, NP, false>(a, 0);
+      all_tiles<T, M1, NP, false>(a);
     }
   }
   finish(r, m, panel, NP, sums, blocks > 1 ? second : nullptr);
