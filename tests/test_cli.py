@@ -44,7 +44,7 @@ def fails(capsys, words, status, *texts):
     out, err = capsys.readouterr()
     lines = err.splitlines()
     assert len(lines) == 1, err
-    command = words[0] if words[0] in ("train", "predict", "info") else ""
+    command = words[0] if words[0] in ("train", "predict", "bench", "info") else ""
     assert lines[0].startswith(f"featherweight {command}".strip() + ": error: ")
     for text in texts:
         assert text in lines[0]
@@ -57,7 +57,7 @@ def test_version_help_and_usage(capsys):
     assert capsys.readouterr().out == f"featherweight {fw.__version__}\n"
     assert main([]) == 2
     assert "usage: featherweight" in capsys.readouterr().err
-    for words in (["--help"], ["train", "-h"], ["predict", "-h"], ["info", "-h"]):
+    for words in (["--help"], ["train", "-h"], ["predict", "-h"], ["bench", "-h"], ["info", "-h"]):
         assert main(words) == 0
         assert "usage: featherweight" in capsys.readouterr().out
     fails(capsys, ["trian"], 2, "'trian'", "did you mean 'train'")
@@ -320,6 +320,44 @@ def test_predict_errors(model, picture, tmp_path, capsys):
     fails(capsys, ["predict", path, picture], 1, "784 inputs", "783")
     fw.Network([784, 10], output="identity").save(path)
     fails(capsys, ["predict", path, picture], 1, "classifier", "identity")
+
+
+# ---- bench
+def test_bench(capsys, tmp_path, monkeypatch):
+    from featherweight.cli import bench
+
+    few = [w._replace(rows=min(w.rows, 200)) for w in bench._WORKLOADS]
+    monkeypatch.setattr(bench, "_WORKLOADS", few)
+    monkeypatch.setattr(bench, "get_num_threads", lambda: 2)
+    path = tmp_path / "bench.json"
+    assert main(["bench", "--seconds", "0.01", "--json", str(path)]) == 0
+    out = capsys.readouterr().out
+    facts = json.loads(path.read_text())
+    assert facts["instruction_set"] == fw._core.check_isa("")
+    assert facts["cpu"] in out
+    assert [w["threads"] for w in facts["workloads"]] == [1, 2] * len(few)
+    for w in facts["workloads"]:
+        assert w["title"] in out
+        assert w["seconds"] > 0
+        assert w["share"] > 0
+        assert (w["numpy"] == 0) == w["title"].startswith("epoch")
+    for seconds in ("0", "-1", "nan", "inf"):
+        fails(capsys, ["bench", "--seconds", seconds], 2, "--seconds", "expected")
+    fails(capsys, ["bench", "--seconds", "soon"], 2, "--seconds")
+    monkeypatch.setattr(bench, "_numpy_forward", lambda net, x: lambda: np.zeros(10, np.float32))
+    fails(capsys, ["bench", "--seconds", "0.01"], 1, "NumPy's answer")
+
+
+def test_limits_are_measured():
+    isa = fw.isas()[-1]
+    single, double = (fw._core.fma_limit(isa, d) for d in (False, True))
+    assert single > 1e8
+    assert double > 1e8
+    assert fw._core.read_limit(isa, 1 << 16) > 1e8
+    with pytest.raises(ValueError, match="bytes: expected"):
+        fw._core.read_limit(isa, 0)
+    with pytest.raises(ValueError, match="sse9"):
+        fw._core.fma_limit("sse9", False)
 
 
 # ---- info

@@ -67,6 +67,7 @@ PYBIND11_MODULE(_core, m) {
     d["built_isas"] = isas;
     return d;
   });
+  bind_limits(m);
   bind_network(m);
   bind_forward_call(m);
   bind_trainer(m);

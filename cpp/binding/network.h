@@ -44,6 +44,7 @@ struct CoreNetwork : Initialized {
   }
 };
 
+void bind_limits(py::module_& m);
 void bind_network(py::module_& m);
 void bind_forward_call(py::module_& m);
 void bind_trainer(py::module_& m);

@@ -20,6 +20,7 @@ template <int N> struct Int { static constexpr int value = N; };
 #include "optimizers.inl"
 #include "gradient.inl"
 #include "losses.inl"
+#include "limits.inl"
 
 template <class T>
 constexpr Kernels<T> kernels() {
@@ -63,6 +64,8 @@ constexpr Kernels<T> kernels() {
       &stage<T, std::uint8_t>,
       &stage<T, T>,
       &sum<T>,
+      &fma_limit<T>,
+      &read_limit<T>,
   };
 }
 
@@ -76,6 +79,7 @@ extern const KernelTable FW_TABLE;
 constinit const KernelTable FW_TABLE = {
     FW_STRING(FW_ISA),
     FW_VECTOR_BYTES,
+    FW_ISA::kLimitChains,
     {
 #define LOSS(name) FW_ISA::loss_of::name<float>::info,
 #include "registry.def"

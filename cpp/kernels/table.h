@@ -190,11 +190,16 @@ struct Kernels {
                 const RowsOut<T>& out);
   // sum of weights[i] * values[i] (weights may be null: all 1) by the sum rule
   T (*sum)(const T* values, const T* weights, std::ptrdiff_t n);
+
+  // loops that show what this core can do at best: see limits.inl
+  T (*fma_limit)(std::ptrdiff_t steps);
+  T (*read_limit)(const T* p, std::ptrdiff_t n);
 };
 
 struct KernelTable {
   const char* name;
   int vector_bytes;
+  int limit_chains;           // vector fused multiply-adds to a step of fma_limit
   LossInfo loss_info[kLosses];
   OptimizerInfo optimizer_info[kOptimizers];
   Kernels<float> f32;

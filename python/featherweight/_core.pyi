@@ -18,6 +18,11 @@ def isas() -> tuple[str, ...]:
 
 def check_isa(name: str) -> str: ...
 def build_info() -> dict[str, str]: ...
+def fma_limit(isa: str, double_precision: bool) -> float:
+    """Return the FLOP/s of one core in a loop of fused multiply-adds."""
+
+def read_limit(isa: str, bytes: int) -> float:
+    """Return the bytes/s at which one core reads so many bytes over and over."""
 
 class CoreNetwork:
     def __init__(

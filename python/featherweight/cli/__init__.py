@@ -1,4 +1,4 @@
-"""The command line: ``featherweight train``, ``predict`` and ``info``.
+"""The command line: ``featherweight train``, ``predict``, ``bench`` and ``info``.
 
 Each command is a module with ``parser() -> Parser`` and ``run(options) -> int``, imported only when
 it is asked for. Exit statuses: 0 done, 1 something failed at work, 2 wrong usage, 130 interrupted,
@@ -14,6 +14,7 @@ from typing import NoReturn, TextIO
 _COMMANDS = {
     "train": "train a network to read digits, measure it and save it",
     "predict": "read the digits in pictures with a saved network",
+    "bench": "time the main workloads beside NumPy and this machine's own limit",
     "info": "say what this installation is and what it can use here",
 }
 _PROG = "featherweight"

@@ -1,0 +1,147 @@
+"""What a comparison found, as a table, a plot and the README's section."""
+
+import re
+from pathlib import Path
+
+from workloads import WORKLOADS, Workload
+
+
+def human(seconds: float) -> str:
+    for unit, size in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
+        if seconds >= size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds * 1e9:.0f} ns"
+
+
+def share(w: Workload, seconds: float, limit: dict, threads: int) -> tuple[float, str]:
+    """Return the share of the machine's limit, and which limit: the multiply-adds' or memory's."""
+    arithmetic = w.flops / (limit["flops"] * threads) / seconds
+    if w.rows > 1:
+        return arithmetic, "FMA"
+    memory = w.weight_bytes / limit["bytes"] / seconds  # one row uses every weight once
+    return max((arithmetic, "FMA"), (memory, "reading weights"))
+
+
+def rows(results: dict) -> list[dict]:
+    """One entry for each workload and number of threads."""
+    found = []
+    for key, by_threads in results["workloads"].items():
+        for threads, one in by_threads.items():
+            times = {n: v["least"] for n, v in one["libraries"].items() if "least" in v}
+            ours = times.pop("featherweight", None)
+            if ours is None:
+                continue
+            fraction, which = share(WORKLOADS[key], ours, one["limit"], int(threads))
+            single = (
+                by_threads.get("1", {}).get("libraries", {}).get("featherweight", {}).get("least")
+            )
+            found.append(
+                {
+                    "title": WORKLOADS[key].title,
+                    "threads": int(threads),
+                    "ours": ours,
+                    "peers": {
+                        n: t / ours for n, t in sorted(times.items(), key=lambda item: item[1])
+                    },
+                    "share": fraction,
+                    "limit": which,
+                    "scaling": single / ours if single and threads != "1" else None,
+                }
+            )
+    return found
+
+
+def text(results: dict) -> str:
+    """Return a table: our least time, and how many times as long each peer took."""
+    lines = [f"{results['cpu']}, Python {results['python']}, {results['date']}"]
+    lines.append(", ".join(f"{n} {v}" for n, v in results["versions"].items()))
+    for row in rows(results):
+        scaling = f", {row['scaling']:.2f}x one thread" if row["scaling"] else ""
+        lines.append(
+            f"\n{row['title']}, {row['threads']} thread(s): {human(row['ours'])}, "
+            f"{row['share']:.0%} of the {row['limit']} limit{scaling}"
+        )
+        lines += [f"    {ratio:6.2f}x  {name}" for name, ratio in row["peers"].items()]
+    for name, one in results.get("cold start", {}).items():
+        lines.append(f"start of {name}: {human(one['least'])}, {one['kilobytes'] / 1024:.0f} MB")
+    for key, by_threads in results["workloads"].items():
+        for threads, one in by_threads.items():
+            lines += [
+                f"not timed: {name}, {key}, {threads} thread(s): {v['error']}"
+                for name, v in one["libraries"].items()
+                if "error" in v and v["error"] != "has no such thing"
+            ]
+    return "\n".join(lines)
+
+
+def markdown(results: dict) -> str:
+    """Return the README's table."""
+    header = ["", "threads", "featherweight", "share of limit", "fastest peer takes", "then"]
+    lines = [" | ".join(header), " | ".join(["---"] * len(header))]
+    for row in rows(results):
+        peers = [f"{ratio:.2f}x ({name})" for name, ratio in row["peers"].items()]
+        lines.append(
+            " | ".join(
+                [
+                    row["title"],
+                    str(row["threads"]),
+                    human(row["ours"]),
+                    f"{row['share']:.0%} ({row['limit']})",
+                    peers[0] if peers else "",
+                    ", ".join(peers[1:3]),
+                ]
+            )
+        )
+    table = "\n".join(f"| {line} |" for line in lines)
+    versions = ", ".join(f"{n} {v}" for n, v in results["versions"].items() if n != "featherweight")
+    start = results.get("cold start", {})
+    cold = ""
+    if {"NumPy", "featherweight"} <= set(start):
+        ours, numpy = start["featherweight"], start["NumPy"]
+        cold = (
+            f"\n\nA process that imports featherweight, builds a network and runs it takes "
+            f"{(ours['least'] - numpy['least']) * 1e3:.0f} ms and "
+            f"{(ours['kilobytes'] - numpy['kilobytes']) / 1024:.0f} MB more than one that imports "
+            "NumPy and multiplies once."
+        )
+    return (
+        f"`python bench/peers.py` on {results['cpu']}, Python {results['python']}, "
+        f"{results['date']}; {versions}. Least of many repeats, all libraries in turn, float32.\n\n"
+        f"{table}{cold}"
+    )
+
+
+def fill_readme(results: dict, path: Path) -> None:
+    """Replace what stands between the README's performance marks."""
+    old = path.read_text(encoding="utf-8")
+    new, n = re.subn(
+        r"(<!-- performance -->\n).*?(\n<!-- /performance -->)",
+        lambda m: m[1] + markdown(results) + m[2],
+        old,
+        flags=re.S,
+    )
+    if n != 1:
+        raise ValueError(f"{path}: expected one pair of performance marks, found {n}")
+    path.write_text(new, encoding="utf-8")
+
+
+def plot(results: dict, path: Path) -> None:
+    """Draw how many times as long each peer takes, on a logarithmic scale."""
+    import matplotlib.pyplot as plt
+
+    entries = rows(results)
+    names = [n for n in results["versions"] if n != "featherweight"]
+    figure, axes = plt.subplots(figsize=(9, 1 + 0.9 * len(entries)), layout="constrained")
+    for i, name in enumerate(names):
+        points = [(row["peers"][name], -j) for j, row in enumerate(entries) if name in row["peers"]]
+        if points:
+            x, y = zip(*points, strict=True)
+            axes.scatter(x, [v - 0.06 * i for v in y], label=name, s=30)
+    axes.axvline(1, color="black", linewidth=1)
+    axes.set_xscale("log")
+    axes.set_yticks([-j for j in range(len(entries))])
+    axes.set_yticklabels([f"{r['title']}, {r['threads']} thr." for r in entries])
+    axes.set_xlabel("time relative to featherweight (right of the line: featherweight is ahead)")
+    axes.legend(fontsize=8)
+    figure.savefig(path, dpi=120)
+    plt.close(figure)

@@ -1,0 +1,70 @@
+"""The comparison's own parts: answers checked, a small run from end to end, the README."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+BENCH = Path(__file__).resolve().parent
+sys.path.insert(0, str(BENCH))
+
+import libraries  # noqa: E402
+import report  # noqa: E402
+import workloads  # noqa: E402
+
+
+@pytest.mark.parametrize("key", workloads.WORKLOADS)
+@pytest.mark.parametrize("name", ["featherweight", "NumPy"])
+def test_answers(key, name):
+    w = workloads.WORKLOADS[key]
+    small = w.__class__(**{**w.__dict__, "rows": min(w.rows, 1024)})
+    library = libraries.LIBRARIES[name]()
+    if w.kind == "forward":
+        f, x = library.forward(small, 1)
+        found, expected = f(x).reshape(small.rows, -1), workloads.expected_outputs(small)
+        found, tolerance = found[: workloads.CHECKED_ROWS], 1e-5
+    else:
+        run, check = library.epoch(small, 1)
+        run()
+        found, expected, tolerance = check(), workloads.expected_weights(small), 1e-3
+    workloads.check(found, expected, tolerance)
+    wrong = np.array(found, np.float64)
+    wrong[0] += 5 * tolerance * np.abs(expected).max()
+    with pytest.raises(ValueError, match="differs"):
+        workloads.check(wrong, expected, tolerance)
+    with pytest.raises(ValueError, match="not notice"):
+        workloads.check(found, expected, np.inf)
+
+
+def test_a_small_comparison(tmp_path):
+    target = tmp_path / "found.json"
+    run = subprocess.run(
+        [
+            *(sys.executable, str(BENCH / "peers.py"), "--quick", "--only", "row-small"),
+            *("--peers", "NumPy", "--json", str(target)),
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found = json.loads(target.read_text())
+    one = found["workloads"]["row-small"]["1"]
+    assert set(one["libraries"]) == {"featherweight", "NumPy"}
+    assert all(0 < v["least"] <= v["median"] for v in one["libraries"].values())
+    assert one["limit"]["flops"] > 0
+    assert "one row, 4-64-64-2 tanh, 1 thread(s)" in run.stdout
+    assert "x  NumPy" in run.stdout
+    readme = tmp_path / "README.md"
+    readme.write_text("before\n<!-- performance -->\nold\n<!-- /performance -->\nafter\n")
+    report.fill_readme(found, readme)
+    text = readme.read_text()
+    assert text.startswith("before\n<!-- performance -->\n`python bench/peers.py`")
+    assert text.endswith("<!-- /performance -->\nafter\n")
+    assert "old" not in text
+    assert "| one row, 4-64-64-2 tanh | 1 |" in text
+    readme.write_text("nothing to fill")
+    with pytest.raises(ValueError, match="performance marks"):
+        report.fill_readme(found, readme)
