@@ -1,0 +1,168 @@
+// The steady state allocates nothing: forward passes and training steps, on one thread and on two. Every
+// operator new of the process is counted, the library's and the standard library's.
+#include <atomic>
+#include <cstdlib>
+#include <new>
+#include <thread>
+#include <vector>
+
+#include "../kernels/dispatch.h"
+#include "../net/thread_pool.h"
+#include "../net/trainer.h"
+#include "check.h"
+
+namespace {
+std::atomic<long> g_allocations{0};
+
+void* counted(std::size_t n, std::size_t alignment) {
+  ++g_allocations;
+  void* p = nullptr;
+  if (posix_memalign(&p, alignment, n ? n : 1) != 0) throw std::bad_alloc();
+  return p;
+}
+}  // namespace
+
+// the other forms of new come to these
+void* operator new(std::size_t n) { return counted(n, alignof(std::max_align_t)); }
+void* operator new(std::size_t n, std::align_val_t a) { return counted(n, std::size_t(a)); }
+void operator delete(void* p) noexcept { std::free(p); }
+void operator delete(void* p, std::size_t) noexcept { std::free(p); }
+void operator delete(void* p, std::align_val_t) noexcept { std::free(p); }
+void operator delete(void* p, std::size_t, std::align_val_t) noexcept { std::free(p); }
+
+namespace {
+
+template <class F>
+long allocations(F f) {
+  const long before = g_allocations;
+  f();
+  return g_allocations - before;
+}
+
+// Calls f on the caller's thread and on a worker's at once, so that both have what they keep.
+template <class F>
+void on_both(F f) {
+  std::atomic<int> here{0};
+  auto task = [&](std::ptrdiff_t) {
+    ++here;
+    while (here < 2) std::this_thread::yield();
+    f();
+  };
+  fw::parallel_for(2, 2, task);
+}
+
+template <class T>
+struct Case {
+  static constexpr std::ptrdiff_t kInputs = 300, kOutputs = 10, kRows = 1000;
+  fw::Network<T> net;
+  std::vector<T> x = std::vector<T>(kRows * kInputs, T(0.25));
+  std::vector<std::uint8_t> bytes = std::vector<std::uint8_t>(kRows * kInputs, 3);
+  std::vector<std::int64_t> labels = std::vector<std::int64_t>(kRows, 1);
+
+  Case(int threads, double scale)
+      : net({kInputs, 48, 48, kOutputs}, {fw::act_gelu, fw::act_tanh, fw::act_identity}, true, scale,
+            fw::choose_isa(""), threads) {
+    for (std::size_t l = 0; l < 3; ++l) net.initialize(l, 1, 0.1);
+  }
+  fw::InputView view(std::ptrdiff_t rows, bool is_uint8) const {
+    const void* data = is_uint8 ? static_cast<const void*>(bytes.data()) : x.data();
+    return {data, is_uint8, rows, kInputs, kInputs};
+  }
+};
+
+template <class T>
+void forward(int threads, double scale) {
+  const Case<T> c(threads, scale);
+  std::vector<T> y(Case<T>::kRows * Case<T>::kOutputs);
+  CHECK(c.net.threads_for(Case<T>::kRows, 1) == threads);
+  for (const bool is_uint8 : {false, true})
+    for (const std::ptrdiff_t rows : {std::ptrdiff_t(1), Case<T>::kRows}) {
+      const auto call = [&] { c.net.forward(c.view(rows, is_uint8), y.data(), Case<T>::kOutputs); };
+      on_both([&] {  // a task of its own for each: a pass within a task is done by its thread alone
+        std::vector<T> own(y.size());
+        c.net.forward(c.view(rows, is_uint8), own.data(), Case<T>::kOutputs);
+      });
+      call();
+      CHECK(allocations([&] {
+              for (int i = 0; i < 20; ++i) call();
+            }) == 0);
+    }
+}
+
+constexpr std::ptrdiff_t kBatch = 160;  // enough for a second thread
+
+template <class T>
+struct Fit {
+  Case<T>& c;
+  fw::Trainer<T> trainer;
+  std::vector<T> slots;
+  double memo[fw::kMaxMemo] = {1, 1};
+  fw::OptimizerState state = {};
+  bool weighted, is_uint8;
+  std::vector<T> weights = std::vector<T>(Case<T>::kRows, T(0.5));
+
+  Fit(Case<T>& on, bool weigh, bool u8)
+      : c(on), trainer(on.net, fw::loss_cross_entropy, kBatch), weighted(weigh), is_uint8(u8) {
+    slots.resize(std::size_t(2 * c.net.packed_size()));
+    state.kind = fw::opt_adam;
+    const double hyper[] = {1e-3, 0, 0.9, 0.999, 1e-8};
+    for (int i = 0; i < 5; ++i) state.hyper[i] = hyper[i];
+    state.memo = memo;
+    for (int i = 0; i < 2; ++i) state.slots[i] = slots.data() + i * c.net.packed_size();
+  }
+  void epoch(std::ptrdiff_t rows) {
+    const std::uint64_t key = 7;
+    const typename fw::Trainer<T>::Data data = {
+        c.view(rows, is_uint8), {c.labels.data(), nullptr}, weighted ? weights.data() : nullptr};
+    trainer.epoch(data, state, &key, 0, [](std::ptrdiff_t, const fw::EpochResult&) { return true; });
+  }
+};
+
+template <class T>
+void training(int threads, double scale) {
+  Case<T> c(threads, scale);
+  for (const bool u8 : {false, true}) {
+    const std::ptrdiff_t n = 3 * kBatch, twice = 6 * kBatch;
+    CHECK(c.net.threads_for(kBatch, 2) == threads);
+    // by new trainers: as much for an epoch as for one of twice as many steps
+    long found[2];
+    for (int round = 0; round < 2; ++round)  // the first for what the threads keep
+      for (int i = 0; i < 2; ++i) {
+        Fit<T> fit(c, false, u8);
+        found[i] = allocations([&] { fit.epoch(i ? twice : n); });
+      }
+    CHECK(found[0] == found[1]);
+    for (const bool weighted : {false, true}) {  // by one that has trained: nothing
+      Fit<T> fit(c, weighted, u8);
+      fit.epoch(twice);
+      CHECK(allocations([&] { fit.epoch(n); }) == 0);
+      CHECK(allocations([&] { fit.epoch(twice); }) == 0);
+    }
+  }
+}
+
+// The twin: what a step or a pass might do amiss is counted, on a worker's thread too.
+void planted() {
+  std::vector<std::vector<int>> kept(8);
+  CHECK(allocations([&] { kept[0].resize(9); }) == 1);
+  CHECK(allocations([&] { kept.push_back({}); }) == 1);
+  fw::Buffer<float> buffer;
+  CHECK(allocations([&] { buffer.reserve(100); }) == 1);
+  CHECK(allocations([&] { buffer.reserve(100); }) == 0);
+  CHECK(allocations([] { on_both([] { fw::Buffer<double>().reserve(50); }); }) == 2);
+}
+
+}  // namespace
+
+int main() {
+  on_both([] {});  // starts the pool
+  planted();
+  for (const int threads : {1, 2})
+    for (const double scale : {1.0, 0.5}) {
+      forward<float>(threads, scale);
+      forward<double>(threads, scale);
+      training<float>(threads, scale);
+      training<double>(threads, scale);
+    }
+  return check::finish("test_allocations");
+}

@@ -1,0 +1,143 @@
+"""What calls and training take of memory: nothing for each call or step, and little at once. The
+compiled core's own allocations are counted in cpp/tests/test_allocations.cc."""
+
+import gc
+import subprocess
+import sys
+import tracemalloc
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import featherweight as fw
+
+CALLS = 100
+
+
+def cost(call):
+    """Blocks left by so many calls, and the most bytes that one had at once."""
+    repeat = range(CALLS)
+    call()
+    gc.collect()
+    gc.disable()
+    try:
+        before = sys.getallocatedblocks()
+        for _ in repeat:
+            call()
+        left = sys.getallocatedblocks() - before
+        tracemalloc.start()
+        call()
+        tracemalloc.reset_peak()
+        size, _ = tracemalloc.get_traced_memory()
+        call()
+        peak = tracemalloc.get_traced_memory()[1] - size
+        tracemalloc.stop()
+    finally:
+        gc.enable()
+    return left, peak
+
+
+# what the measurement itself takes: integers and a tuple
+SLACK_BLOCKS, SLACK_BYTES = 3, 200
+
+
+def is_free(call):
+    left, peak = cost(call)
+    return left <= SLACK_BLOCKS and peak <= SLACK_BYTES
+
+
+@pytest.mark.parametrize("kind", ["own", "uint8"])
+@pytest.mark.parametrize(("rows", "threads"), [(0, 1), (1, 1), (1000, 1), (1000, 2)])
+def test_a_call_with_out_allocates_nothing(rows, threads, kind, dtype):
+    """0 rows stands for a single row of one dimension."""
+    net = fw.Network([300, 48, 10], rng=0, threads=threads, dtype=dtype)
+    x = np.ones((rows, 300) if rows else 300, np.uint8 if kind == "uint8" else dtype)
+    out = net(x)
+    assert is_free(lambda: net(x, out=out))
+
+
+def test_what_allocates_is_noticed():
+    net, kept = fw.Network([300, 48, 10], rng=0), []
+    x = np.ones((1000, 300), np.float32)
+    one, out, many = net(x[0]), np.empty((1000, 10)), net(x)
+    for call in (
+        lambda: net(x),
+        lambda: net(x.astype(np.float64), out=many),
+        lambda: np.add(many, 1, out=out).sum(axis=1),
+        lambda: kept.append(net(x[0], out=one)[:3]),
+        lambda: kept.append(float(one[0])),
+    ):
+        assert not is_free(call)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_more_steps_allocate_no_more(threads):
+    """The same rows in 40 steps and in 5."""
+    net = fw.Network([300, 48, 10], rng=0, threads=threads)
+    x, y, adam, kept = np.ones((1280, 300), np.float32), np.ones(1280, int), fw.Adam(), []
+
+    def peak(batch_size, **options):
+        tracemalloc.start()
+        net.fit(x, y, batch_size=batch_size, optimizer=adam, **options)
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return most
+
+    peak(32)
+    few, many = peak(256), peak(32)
+    assert abs(many - few) < 2000
+    twin = peak(32, callbacks=lambda state: kept.append(state.network.parameters.copy()))
+    assert twin - few > 2000
+
+
+# ---- training at large
+LARGE = (784, 2048, 2048, 10)
+BATCH = 32
+PEAK = """
+import sys, numpy as np, featherweight as fw
+
+def kilobytes(key):
+    with open("/proc/self/status") as f:
+        return next(int(line.split()[1]) for line in f if line.startswith(key + ":"))
+
+sizes, batch, threads, planted = {sizes}, {batch}, {threads}, {planted}
+x, y = np.zeros((3 * batch, sizes[0]), np.float32), np.zeros(3 * batch, int)
+# first a small one, so that what is there once for all is there: modules, threads, their stacks
+fw.Network([sizes[0], 64, 10], threads=threads).fit(x, y, optimizer=fw.Adam())
+with open("/proc/self/clear_refs", "w") as f:
+    f.write("5")  # the peak begins anew
+before = kilobytes("VmRSS")
+net = fw.Network(sizes, rng=0, threads=threads)
+kept = net.parameters.copy() if planted else None
+net.fit(x, y, epochs=2, batch_size=batch, optimizer=fw.Adam())
+print((kilobytes("VmHWM") - before) * 1024)
+"""
+
+
+def peak_of_training(threads, planted=False):
+    """The bytes that training takes at its peak, in a process of its own."""
+    program = PEAK.format(sizes=LARGE, batch=BATCH, threads=threads, planted=planted)
+    run = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    return int(run.stdout)
+
+
+def allowed():
+    """Parameters, Adam's two moments, one batch's activations, and some slack."""
+    parameters = fw.Network(LARGE, rng=0).parameters.nbytes
+    # the weights that the gradients go back through lie there once more, transposed
+    transposed = 4 * sum(i * o for i, o in pairwise(LARGE[1:]))
+    # of each layer the sums, the outputs and their gradients, and the inputs
+    activations = 4 * BATCH * 3 * sum(LARGE)
+    slack = 8 << 20  # the allocator's own, and huge pages: each large block is rounded up
+    return 3 * parameters + transposed + activations + slack
+
+
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="needs Linux's /proc")
+@pytest.mark.parametrize("threads", [1, 2])
+def test_training_takes_what_it_must(threads):
+    assert peak_of_training(threads) <= allowed()
+    assert peak_of_training(threads, planted=True) > allowed()
