@@ -232,7 +232,10 @@ def test_python_files_are_short(path):
 
 
 # ---- what an import costs
-HEAVY = ("tqdm", "safetensors", "argparse", "PIL", "pooch", "sklearn", "matplotlib", "pandas")
+HEAVY = (
+    *("tqdm", "safetensors", "argparse", "PIL", "pooch", "sklearn", "matplotlib", "pandas"),
+    "threadpoolctl",
+)
 
 
 def imported(statement):

@@ -2,6 +2,7 @@
 #include <pybind11/stl.h>
 
 #include "../kernels/dispatch.h"
+#include "../net/thread_pool.h"
 #include "network.h"
 
 #define FW_STRING_(x) #x
@@ -36,6 +37,12 @@ int find_loss(const std::string& name) { return find(kLossNames, name, "loss"); 
 int find_optimizer(const std::string& name) { return find(kOptimizerNames, name, "optimizer"); }
 
 }  // namespace fw
+
+// For threadpoolctl, which knows a library by its symbols and calls them itself: _threadpoolctl.py.
+extern "C" {
+[[gnu::visibility("default")]] void featherweight_set_thread_limit(int n) { fw::set_thread_limit(n); }
+[[gnu::visibility("default")]] int featherweight_thread_limit() { return fw::thread_limit(); }
+}
 
 PYBIND11_MODULE(_core, m) {
   using namespace fw;

@@ -101,6 +101,7 @@ class Pool {
 };
 
 std::atomic<Pool*> g_pool{nullptr};
+std::atomic<int> g_thread_limit{0};
 
 // Never destroyed: its sleeping workers hold nothing, and the process may end at any time. After a
 // fork the child has none of the workers, and takes a fresh pool.
@@ -124,7 +125,11 @@ Pool& pool() {
 
 }  // namespace
 
+void set_thread_limit(int n) { g_thread_limit.store(n, std::memory_order_relaxed); }
+int thread_limit() { return g_thread_limit.load(std::memory_order_relaxed); }
+
 void parallel_for(std::ptrdiff_t tasks, int threads, TaskFunction function, void* context) {
+  if (const int limit = thread_limit(); limit > 0 && threads > limit) threads = limit;
   if (threads > tasks) threads = int(tasks);
   if (threads <= 1) {
     for (std::ptrdiff_t i = 0; i < tasks; ++i) function(context, i);

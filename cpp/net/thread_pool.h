@@ -13,6 +13,10 @@ using TaskFunction = void (*)(void* context, std::ptrdiff_t task);
 // are done. Tasks must not throw. While another thread has the pool, runs them all itself.
 void parallel_for(std::ptrdiff_t tasks, int threads, TaskFunction function, void* context);
 
+// While n is above 0 no job takes more threads than that, whatever it asks for.
+void set_thread_limit(int n);
+int thread_limit();
+
 template <class F>
 void parallel_for(std::ptrdiff_t tasks, int threads, F& f) {
   parallel_for(

@@ -2,7 +2,10 @@
 #include "../net/thread_pool.h"
 
 #include <atomic>
+#include <chrono>
 #include <cstdlib>
+#include <mutex>
+#include <set>
 #include <thread>
 #include <vector>
 
@@ -58,6 +61,38 @@ void nested() {
   };
   fw::parallel_for(7, 3, outer);
   CHECK(inner == 7 * 5 * 3);
+}
+
+// How many threads take part in a job that asks for 4; it waits for `expected` and then a while.
+int taking_part(int expected) {
+  std::mutex mutex;
+  std::set<std::thread::id> seen;
+  auto task = [&](std::ptrdiff_t) {
+    for (int i = 0; i < 5000; ++i) {
+      {
+        const std::lock_guard<std::mutex> lock(mutex);
+        seen.insert(std::this_thread::get_id());
+        if (int(seen.size()) >= expected) break;
+      }
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  };
+  fw::parallel_for(8, 4, task);
+  return int(seen.size());
+}
+
+void limited() {
+  CHECK(fw::thread_limit() == 0);
+  CHECK(taking_part(4) == 4);
+  for (int limit = 1; limit < 6; ++limit) {
+    fw::set_thread_limit(limit);
+    CHECK(fw::thread_limit() == limit);
+    CHECK(taking_part(limit < 4 ? limit : 4) == (limit < 4 ? limit : 4));
+    CHECK(each_once(64, 8, 5));
+  }
+  fw::set_thread_limit(0);
+  CHECK(taking_part(4) == 4);
 }
 
 // What the tasks wrote, the caller reads without further ado.
@@ -117,6 +152,7 @@ int main() {
   sizes();
   many_callers();
   nested();
+  limited();
   results_are_visible();
   return check::finish("test_threads");
 }

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, SupportsIndex
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from . import _core, checks
+from . import _core, _threadpoolctl, checks
 from .learning import Learning
 from .parameters import Parameters
 from .threads import check_threads
@@ -107,6 +107,7 @@ class Network(Learning):
         key = checks.key(rng)
         if isa is not None and not isinstance(isa, str):
             raise TypeError(f"isa: expected a name or None, found {isa!r}")
+        _threadpoolctl.register()
         core = _core.CoreNetwork(
             layers,
             (*acts, "identity" if output == "softmax" else output),

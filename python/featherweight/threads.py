@@ -61,6 +61,12 @@ def set_num_threads(n: int) -> None:
     ------
     TypeError, ValueError
         If `n` isn't a whole number, or isn't from 1 to 1024.
+
+    Notes
+    -----
+    Where threadpoolctl (3.2 or newer) is used, its limits, of user_api "featherweight", hold for
+    networks already made too. It knows of us if it was imported before featherweight, or else from
+    the next network made on.
     """
     global _default
     _default = check_threads(n)
