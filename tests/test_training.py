@@ -370,3 +370,32 @@ def test_a_signal_stops_the_training(rows):
     whole(net, few)
     net.fit(few, labels)
     whole(net, few)
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs POSIX timers")
+def test_a_signal_handler_may_read_the_network_but_not_change_it():
+    net = fw.Network([200, 64, 3], rng=0, threads=1)
+    x = np.random.default_rng(0).random((200_000, 200), np.float32)
+    seen, refused = [], []
+
+    def handler(*_):
+        seen.append(net(x[0]))
+        try:
+            net.biases[0] = net.biases[0]
+        except RuntimeError as e:  # or between epochs, where it is allowed
+            refused.append(str(e))
+        with pytest.raises(RuntimeError, match="already being trained"):
+            net.fit(x[:10], np.zeros(10, int), progress=False)
+
+    before = signal.signal(signal.SIGALRM, handler)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.02, 0.02)
+        net.fit(x, np.zeros(len(x), int), epochs=3, optimizer=fw.SGD(0.01), progress=False)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert len(seen) > 1
+    assert refused
+    assert all("middle of an epoch" in text for text in refused)
+    assert not np.array_equal(seen[0], seen[-1])
+    assert np.array_equal(net(x[0]), net(x[:1])[0])

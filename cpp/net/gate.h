@@ -1,6 +1,7 @@
 // Who may touch a network now. Any number of readers at once; a writer alone, waiting for its turn;
 // and while one thread trains it, every other is refused with a sentence instead of reading torn
-// weights. The training thread itself may come in between epochs (its callbacks do).
+// weights. The training thread itself may come in between epochs (its callbacks do), and between steps
+// (its signal handlers do) to read.
 #pragma once
 
 #include <atomic>
@@ -62,6 +63,10 @@ class Gate {
     return trainer != std::thread::id{} && trainer != std::this_thread::get_id();
   }
 
+  bool trained_here() const {
+    return trainer_.load(std::memory_order_acquire) == std::this_thread::get_id();
+  }
+
   bool try_enter(int who) {
     int s = state_.load(std::memory_order_relaxed);
     while (who == kWriter ? s == 0 : s < kWriter)
@@ -76,6 +81,14 @@ class Gate {
             "the network is being trained by another thread: expected it to be left alone until "
             "fit returns");
       if (try_enter(who)) return;
+      if (state_.load(std::memory_order_acquire) >= kWriter && trained_here()) {
+        // this thread is inside already, in an epoch that stands still while it asks
+        if (who == kWriter)
+          throw std::runtime_error(
+              "the network is in the middle of an epoch: expected it to be changed between epochs");
+        state_.fetch_add(who, std::memory_order_acq_rel);
+        return;
+      }
       std::this_thread::yield();
     }
   }
