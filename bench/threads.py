@@ -24,7 +24,10 @@ def pairs(threads):
     rng = np.random.default_rng(0)
     x = rng.random((2048, 784), np.float32)
     y = rng.integers(0, 10, len(x))
-    for name, sizes in (("784-512-512-10", [784, 512, 512, 10]), ("784-16-16-10", [784, 16, 16, 10])):
+    for name, sizes in (
+        ("784-512-512-10", [784, 512, 512, 10]),
+        ("784-16-16-10", [784, 16, 16, 10]),
+    ):
         nets = [fw.Network(sizes, rng=0, threads=n) for n in (threads, 1)]
         yield f"forward, {name}", *[lambda net=net: net(x) for net in nets]
         yield (
@@ -61,14 +64,22 @@ def ratio(many, one):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--threads", type=int, default=fw.get_num_threads())
-    threads = parser.parse_args().threads
-    cores = os.sched_getaffinity(0)
+    parser.add_argument("--pinned", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    threads, cores = options.threads, os.sched_getaffinity(0)
 
-    def report(what, wrap=lambda f: f):
+    def report(what, wrap=None):
         for name, many, one in pairs(threads):
-            print(f"{what:<28}{name:<26}{ratio(wrap(many), wrap(one)):6.2f}", flush=True)
+            if wrap and name.startswith("epoch"):
+                continue  # a network is trained by one thread at a time
+            if wrap:
+                many, one = wrap(many), wrap(one)
+            print(f"{what:<28}{name:<26}{ratio(many, one):6.2f}", flush=True)
 
-    print(f"{threads} threads on {len(cores)} cores; time over one thread's")
+    if options.pinned:
+        report("pinned to one core")
+        return
+    print(f"{threads} threads on {len(cores)} cores; time over one thread's", flush=True)
     report("alone")
     busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in cores]
     try:
@@ -78,8 +89,9 @@ def main():
             p.kill()
             p.wait()
     report("four Python threads at once", from_python_threads)
+    # in a process of its own: threads that exist already would keep their cores
     os.sched_setaffinity(0, {min(cores)})
-    report("pinned to one core")
+    subprocess.run([sys.executable, __file__, "--pinned", "--threads", str(threads)], check=True)
 
 
 if __name__ == "__main__":

@@ -43,7 +43,10 @@ class Pool {
     work();
     // no one may enter from here on; those inside finish the task they have
     state_.fetch_and(~kOpen, std::memory_order_acq_rel);
-    while (state_.load(std::memory_order_acquire) & kInside) pause();
+    // a worker that takes long may have lost its core to another process: leave it this one
+    for (int i = 0; state_.load(std::memory_order_acquire) & kInside; ++i)
+      if (i < kSpins) pause();
+      else std::this_thread::yield();
     busy_.clear(std::memory_order_release);
   }
 
