@@ -5,7 +5,6 @@ import gc
 import subprocess
 import sys
 import tracemalloc
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -128,12 +127,10 @@ def peak_of_training(threads, planted=False):
 def allowed():
     """Parameters, Adam's two moments, one batch's activations, and some slack."""
     parameters = fw.Network(LARGE, rng=0).parameters.nbytes
-    # the weights that the gradients go back through lie there once more, transposed
-    transposed = 4 * sum(i * o for i, o in pairwise(LARGE[1:]))
     # of each layer the sums, the outputs and their gradients, and the inputs
     activations = 4 * BATCH * 3 * sum(LARGE)
     slack = 8 << 20  # the allocator's own, and huge pages: each large block is rounded up
-    return 3 * parameters + transposed + activations + slack
+    return 3 * parameters + activations + slack
 
 
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="needs Linux's /proc")

@@ -55,10 +55,53 @@ void dense(const DenseArgs<T>& a) {
                   a.outputs, finish);
 }
 
+// One block of outputs of one panel of inputs, to[64][16]: the weights turned round for the way down. Made
+// anew for each use, which costs about what keeping a second copy in step would, and no memory.
+template <class T>
+FW_INLINE void turn_block(const BackwardArgs<T>& a, std::ptrdiff_t first, std::ptrdiff_t last,
+                          std::ptrdiff_t panel, T* to) {
+  constexpr int L = Vec<T>::lanes;
+  for (std::ptrdiff_t o = first; o < last; o += kPanel, to += kPanel * kPanel) {
+    const T* w = a.weights + (o * a.inputs + panel * kPanel * kPanel);
+    const std::ptrdiff_t m = least(kPanel, a.inputs - panel * kPanel);
+    for (int j = 0; j < kPanel; j += L)
+      for (int t = 0; t < kPanel; t += L) {
+        V<T> v[L];
+        FW_UNROLL for (int i = 0; i < L; ++i)
+          v[i] = t + i < m ? load<T>(w + (t + i) * kPanel + j) : V<T>{};
+        transpose_square<T>(v);
+        FW_UNROLL for (int i = 0; i < L; ++i) store<T>(to + (j + i) * kPanel + t, v[i]);
+      }
+  }
+}
+
+// NP panels of inputs for one group of rows; finish as in walk_blocks.
+template <class T, int NP, class Finish>
+inline void walk_down(const BackwardArgs<T>& b, std::ptrdiff_t r, std::ptrdiff_t m,
+                      std::ptrdiff_t panel, const Finish& finish) {
+  constexpr int M1 = NP > 1 ? Vec<T>::tile_rows : Vec<T>::tile_rows_one;
+  alignas(64) T sums[kTileRows * NP * kPanel];
+  alignas(64) T second[kTileRows * NP * kPanel];
+  alignas(64) T turned[NP * kBlock * kPanel];
+  const std::ptrdiff_t blocks = blocks_of(b.outputs);
+  TileArgs<T> a = {b.dz, m, 0, 0, nullptr, kBlock * kPanel, b.outputs, 0, 0, sums, second, nullptr};
+  a.x.base += r * kPanel;
+  for (; a.block < blocks; a.block = a.blocks) {
+    a.blocks = a.block + 1;
+    const std::ptrdiff_t first = a.block * kBlock, last = least(b.outputs, first + kBlock);
+    for (int q = 0; q < NP; ++q)
+      turn_block<T>(b, first, last, panel + q, turned + q * kBlock * kPanel);
+    a.weights = turned - first * kPanel;
+    all_tiles<T, M1, NP, true>(a);
+  }
+  finish(r, m, panel, NP, sums, blocks > 1 ? second : nullptr);
+}
+
 template <class T, template <class> class A>
 void dense_backward(const BackwardArgs<T>& a) {
+  constexpr int NP = Vec<T>::tile_panels;
   const auto finish = [&](std::ptrdiff_t r, std::ptrdiff_t rows, std::ptrdiff_t p, int np,
-                           const T* sums, const T* second) {
+                          const T* sums, const T* second) {
     for (int q = 0; q < np; ++q) {
       const T* other = second ? second + q * kPanel : nullptr;
       const Halves<T> halves = {sums + q * kPanel, other, np * kPanel};
@@ -69,10 +112,15 @@ void dense_backward(const BackwardArgs<T>& a) {
       });
     }
   };
-  if (a.rows == 1 && a.dz.panel_stride == kPanel)
-    walk_row<T>(row_of(a.dz, 0), a.outputs, a.transposed, a.inputs, finish);
-  else
-    walk_tiles<T>({a.dz, {}, T(0), a.rows, 0, 0, a.outputs}, a.transposed, a.inputs, finish);
+  const std::ptrdiff_t panels = panels_of(a.inputs);
+  std::ptrdiff_t p = 0;
+  if constexpr (NP > 1)
+    for (; p + NP <= panels; p += NP)
+      for (std::ptrdiff_t r = 0; r < a.rows; r += kTileRows)
+        walk_down<T, NP>(a, r, least(kTileRows, a.rows - r), p, finish);
+  for (; p < panels; ++p)
+    for (std::ptrdiff_t r = 0; r < a.rows; r += kTileRows)
+      walk_down<T, 1>(a, r, least(kTileRows, a.rows - r), p, finish);
 }
 
 template <class T, template <class> class A>

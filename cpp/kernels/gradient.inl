@@ -143,26 +143,3 @@ void dense_update(const GradientArgs<T>& a) {
   walk_gradient<T>(a, Apply<T, O>(a.weights, a.slots, *a.step),
                    Apply<T, O>(a.bias, a.slots_bias, *a.step));
 }
-
-// 16 x 16 at a time, in squares of a vector's lanes
-template <class T>
-void transpose(const T* weights, std::ptrdiff_t inputs, std::ptrdiff_t outputs, std::ptrdiff_t panel,
-               T* transposed) {
-  constexpr int L = Vec<T>::lanes;
-  const T* w = weights + panel * inputs * kPanel;
-  const std::ptrdiff_t valid = least(kPanel, outputs - panel * kPanel);
-  for (std::ptrdiff_t c = 0; c < inputs; c += kPanel) {
-    const std::ptrdiff_t m = least(kPanel, inputs - c);
-    T* to = transposed + ((c / kPanel) * outputs + panel * kPanel) * kPanel;
-    for (int j = 0; j < valid; j += L) {
-      for (int t = 0; t < kPanel; t += L) {
-        V<T> v[L];
-        FW_UNROLL for (int i = 0; i < L; ++i)
-          v[i] = t + i < m ? load<T>(w + (c + t + i) * kPanel + j) : V<T>{};
-        transpose_square<T>(v);
-        FW_UNROLL for (int i = 0; i < L; ++i)
-          if (j + i < valid) store<T>(to + (j + i) * kPanel + t, v[i]);
-      }
-    }
-  }
-}

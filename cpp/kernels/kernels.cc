@@ -54,7 +54,6 @@ constexpr Kernels<T> kernels() {
 #define OPT(name) &update<T, opt::name>,
 #include "registry.def"
       },
-      &transpose<T>,
       &softmax<T>,
       &softmax_backward<T>,
       {

@@ -4,7 +4,6 @@
 //
 // Shapes. B rows (samples), I inputs and O outputs of a layer, kPanel = 16 outputs to a panel.
 //   packed weights   [ceil(O/16)][I][16]: panel p, input k, lane j is W[16p + j][k]; lanes past O are 0
-//   transposed       [ceil(I/16)][O][16]: the same weights as the layer that carries gradients down
 //   bias             [ceil(O/16) * 16]
 //   panel-major      activations as [ceil(N/16)][R][16] for R >= B rows: one layout that serves as
 //                    output of one layer, broadcast operand of the next and vector operand of dW
@@ -92,7 +91,7 @@ struct BackwardArgs {
   Rows<T> dz;
   std::ptrdiff_t rows;
   std::ptrdiff_t outputs;      // O: the length of the sums
-  const T* transposed;         // [ceil(I/16)][O][16]
+  const T* weights;            // packed, as for the way up
   std::ptrdiff_t inputs;       // I
   RowsOut<T> dx;
   Rows<T> below;
@@ -169,10 +168,6 @@ struct Kernels {
   // the same update over n consecutive parameters and their gradients
   void (*update[kOptimizers])(T* parameters, const T* gradient, T* const* slots,
                               std::ptrdiff_t n, const Step<T>& step);
-
-  // one panel of packed weights (its 16 outputs, all inputs) into the transposed ones
-  void (*transpose)(const T* weights, std::ptrdiff_t inputs, std::ptrdiff_t outputs,
-                    std::ptrdiff_t panel, T* transposed);
 
   // y = softmax(z) over each row's outputs; z is padded and overwritten, and may be y. row_max and
   // log_sum, (rows) each and padded to a multiple of 16, may be null together.

@@ -57,6 +57,7 @@ struct TileArgs {
   std::ptrdiff_t distance;     // a tile at r prefetches rows r + distance on,
   std::ptrdiff_t fetch;        // but none from here on
   const T* weights;            // of the first panel
+  std::ptrdiff_t panel_size;   // elements to those of the next
   std::ptrdiff_t inputs;
   std::ptrdiff_t block, blocks;  // from here to there, of those of the whole sum
   T *sums, *second;            // the halves, [rows][NP][16]
@@ -70,7 +71,7 @@ FW_INLINE void prefetch_weights(const TileArgs<T>& a, std::ptrdiff_t r, int rows
   const std::ptrdiff_t from = size * r / a.rows, to = size * (r + rows) / a.rows;
   for (std::ptrdiff_t i = from; i < to; i += 64 / std::ptrdiff_t(sizeof(T)))
     FW_UNROLL for (int q = 0; q < NP; ++q)
-      __builtin_prefetch(a.next + q * a.inputs * kPanel + i, 0, 3);
+      __builtin_prefetch(a.next + q * a.panel_size + i, 0, 3);
 }
 
 // The chains of one tile of MR rows by NP panels, rows in any row-major place: 8 pointers, each
@@ -89,7 +90,7 @@ FW_INLINE void chains(const TileArgs<T>& a, std::ptrdiff_t r, std::ptrdiff_t fir
   const T* w = a.weights + first * kPanel;
   for (std::ptrdiff_t k = first; k < last; ++k, w += kPanel) {
     V<T> wv[N];
-    FW_UNROLL for (int v = 0; v < N; ++v) wv[v] = load<T>(w + (v / P) * a.inputs * kPanel + (v % P) * L);
+    FW_UNROLL for (int v = 0; v < N; ++v) wv[v] = load<T>(w + (v / P) * a.panel_size + (v % P) * L);
     FW_UNROLL for (int g = 0; g < G; ++g) {
       FW_UNROLL for (int i = 0; i < M8; ++i) {
         const V<T> xv = splat<T>(row[i][at[g]]);
@@ -113,7 +114,7 @@ FW_INLINE void chains_of_panels(const TileArgs<T>& a, std::ptrdiff_t r, std::ptr
     for (; x < end; ++x, w += kPanel) {
       V<T> wv[N];
       FW_UNROLL for (int v = 0; v < N; ++v)
-        wv[v] = load<T>(w + (v / P) * a.inputs * kPanel + (v % P) * L);
+        wv[v] = load<T>(w + (v / P) * a.panel_size + (v % P) * L);
       FW_UNROLL for (int i = 0; i < MR; ++i) {
         const V<T> xv = splat<T>(x[i * kPanel]);
         FW_UNROLL for (int v = 0; v < N; ++v) acc[i * N + v] = fma(xv, wv[v], acc[i * N + v]);
@@ -206,7 +207,8 @@ inline void walk_blocks(const Inputs<T>& in, std::ptrdiff_t r, std::ptrdiff_t m,
   alignas(64) T second[kTileRows * NP * kPanel];
   const bool bytes = in.bytes.base || in.bytes.pointers;
   const std::ptrdiff_t n = in.inputs, blocks = blocks_of(n);
-  TileArgs<T> a = {in.x, m, in.distance, 0, weights + panel * n * kPanel, n, 0, 0, sums, second, nullptr};
+  TileArgs<T> a = {in.x, m, in.distance, 0, weights + panel * n * kPanel, n * kPanel, n, 0, 0,
+                   sums, second, nullptr};
   if (a.x.pointers) a.x.pointers += r;
   else if (!bytes) a.x.base += r * a.x.row_stride;
   const bool panels = bytes || (!a.x.pointers && a.x.row_stride == kPanel &&

@@ -11,7 +11,7 @@
 namespace fw {
 namespace {
 
-constexpr std::ptrdiff_t kInputChunk = 240;  // inputs of the first layer to a task of phase 2
+constexpr std::ptrdiff_t kInputChunk = 240;  // inputs to a task of phase 2: a multiple of a panel and of tiles
 constexpr auto kPollEvery = std::chrono::milliseconds(50);
 
 std::ptrdiff_t round_up(std::ptrdiff_t n, std::ptrdiff_t to) { return (n + to - 1) / to * to; }
@@ -34,23 +34,11 @@ Trainer<T>::Trainer(Network<T>& network, int loss, std::ptrdiff_t batch)
     sums_.push_back(
         room(last || kernels().derivative_from_z[layers[l].activation] ? layers[l].outputs : 0));
     deltas_.push_back(room(layers[l].outputs));
-    transposed_.push_back(std::make_unique<Buffer<T>>());
   }
   targets_.reserve(Panels<T>::size(capacity_, layers.back().outputs));
   for (Buffer<T>* b : {&row_loss_, &row_hit_, &scale_, &weight_, &row_max_, &log_sum_})
     b->reserve(std::size_t(capacity_));
   pointers_.reserve(std::size_t(2 * capacity_));
-}
-
-template <class T>
-void Trainer<T>::transpose_all(bool first_layer) {
-  const auto& layers = network_.layers();
-  for (std::size_t l = first_layer ? 0 : 1; l < layers.size(); ++l) {
-    const Layer& a = layers[l];
-    T* to = transposed_[l]->reserve(Panels<T>::size(a.outputs, a.inputs));
-    for (std::ptrdiff_t p = 0; p < a.panels(); ++p)
-      kernels().transpose(network_.parameters() + a.weights, a.inputs, a.outputs, p, to);
-  }
 }
 
 // The batch's weights, their sum and each row's share. False if the sum is 0: nothing to learn.
@@ -163,7 +151,8 @@ void Trainer<T>::rows_pass(const Data& data, const std::int64_t* index, std::ptr
   }
   for (std::size_t l = last; l > 0; --l)
     k.dense_backward[layers[l - 1].activation](
-        {delta(l).rows(from), rows, layers[l].outputs, transposed_[l]->data(), layers[l].inputs,
+        {delta(l).rows(from), rows, layers[l].outputs, network_.parameters() + layers[l].weights,
+         layers[l].inputs,
          delta(l - 1).out(from), below(l - 1)});
 }
 
@@ -173,22 +162,23 @@ void Trainer<T>::update(const Batch& batch, const OptimizerState& optimizer, con
                         T* packed) {
   constexpr std::ptrdiff_t kPair = 2;
   const auto& layers = network_.layers();
-  // task numbers run over layers, pairs of panels and, in the first layer, chunks of inputs: a
-  // deeper layer's task has its panels whole, since it transposes them when they are done
-  const std::ptrdiff_t chunks = (layers[0].inputs + kInputChunk - 1) / kInputChunk;
+  // task numbers run over layers, pairs of panels and chunks of inputs
+  const auto chunks = [&](std::size_t l) {
+    return (layers[l].inputs + kInputChunk - 1) / kInputChunk;
+  };
   std::ptrdiff_t tasks = 0;
   for (std::size_t l = 0; l < layers.size(); ++l)
-    tasks += (layers[l].panels() + kPair - 1) / kPair * (l ? 1 : chunks);
+    tasks += (layers[l].panels() + kPair - 1) / kPair * chunks(l);
   auto task = [&](std::ptrdiff_t t) {
     std::size_t l = 0;
     for (;; ++l) {
-      const std::ptrdiff_t n = (layers[l].panels() + kPair - 1) / kPair * (l ? 1 : chunks);
+      const std::ptrdiff_t n = (layers[l].panels() + kPair - 1) / kPair * chunks(l);
       if (t < n) break;
       t -= n;
     }
     const Layer& a = layers[l];
-    const std::ptrdiff_t panel = (l ? t : t / chunks) * kPair;
-    const std::ptrdiff_t first = l ? 0 : t % chunks * kInputChunk;
+    const std::ptrdiff_t panel = t / chunks(l) * kPair;
+    const std::ptrdiff_t first = t % chunks(l) * kInputChunk;
     GradientArgs<T> g = {};
     g.x = l ? output(l - 1).rows() : batch.input;
     g.dz = delta(l).rows();
@@ -197,7 +187,7 @@ void Trainer<T>::update(const Batch& batch, const OptimizerState& optimizer, con
     g.panel = panel;
     g.panels = std::min(kPair, a.panels() - panel);
     g.first = first;
-    g.last = l ? a.inputs : std::min(a.inputs, first + kInputChunk);
+    g.last = std::min(a.inputs, first + kInputChunk);
     if (packed) {
       g.gradient = packed + a.weights;
       g.gradient_bias = packed + a.bias;
@@ -212,10 +202,6 @@ void Trainer<T>::update(const Batch& batch, const OptimizerState& optimizer, con
     }
     g.step = &step;
     kernels().dense_update[optimizer.kind](g);
-    if (l)
-      for (std::ptrdiff_t p = panel; p < panel + g.panels; ++p)
-        kernels().transpose(network_.parameters() + a.weights, a.inputs, a.outputs, p,
-                            transposed_[l]->data());
   };
   parallel_for(tasks, network_.threads_for(batch.rows, 1), task);
 }
@@ -248,7 +234,6 @@ EpochResult Trainer<T>::epoch(
                 order_[random.below(kStreamShuffle + epoch, std::uint64_t(i), std::uint64_t(i) + 1)]);
     index = order_.data();
   }
-  transpose_all(false);
   EpochResult result;
   double weight = 0, loss = 0;
   auto polled = std::chrono::steady_clock::now();
@@ -293,7 +278,6 @@ double Trainer<T>::gradients(const Data& data, T* packed, T* input_gradient) {
     if (input_gradient) std::fill_n(input_gradient, data.x.rows * data.x.columns, T(0));
     return batch.rows ? 0.0 : std::nan("");
   }
-  transpose_all(input_gradient != nullptr);
   point(data, nullptr, 0, &batch);
   const Layer& a = layers[0];
   auto rows_task = [&](std::ptrdiff_t b) {
@@ -303,8 +287,8 @@ double Trainer<T>::gradients(const Data& data, T* packed, T* input_gradient) {
     const RowsOut<T> to = {input_gradient + from * a.inputs, a.inputs, kPanel, false};
     // the derivative of identity reads nothing that matters, but its rows must be there to be read
     kernels().dense_backward[act_identity]({delta(0).rows(from), rows, a.outputs,
-                                            transposed_[0]->data(), a.inputs, to,
-                                            {transposed_[0]->data(), nullptr, 0, 0}});
+                                            network_.parameters() + a.weights, a.inputs, to,
+                                            {network_.parameters(), nullptr, 0, 0}});
     for (std::ptrdiff_t i = from * a.inputs; i < (from + rows) * a.inputs; ++i)
       input_gradient[i] *= network_.input_scale();
   };

@@ -65,7 +65,6 @@ class Trainer {
   void rows_pass(const Data& data, const std::int64_t* index, std::ptrdiff_t first,
                  const Batch& batch, std::ptrdiff_t from, std::ptrdiff_t rows, bool backward);
   void update(const Batch& batch, const OptimizerState& optimizer, const Step<T>& step, T* packed);
-  void transpose_all(bool first_layer);
   std::ptrdiff_t count_correct(std::ptrdiff_t rows) const;
   Panels<T> delta(std::size_t l) { return {deltas_[l]->data(), capacity_}; }
   Panels<T> output(std::size_t l) { return {outputs_[l]->data(), capacity_}; }
@@ -75,7 +74,7 @@ class Trainer {
   Network<T>& network_;
   int loss_;
   std::ptrdiff_t batch_, capacity_;
-  std::vector<std::unique_ptr<Buffer<T>>> outputs_, sums_, deltas_, transposed_;
+  std::vector<std::unique_ptr<Buffer<T>>> outputs_, sums_, deltas_;
   Buffer<T> staged_, targets_, row_loss_, row_hit_, scale_, weight_, row_max_, log_sum_;
   Buffer<const void*> pointers_;
   std::vector<std::int64_t> order_;

@@ -10,13 +10,12 @@ constexpr std::ptrdiff_t kRows[] = {1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 65, 130};
 constexpr std::ptrdiff_t kInputs[] = {1, 15, 16, 17, 31, 63, 64, 65, 129, 200};
 constexpr std::ptrdiff_t kOutputs[] = {1, 10, 15, 16, 17, 31, 33, 64};
 
-// A layer's weights in all their forms.
+// A layer's weights, plain and packed.
 template <class T>
 struct Weights {
   Weights(std::ptrdiff_t inputs, std::ptrdiff_t outputs, Random& random)
       : inputs(inputs), outputs(outputs), plain(std::size_t(inputs * outputs)),
         packed(std::size_t(panels_of(outputs) * inputs * fw::kPanel)),
-        transposed(std::size_t(panels_of(inputs) * outputs * fw::kPanel)),
         bias(std::size_t(panels_of(outputs) * fw::kPanel)) {
     for (std::ptrdiff_t o = 0; o < outputs; ++o) {
       bias[std::size_t(o)] = T(random(-1, 1));
@@ -24,7 +23,6 @@ struct Weights {
         const T w = T(random(-1, 1) / std::sqrt(double(inputs)));
         plain[std::size_t(o * inputs + k)] = w;
         packed[std::size_t((o / 16 * inputs + k) * 16 + o % 16)] = w;
-        transposed[std::size_t((k / 16 * outputs + o) * 16 + k % 16)] = w;
       }
     }
   }
@@ -32,7 +30,7 @@ struct Weights {
     return plain[std::size_t(o * inputs + k)];
   }
   std::ptrdiff_t inputs, outputs;
-  std::vector<T> plain, packed, transposed, bias;
+  std::vector<T> plain, packed, bias;
 };
 
 // Collects what every table gives for the same case; all must give the scalar one's bits.
@@ -164,14 +162,14 @@ void dense_backward(std::ptrdiff_t rows, std::ptrdiff_t inputs, std::ptrdiff_t o
       exercised(table);
       const fw::Kernels<T>& k = kernels<T>(*table);
       Matrix<T> dx(rows, inputs, out, true), d(rows, inputs, panel_major, true);
-      k.dense_backward[activation]({dz.rows(), rows, outputs, w.transposed.data(), inputs,
+      k.dense_backward[activation]({dz.rows(), rows, outputs, w.packed.data(), inputs,
                                     dx.out(), below.rows()});
       CHECK(dx.intact());
       auto got = dx.values();
       alike.add(got);
       // the derivative alone, over the same sums
       Matrix<T> ones(rows, inputs, panel_major);
-      k.dense_backward[fw::act_identity]({dz.rows(), rows, outputs, w.transposed.data(), inputs,
+      k.dense_backward[fw::act_identity]({dz.rows(), rows, outputs, w.packed.data(), inputs,
                                           d.out(), ones.rows()});
       std::vector<T> exact, sums = d.values();
       for (std::ptrdiff_t r = 0; r < rows; ++r)
@@ -284,22 +282,6 @@ void gradients(std::ptrdiff_t rows, std::ptrdiff_t inputs, std::ptrdiff_t output
 }
 
 template <class T>
-void transpose(std::ptrdiff_t inputs, std::ptrdiff_t outputs) {
-  Random random(7);
-  const Weights<T> w(inputs, outputs, random);
-  for (const fw::KernelTable* table : fw::available_isas()) {
-    exercised(table);
-    std::vector<T> to(w.transposed.size() + 2, T(-7));
-    for (std::ptrdiff_t p = 0; p < panels_of(outputs); ++p)
-      kernels<T>(*table).transpose(w.packed.data(), inputs, outputs, p, to.data() + 1);
-    CHECK(to.front() == T(-7) && to.back() == T(-7));
-    CHECK_SAME(to.data() + 1, w.transposed.data(), w.transposed.size());
-    to[1] = T(5);
-    CHECK(!check::same(to.data() + 1, w.transposed.data(), w.transposed.size()));
-  }
-}
-
-template <class T>
 void all() {
   int turn = 0;
   const Layout ins[] = {row_major, panel_major, by_pointers, row_major_loose};
@@ -327,8 +309,6 @@ void all() {
   gradients<T>(33, 50, 70, row_major, 1, 3, 0, 50);
   gradients<T>(33, 50, 70, row_major, 4, 1, 16, 41);
   gradients<T>(33, 50, 70, panel_major, 0, 2, 32, 50);
-  for (std::ptrdiff_t inputs : {1, 15, 16, 17, 33})
-    for (std::ptrdiff_t outputs : {1, 16, 31, 64, 65}) transpose<T>(inputs, outputs);
 }
 
 }  // namespace
