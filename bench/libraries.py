@@ -33,6 +33,7 @@ def environment(name: str, threads: int) -> dict[str, str]:
 
 class Featherweight:
     package = "featherweight"
+    plain_epsilon = False
 
     def network(self, w, threads):
         import featherweight as fw
@@ -72,6 +73,7 @@ class Featherweight:
 
 class NumPy:
     package = "numpy"
+    plain_epsilon = False
 
     def forward(self, w, threads):
         weights, biases = workloads.parameters(w)
@@ -176,6 +178,7 @@ class NumPy:
 
 class Torch:
     package = "torch"
+    plain_epsilon = False
     compiled = False
 
     def model(self, w):
@@ -279,6 +282,7 @@ def _onnx_model(w: Workload):
 
 class OnnxRuntime:
     package = "onnxruntime"
+    plain_epsilon = False
 
     def forward(self, w, threads):
         import onnxruntime
@@ -298,6 +302,7 @@ class OnnxRuntime:
 
 class OpenVino:
     package = "openvino"
+    plain_epsilon = False
 
     def forward(self, w, threads):
         import openvino
@@ -321,6 +326,7 @@ class OpenVino:
 
 class ScikitLearn:
     package = "scikit-learn"
+    plain_epsilon = True
     names = types.MappingProxyType({"sigmoid": "logistic"})
 
     def forward(self, w, threads):
@@ -378,6 +384,7 @@ class ScikitLearn:
 
 class Jax:
     package = "jax"
+    plain_epsilon = False
 
     def forward(self, w, threads):
         import jax

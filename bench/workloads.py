@@ -172,8 +172,11 @@ def expected_outputs(w: Workload) -> np.ndarray:
     return _forward(w, weights, biases, x / 255 if w.dtype == "uint8" else x)[-1]
 
 
-def expected_weights(w: Workload) -> np.ndarray:
-    """The first layer's weights in float64 after some steps on the first batches in order."""
+def expected_weights(w: Workload, plain_epsilon: bool = False) -> np.ndarray:
+    """The first layer's weights in float64 after some steps on the first batches in order.
+
+    `plain_epsilon`: Adam's epsilon beside the uncorrected root, as Kingma and Ba's section 2 ends.
+    """
     x = inputs(w)[: CHECKED_STEPS * w.batch].astype(np.float64)
     y = np.eye(w.sizes[-1])[labels(w)]
     weights, biases = ([p.astype(np.float64) for p in part] for part in parameters(w))
@@ -196,23 +199,28 @@ def expected_weights(w: Workload) -> np.ndarray:
             m += 0.1 * (g - m)
             v += 0.001 * (g * g - v)
             corrected = m / (1 - 0.9 ** (step + 1)), v / (1 - 0.999 ** (step + 1))
-            p -= w.rate * corrected[0] / (np.sqrt(corrected[1]) + 1e-8)
+            epsilon = 1e-8
+            if plain_epsilon:
+                epsilon /= np.sqrt(1 - 0.999 ** (step + 1))
+            p -= w.rate * corrected[0] / (np.sqrt(corrected[1]) + epsilon)
     return weights[0]
 
 
-def same(found: np.ndarray, expected: np.ndarray, tolerance: float) -> bool:
-    """Whether all of `found` is within `tolerance` of the largest expected number."""
+def same(found: np.ndarray, expected: np.ndarray, tolerance: float, outliers: float) -> bool:
+    """Whether all, or all but a share, are within `tolerance` of the largest expected number."""
     found = np.asarray(found, np.float64)
-    return found.shape == expected.shape and bool(
-        (np.abs(found - expected) <= tolerance * np.abs(expected).max()).all()
-    )
+    if found.shape != expected.shape:
+        return False
+    far = ~(np.abs(found - expected) <= tolerance * np.abs(expected).max())
+    return bool(far.mean() <= outliers)
 
 
-def check(found: np.ndarray, expected: np.ndarray, tolerance: float) -> None:
+def check(found: np.ndarray, expected: np.ndarray, tolerance: float, outliers: float = 0.0) -> None:
     """Raise ValueError unless the answers agree and an error planted in them would be seen."""
-    spoilt = np.array(found, np.float64)
-    spoilt.flat[-1] += 3 * tolerance * np.abs(expected).max()
-    if same(spoilt, expected, tolerance):
+    spoilt = np.array(found, np.float64, order="C")
+    wrong = int(outliers * spoilt.size) + 1
+    spoilt.reshape(-1)[-wrong:] += 3 * tolerance * np.abs(expected).max()
+    if same(spoilt, expected, tolerance, outliers):
         raise ValueError("the comparison of answers would not notice an error")
-    if not same(found, expected, tolerance):
+    if not same(found, expected, tolerance, outliers):
         raise ValueError("its answer differs from the float64 reference")
