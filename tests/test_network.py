@@ -303,3 +303,25 @@ def test_nothing_leaks():
         use()
     gc.collect()
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 20_000  # kilobytes
+
+
+def test_seeds_are_numpys():
+    """A plain number's key is computed without numpy.random, and is the same."""
+    from featherweight._seed import seed_key
+
+    numbers = [0, 1, 2, 2**32 - 1, 2**32, 2**64 - 1, 2**64, 2**96, 2**127 + 5, 2**128, 2**200 + 7]
+    numbers += [int(n) for n in np.random.default_rng(0).integers(0, 2**63, 200)]
+    for n in numbers:
+        assert seed_key(n) == int(np.random.SeedSequence(n).generate_state(1, np.uint64)[0])
+    assert seed_key(5) != seed_key(6)
+    by_sequence = fw.Network([3, 2], rng=np.random.SeedSequence(7)).parameters
+    assert np.array_equal(fw.Network([3, 2], rng=np.int64(7)).parameters, by_sequence)
+    assert not np.array_equal(fw.Network([3, 2]).parameters, fw.Network([3, 2]).parameters)
+    code = (
+        "import sys, numpy as np, featherweight as fw; fw.Network([3, 2], rng=0)(np.zeros(3));"
+        "assert 'numpy.random.mtrand' not in sys.modules; np.random.SeedSequence;"
+        "assert 'numpy.random.mtrand' in sys.modules"
+    )
+    lazy = "import sys, numpy; sys.exit('numpy.random.mtrand' in sys.modules)"
+    if subprocess.run([sys.executable, "-c", lazy], check=False).returncode == 0:
+        subprocess.run([sys.executable, "-c", code], check=True)

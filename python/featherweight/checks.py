@@ -5,12 +5,15 @@ expected and what was found, before anything is changed.
 """
 
 import operator
+import os
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from ._seed import seed_key
 
 Array = NDArray[Any]
 
@@ -62,8 +65,6 @@ def layer_sizes(sizes: object, itemsize: int) -> tuple[int, ...]:
 
 
 def _memory() -> int:
-    import os
-
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):
@@ -187,6 +188,10 @@ def key(rng: object) -> int:
     """Return the 64-bit key of our own generator for whatever numpy.random.default_rng takes."""
     if isinstance(rng, (bool, np.bool_, float, str, bytes)):
         raise TypeError(f"rng: expected None, whole numbers or a NumPy generator, found {rng!r}")
+    if rng is None:
+        return seed_key(int.from_bytes(os.urandom(16), "little"))
+    if isinstance(rng, (int, np.integer)) and rng >= 0:
+        return seed_key(int(rng))
     if isinstance(rng, np.random.Generator):
         rng = rng.bit_generator
     if isinstance(rng, np.random.BitGenerator):
