@@ -115,8 +115,8 @@ def fill_readme(results: dict, path: Path) -> None:
     """Replace what stands between the README's performance marks."""
     old = path.read_text(encoding="utf-8")
     new, n = re.subn(
-        r"(<!-- performance -->\n).*?(\n<!-- /performance -->)",
-        lambda m: m[1] + markdown(results) + m[2],
+        r"(<!-- performance -->\n).*?(<!-- /performance -->)",
+        lambda m: m[1] + markdown(results) + "\n" + m[2],
         old,
         flags=re.S,
     )
