@@ -2,6 +2,9 @@
 // keep enough chains going to hide the fma's latency. A chain is one block of one panel; NB blocks of
 // NP panels run side by side.
 //
+// Tried without gain: 13 or 16 chains; prefetching the next panel's weights, in their order in memory or in
+// that of the chains.
+//
 // The row must be without gaps (row-major, or panel-major of one row).
 
 // Blocks [b, b + NB) of panels [0, NP), all whole but perhaps the last, added to the halves' sums.

@@ -4,6 +4,9 @@
 // the weights (4 KB a panel) and of the rows stays in the first-level cache while all tiles of rows
 // use it. A tile's accumulators live in registers for one block and are then folded into `sums`.
 //
+// Tried without gain: unrolling the loop over inputs by 4; tiles of 24 rows by 1 panel; copying the rows of a
+// wide layer into panels first, with the next rows prefetched meanwhile.
+//
 // Every loop over accumulators carries FW_UNROLL: without it GCC keeps the array on the stack and
 // says nothing.
 #define FW_UNROLL _Pragma("GCC unroll 32")
