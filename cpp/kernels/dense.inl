@@ -92,7 +92,7 @@ inline void walk_down(const BackwardArgs<T>& b, std::ptrdiff_t r, std::ptrdiff_t
     for (int q = 0; q < NP; ++q)
       turn_block<T>(b, first, last, panel + q, turned + q * kBlock * kPanel);
     a.weights = turned - first * kPanel;
-    all_tiles<T, M1, NP, true>(a);
+    all_tiles<T, M1, NP, kPanels>(a);
   }
   finish(r, m, panel, NP, sums, blocks > 1 ? second : nullptr);
 }

@@ -1,26 +1,41 @@
 // dW and db: sums over the rows of a batch, in the batch's order. A tile's sums end in registers, where
 // finish(offset in the packed weights, a vector of sums) stores them or runs the optimizer on them.
 
+// RB rows from r on of the chains for KT inputs and NP panels: all RB rows of x and dz are asked for before
+// the first is used, which hides more of the second-level cache's latency than the CPU finds by itself.
+template <class T, int KT, int NP, int RB>
+FW_INLINE void gradient_rows(const GradientArgs<T>& a, std::ptrdiff_t r, std::ptrdiff_t at, const T* dz,
+                             V<T>* acc) {
+  constexpr int L = Vec<T>::lanes, P = kPanel / L, N = NP * P;
+  const T* x[RB];
+  V<T> dv[RB * N];
+  FW_UNROLL for (int j = 0; j < RB; ++j) {
+    x[j] = row_of(a.x, r + j) + at;
+    opaque(x[j]);
+    FW_UNROLL for (int v = 0; v < N; ++v)
+      dv[j * N + v] = load<T>(dz + j * kPanel + (v / P) * a.dz.panel_stride + (v % P) * L);
+  }
+  FW_UNROLL for (int j = 0; j < RB; ++j) {
+    FW_UNROLL for (int i = 0; i < KT; ++i) {
+      const V<T> xv = splat<T>(x[j][i]);
+      FW_UNROLL for (int v = 0; v < N; ++v) acc[i * N + v] = fma(xv, dv[j * N + v], acc[i * N + v]);
+    }
+  }
+}
+
 // The chains of rows [first, last) for inputs k .. k + KT, which lie side by side in a row of x, and
 // NP panels.
 template <class T, int KT, int NP>
 FW_INLINE void gradient_chains(const GradientArgs<T>& a, std::ptrdiff_t k, std::ptrdiff_t panel,
                                std::ptrdiff_t first, std::ptrdiff_t last, V<T>* acc) {
-  constexpr int L = Vec<T>::lanes, P = kPanel / L, N = NP * P;
+  constexpr int N = NP * (kPanel / Vec<T>::lanes), RB = KT * N + 5 * N <= Vec<T>::registers ? 4 : 1;
   FW_UNROLL for (int i = 0; i < KT * N; ++i) acc[i] = V<T>{};
   const std::ptrdiff_t at = (k / kPanel) * a.x.panel_stride + k % kPanel;
   const T* dz = a.dz.base + first * kPanel + panel * a.dz.panel_stride;
-  for (std::ptrdiff_t r = first; r < last; ++r, dz += kPanel) {
-    const T* x = row_of(a.x, r) + at;
-    opaque(x);
-    V<T> dv[N];
-    FW_UNROLL for (int v = 0; v < N; ++v)
-      dv[v] = load<T>(dz + (v / P) * a.dz.panel_stride + (v % P) * L);
-    FW_UNROLL for (int i = 0; i < KT; ++i) {
-      const V<T> xv = splat<T>(x[i]);
-      FW_UNROLL for (int v = 0; v < N; ++v) acc[i * N + v] = fma(xv, dv[v], acc[i * N + v]);
-    }
-  }
+  std::ptrdiff_t r = first;
+  for (; r + RB <= last; r += RB, dz += RB * kPanel) gradient_rows<T, KT, NP, RB>(a, r, at, dz, acc);
+  if constexpr (RB > 1)
+    for (; r < last; ++r, dz += kPanel) gradient_rows<T, KT, NP, 1>(a, r, at, dz, acc);
 }
 
 // The halves' sums over more than one block of rows, [KT][NP][16] each.
@@ -40,21 +55,22 @@ template <class T, int KT, int NP, class Finish>
 inline void gradient_tile(const GradientArgs<T>& a, std::ptrdiff_t k, std::ptrdiff_t panel,
                           const Finish finish) {
   constexpr int L = Vec<T>::lanes, P = kPanel / L, N = NP * P;
-  const std::ptrdiff_t inputs = a.inputs;
-  const auto offset = [=](int i) {
-    return ((panel + i % N / P) * inputs + k + i / N) * kPanel + i % P * L;
-  };
+  V<T> acc[KT * N];
   if (a.rows <= kBlock) {
-    V<T> acc[KT * N];
     gradient_chains<T, KT, NP>(a, k, panel, 0, a.rows, acc);
-    FW_UNROLL for (int i = 0; i < KT * N; ++i) finish(offset(i), acc[i]);
-    return;
+  } else {
+    alignas(64) T sums[KT * NP * kPanel];
+    alignas(64) T second[KT * NP * kPanel];
+    gradient_blocks<T, KT, NP>(a, k, panel, sums, second);
+    FW_UNROLL for (int i = 0; i < KT * N; ++i) acc[i] = load<T>(sums + i * L) + load<T>(second + i * L);
   }
-  alignas(64) T sums[KT * NP * kPanel];
-  alignas(64) T second[KT * NP * kPanel];
-  gradient_blocks<T, KT, NP>(a, k, panel, sums, second);
+  std::ptrdiff_t at[NP];  // hidden, or the address of each vector is made and kept in advance
+  FW_UNROLL for (int q = 0; q < NP; ++q) {
+    at[q] = ((panel + q) * a.inputs + k) * kPanel;
+    opaque(at[q]);
+  }
   FW_UNROLL for (int i = 0; i < KT * N; ++i)
-    finish(offset(i), load<T>(sums + i * L) + load<T>(second + i * L));
+    finish(at[i % N / P] + i / N * kPanel + i % P * L, acc[i]);
 }
 
 // The sum of dz over the rows, of one panel

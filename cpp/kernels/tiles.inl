@@ -105,6 +105,45 @@ FW_INLINE void chains(const TileArgs<T>& a, std::ptrdiff_t r, std::ptrdiff_t fir
   }
 }
 
+// The same for more rows anywhere than there are registers for pointers: some inputs of four rows, then of the
+// next four, each pointer being read anew. Rows to be prefetched are asked for a line now and then.
+template <class T, int MR>
+FW_INLINE void chains_of_pointers(const TileArgs<T>& a, std::ptrdiff_t r, std::ptrdiff_t first,
+                                  std::ptrdiff_t last, V<T>* acc) {
+  static_assert(Vec<T>::lanes == kPanel, "one vector to a panel");
+  constexpr int G = 4, K = 8;
+  const T* const* rows = a.x.pointers + r;
+  const T* const* ahead = rows + a.distance;
+  const bool fetch = r + a.distance + MR <= a.fetch;
+  const T* w = a.weights + first * kPanel;
+  std::ptrdiff_t k = first;
+  for (; k + K <= last; k += K, w += K * kPanel) {
+    V<T> wv[K];
+    FW_UNROLL for (int u = 0; u < K; ++u) wv[u] = load<T>(w + u * kPanel);
+    FW_UNROLL for (int g = 0; g < MR; g += G) {
+      const T* x[G];
+      FW_UNROLL for (int i = 0; i < G; ++i) {
+        x[i] = rows[g + i];
+        opaque(x[i]);
+      }
+      FW_UNROLL for (int u = 0; u < K; ++u)
+        FW_UNROLL for (int i = 0; i < G; ++i) acc[g + i] = fma(splat<T>(x[i][k + u]), wv[u], acc[g + i]);
+    }
+    if (fetch) {  // half of the rows in each half of a line
+      const T* const* p = ahead + (k & K ? MR / 2 : 0);
+      FW_UNROLL for (int i = 0; i < MR / 2; ++i) __builtin_prefetch(p[i] + k, 0, 3);
+    }
+  }
+  for (; k < last; ++k, w += kPanel) {
+    const V<T> wv = load<T>(w);
+    FW_UNROLL for (int i = 0; i < MR; ++i) {
+      const T* x = rows[i];
+      opaque(x);
+      acc[i] = fma(splat<T>(x[k]), wv, acc[i]);
+    }
+  }
+}
+
 // The same for rows that lie panel-major, one pointer for all.
 template <class T, int MR, int NP>
 FW_INLINE void chains_of_panels(const TileArgs<T>& a, std::ptrdiff_t r, std::ptrdiff_t first,
@@ -126,21 +165,27 @@ FW_INLINE void chains_of_panels(const TileArgs<T>& a, std::ptrdiff_t r, std::ptr
   }
 }
 
+// How the rows lie: a fixed step apart, anywhere, or panel-major.
+enum { kStrided, kPointers, kPanels };
+
 // All tiles of MR rows from row r on; returns the first row that is left.
-template <class T, int MR, int NP, bool Panels>
+template <class T, int MR, int NP, int Layout>
 FW_NOINLINE std::ptrdiff_t tiles(const TileArgs<T>& a, std::ptrdiff_t r) {
   constexpr int N = NP * (kPanel / Vec<T>::lanes);
   const std::ptrdiff_t half = first_half(blocks_of(a.inputs));
   for (; r + MR <= a.rows; r += MR) {
     for (std::ptrdiff_t b = a.block; b < a.blocks; ++b) {
       const std::ptrdiff_t first = b * kBlock, last = least(a.inputs, first + kBlock);
-      if constexpr (!Panels)
+      constexpr bool many = Layout == kPointers && MR > 8;
+      if constexpr (Layout != kPanels && !many)
         prefetch(a.x, r + a.distance, least(r + a.distance + MR, a.fetch), first);
       if (a.next) prefetch_weights<T, NP>(a, r, MR);
       V<T> acc[MR * N];
       FW_UNROLL for (int i = 0; i < MR * N; ++i) acc[i] = V<T>{};
-      if constexpr (Panels)
+      if constexpr (Layout == kPanels)
         chains_of_panels<T, MR, NP>(a, r, first, last, acc);
+      else if constexpr (many)
+        chains_of_pointers<T, MR>(a, r, first, last, acc);
       else
         chains<T, MR, NP>(a, r, first, last, acc);
       fold<T, MR * N>(acc, b == 0 || b == half, (b < half ? a.sums : a.second) + r * NP * kPanel);
@@ -150,22 +195,22 @@ FW_NOINLINE std::ptrdiff_t tiles(const TileArgs<T>& a, std::ptrdiff_t r) {
 }
 
 // The last rows, MR or fewer, in one tile of just so many: each further one would read the weights again.
-template <class T, int MR, int NP, bool Panels>
+template <class T, int MR, int NP, int Layout>
 FW_INLINE void last_tile(const TileArgs<T>& a, std::ptrdiff_t r) {
   if (a.rows - r == MR) {
-    tiles<T, MR, NP, Panels>(a, r);
+    tiles<T, MR, NP, Layout>(a, r);
   } else if constexpr (MR > 1) {
-    last_tile<T, MR - 1, NP, Panels>(a, r);
+    last_tile<T, MR - 1, NP, Layout>(a, r);
   }
 }
 
-template <class T, int MR, int NP, bool Panels>
+template <class T, int MR, int NP, int Layout>
 FW_INLINE void all_tiles(const TileArgs<T>& a) {
   constexpr int M8 = MR < 8 ? MR : 8;
   std::ptrdiff_t r = 0;
-  if constexpr (MR > 8) r = tiles<T, MR, NP, Panels>(a, r);
-  r = tiles<T, M8, NP, Panels>(a, r);
-  if constexpr (M8 > 1) last_tile<T, M8 - 1, NP, Panels>(a, r);
+  if constexpr (MR > 8) r = tiles<T, MR, NP, Layout>(a, r);
+  r = tiles<T, M8, NP, Layout>(a, r);
+  if constexpr (M8 > 1) last_tile<T, M8 - 1, NP, Layout>(a, r);
 }
 
 template <class T>
@@ -232,13 +277,13 @@ inline void walk_blocks(const Inputs<T>& in, std::ptrdiff_t r, std::ptrdiff_t m,
       const std::ptrdiff_t first = a.block * kBlock;
       convert_block<T>(from, m, first, least(n, first + kBlock), in.scale, converted);
       a.x = {converted - (first / kPanel) * kTileRows * kPanel, nullptr, kPanel, kTileRows * kPanel};
-      all_tiles<T, M1, NP, true>(a);
+      all_tiles<T, M1, NP, kPanels>(a);
     } else if (panels) {
-      all_tiles<T, M1, NP, true>(a);
+      all_tiles<T, M1, NP, kPanels>(a);
     } else if (a.x.pointers) {
-      all_tiles<T, (M1 < 8 ? M1 : 8), NP, false>(a);
+      all_tiles<T, M1, NP, kPointers>(a);
     } else {
-      all_tiles<T, M1, NP, false>(a);
+      all_tiles<T, M1, NP, kStrided>(a);
     }
   }
   finish(r, m, panel, NP, sums, blocks > 1 ? second : nullptr);

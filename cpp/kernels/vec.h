@@ -29,34 +29,67 @@ inline void store(T* p, V<T> v) {
 template <class T>
 inline V<T> splat(T x) { return x - V<T>{}; }
 
-// a0 b0 a1 b1 ... of the lower and of the upper halves
-#define FW_INTERLEAVE(LANES, LOW, HIGH)                                        \
-  template <> struct Interleave<LANES> {                                       \
+// Of each 16 bytes of a and b: a0 b0 a1 b1 ... of the lower and of the upper halves.
+#define FW_INTERLEAVE(BYTES, T, LOW, HIGH)                                     \
+  template <> struct Interleave<BYTES, T> {                                    \
     template <class X> static inline X low(X a, X b) { return __builtin_shufflevector(a, b, LOW); } \
     template <class X> static inline X high(X a, X b) { return __builtin_shufflevector(a, b, HIGH); } \
   };
+// The even and the odd 16 bytes of a and then of b.
+#define FW_SIFT(BYTES, T, EVEN, ODD)                                           \
+  template <> struct Sift<BYTES, T> {                                          \
+    template <class X> static inline X even(X a, X b) { return __builtin_shufflevector(a, b, EVEN); } \
+    template <class X> static inline X odd(X a, X b) { return __builtin_shufflevector(a, b, ODD); } \
+  };
 #define FW_LIST(...) __VA_ARGS__
-template <int lanes> struct Interleave;
-FW_INTERLEAVE(2, FW_LIST(0, 2), FW_LIST(1, 3))
-FW_INTERLEAVE(4, FW_LIST(0, 4, 1, 5), FW_LIST(2, 6, 3, 7))
-FW_INTERLEAVE(8, FW_LIST(0, 8, 1, 9, 2, 10, 3, 11), FW_LIST(4, 12, 5, 13, 6, 14, 7, 15))
-FW_INTERLEAVE(16, FW_LIST(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23),
-              FW_LIST(8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31))
+template <int bytes, class T> struct Interleave;
+template <int bytes, class T> struct Sift;
+FW_INTERLEAVE(16, float, FW_LIST(0, 4, 1, 5), FW_LIST(2, 6, 3, 7))
+FW_INTERLEAVE(32, float, FW_LIST(0, 8, 1, 9, 4, 12, 5, 13), FW_LIST(2, 10, 3, 11, 6, 14, 7, 15))
+FW_INTERLEAVE(64, float, FW_LIST(0, 16, 1, 17, 4, 20, 5, 21, 8, 24, 9, 25, 12, 28, 13, 29),
+              FW_LIST(2, 18, 3, 19, 6, 22, 7, 23, 10, 26, 11, 27, 14, 30, 15, 31))
+FW_INTERLEAVE(16, double, FW_LIST(0, 2), FW_LIST(1, 3))
+FW_INTERLEAVE(32, double, FW_LIST(0, 4, 2, 6), FW_LIST(1, 5, 3, 7))
+FW_INTERLEAVE(64, double, FW_LIST(0, 8, 2, 10, 4, 12, 6, 14), FW_LIST(1, 9, 3, 11, 5, 13, 7, 15))
+FW_SIFT(32, float, FW_LIST(0, 1, 2, 3, 8, 9, 10, 11), FW_LIST(4, 5, 6, 7, 12, 13, 14, 15))
+FW_SIFT(64, float, FW_LIST(0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27),
+        FW_LIST(4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31))
+FW_SIFT(32, double, FW_LIST(0, 1, 4, 5), FW_LIST(2, 3, 6, 7))
+FW_SIFT(64, double, FW_LIST(0, 1, 4, 5, 8, 9, 12, 13), FW_LIST(2, 3, 6, 7, 10, 11, 14, 15))
 
-// Transposes as many vectors as they have lanes, in place: log2(lanes) perfect shuffles.
+// Transposes as many vectors as they have lanes, in place. First the squares of 16 bytes, each within its
+// place, then the places: shuffles that cost half of those over a whole vector's lanes.
 template <class T>
 inline void transpose_square(V<T>* v) {
-  constexpr int L = Vec<T>::lanes;
+  constexpr int L = Vec<T>::lanes, S = 16 / sizeof(T);
 #pragma GCC unroll 4
-  for (int n = 1; n < L; n *= 2) {
+  for (int n = 1; n < S; n *= 2) {
     V<T> w[L];
 #pragma GCC unroll 16
-    for (int i = 0; i < L / 2; ++i) {
-      w[2 * i] = Interleave<L>::low(v[i], v[i + L / 2]);
-      w[2 * i + 1] = Interleave<L>::high(v[i], v[i + L / 2]);
+    for (int i = 0; i < L; i += S) {
+#pragma GCC unroll 4
+      for (int j = 0; j < S / 2; ++j) {
+        w[i + 2 * j] = Interleave<FW_VECTOR_BYTES, T>::low(v[i + j], v[i + j + S / 2]);
+        w[i + 2 * j + 1] = Interleave<FW_VECTOR_BYTES, T>::high(v[i + j], v[i + j + S / 2]);
+      }
     }
 #pragma GCC unroll 16
     for (int i = 0; i < L; ++i) v[i] = w[i];
+  }
+  if constexpr (FW_VECTOR_BYTES > 16) {
+    // place p of vector i goes to place i / S of vector p * S + i % S
+#pragma GCC unroll 4
+    for (int n = S; n < L; n *= 2) {
+      V<T> w[L];
+#pragma GCC unroll 16
+      for (int i = 0; i < L / 2; ++i) {
+        const int a = i / S * 2 * S + i % S, b = a + S;  // neighbours in places
+        w[i] = Sift<FW_VECTOR_BYTES, T>::even(v[a], v[b]);
+        w[i + L / 2] = Sift<FW_VECTOR_BYTES, T>::odd(v[a], v[b]);
+      }
+#pragma GCC unroll 16
+      for (int i = 0; i < L; ++i) v[i] = w[i];
+    }
   }
 }
 
@@ -74,6 +107,7 @@ inline double fma(double a, double b, double c) { return __builtin_fma(a, b, c);
     static constexpr int tile_rows = TR, tile_rows_one = TR1, tile_panels = TP; \
     static constexpr int gradient_inputs = GI, gradient_inputs_one = GI1;      \
     static constexpr int row_chains = RC;                                      \
+    static constexpr int registers = FW_VECTOR_BYTES == 32 ? 16 : 32;          \
   };                                                                           \
   inline Vec<T>::I bits(Vec<T>::V v) { return (Vec<T>::I)v; }                  \
   inline Vec<T>::V from_bits(Vec<T>::I i) { return (Vec<T>::V)i; }

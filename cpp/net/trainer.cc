@@ -67,9 +67,11 @@ void Trainer<T>::point(const Data& data, const std::int64_t* index, std::ptrdiff
   const auto* base = static_cast<const char*>(x.data);
   // of the batch that follows, too: its rows are prefetched while this one's are used
   batch->next = std::min(batch->rows, std::max(std::ptrdiff_t(0), x.rows - first - batch->rows));
-  for (std::ptrdiff_t r = 0; r < batch->rows + batch->next; ++r)
-    pointers_.data()[r] =
-        base + (index ? index[first + r] : first + r) * x.row_stride * std::ptrdiff_t(size);
+  for (std::ptrdiff_t r = 0; r < batch->rows + batch->next; ++r) {
+    const std::ptrdiff_t i = index ? index[first + r] : first + r;
+    pointers_.data()[r] = base + i * x.row_stride * std::ptrdiff_t(size);
+    if (data.targets.labels && r >= batch->rows) __builtin_prefetch(data.targets.labels + i);
+  }
   if (network_.needs_staging(x)) {
     staged_.reserve(Panels<T>::size(capacity_, x.columns));
     batch->input = Panels<T>{staged_.data(), capacity_}.rows();
@@ -215,6 +217,7 @@ std::ptrdiff_t Trainer<T>::count_correct(std::ptrdiff_t rows) const {
 
 // Rows to a task of phase 1: whole tiles, and some tasks to each thread.
 static std::ptrdiff_t task_rows(std::ptrdiff_t rows, int threads) {
+  if (threads == 1) return std::min(rows, kRowBlock);
   return std::clamp(round_up((rows + 2 * threads - 1) / (2 * threads), kPanel),
                     std::ptrdiff_t(kPanel), kRowBlock);
 }
