@@ -105,9 +105,9 @@ def tiles(isa):
         vectors = 16 * size // {"avx2": 32, "avx512": 64}[isa]  # to a panel
         found += [
             *(
-                (f"5tilesI{letter}Li{r}ELi{p}ELb{layout}E", r * p * vectors, r)
+                (f"5tilesI{letter}Li{r}ELi{p}ELi{layout}E", r * p * vectors, r)
                 for r, p in {(rows, panels), (rows_one, 1)}
-                for layout in (0, 1)
+                for layout in (0, 1, 2)
             ),
             (f"gradient_blocksI{letter}Li{inputs}ELi{panels}E", inputs * panels * vectors, inputs),
             # inlined, where its tile is small
@@ -118,6 +118,8 @@ def tiles(isa):
             ),
             (f"row_sumsI{letter}Li1E", chains * vectors, chains),
         ]
+        if rows_one * vectors == 16:  # bytes are converted in step with the sums
+            found.append((f"tile_of_bytesI{letter}", rows_one * vectors, rows_one))
     return found
 
 

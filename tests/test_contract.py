@@ -59,13 +59,27 @@ def everywhere(dtype, sizes):
 # ---- the sum rule
 @pytest.mark.parametrize("n", SIZES)
 def test_z_follows_the_sum_rule(n, isa, dtype):
-    for outputs, rows in ((1, 1), (3, 13), (17, 2), (33, 9)):
+    for outputs, rows in ((1, 1), (3, 13), (17, 2), (33, 9), (16, 53)):
         net = fw.Network([n, outputs], output="identity", dtype=dtype, isa=isa)
         w, b, x = (exact(s, dtype, k) for k, s in enumerate([(outputs, n), (outputs,), (rows, n)]))
         net.weights[0], net.biases[0] = w, b
         expected = oracle.sum_rule(w.T[:, None, :], x.T[:, :, None]) + b
         compare.assert_same_bits(net(x), expected, f"z of {n} inputs")
         compare.assert_same_bits(net(x[0]), expected[0], f"z of {n} inputs, one row")
+
+
+@pytest.mark.parametrize("n", [1, 15, 16, 17, 48, 63, 64, 80, 128, 144, 200, 208, 784])
+def test_bytes_follow_the_sum_rule(n, isa, dtype):
+    scale = 1 / 255
+    rng = np.random.Generator(np.random.Philox(5))
+    for outputs, rows, gap in ((1, 1, 0), (10, 16, 0), (16, 53, 3), (17, 33, 0), (33, 19, 1)):
+        net = fw.Network([n, outputs], output="identity", dtype=dtype, isa=isa, input_scale=scale)
+        w, b = exact((outputs, n), dtype, 0), exact((outputs,), dtype, 1)
+        net.weights[0], net.biases[0] = w, b
+        x = rng.integers(0, 256, (rows, n + gap), np.uint8)[:, :n]
+        used = x.astype(dtype) * dtype(scale)
+        expected = oracle.sum_rule(w.T[:, None, :], used.T[:, :, None]) + b
+        compare.assert_same_bits(net(x), expected, f"z of {rows} rows of {n} bytes")
 
 
 def exact_batch(net, rows, dtype):
@@ -84,7 +98,7 @@ def exact_batch(net, rows, dtype):
 
 @pytest.mark.parametrize("rows", SIZES)
 def test_gradients_follow_the_sum_rule_over_rows(rows, isa, dtype):
-    for n, outputs in ((1, 1), (5, 32), (17, 16)):
+    for n, outputs in ((1, 1), (5, 32), (17, 16), (200, 10)):
         net = fw.Network([n, outputs], output="identity", dtype=dtype, isa=isa)
         net.weights[0], net.biases[0] = exact((outputs, n), dtype, 1), exact((outputs,), dtype, 2)
         x, t, w, dz = exact_batch(net, rows, dtype)

@@ -68,6 +68,7 @@ void softmax(const RowsOut<T>& z, std::ptrdiff_t rows, std::ptrdiff_t outputs, c
              T* row_max, T* log_sum) {
   constexpr int L = Vec<T>::lanes;
   const Rows<T> in = {z.base, nullptr, z.row_stride, z.panel_stride};
+  const std::ptrdiff_t panels = panels_of(outputs);
   for (std::ptrdiff_t r = 0; r < rows; r += L) {
     alignas(64) T most[L], total[L];
     const std::ptrdiff_t m = least(L, rows - r);
@@ -82,25 +83,24 @@ void softmax(const RowsOut<T>& z, std::ptrdiff_t rows, std::ptrdiff_t outputs, c
         top = o == 0 || v[o % L] > top ? v[o % L] : top;
       }
       store<T>(most, top);
-      for (std::ptrdiff_t i = 0; i < m; ++i)
-        for (std::ptrdiff_t p = 0; p < panels_of(outputs); ++p)
-          FW_UNROLL for (int j = 0; j < kPanel; j += L) {
-            T* at = z.base + (r + i) * z.row_stride + p * z.panel_stride + j;
-            store<T>(at, exp_negative<T>(load<T>(at) - splat<T>(most[i])));
-          }
+      for (std::ptrdiff_t p = 0; p < panels; ++p) {
+        T* at = z.base + r * z.row_stride + p * z.panel_stride;
+        for (std::ptrdiff_t i = 0; i < m; ++i, at += z.row_stride)
+          FW_UNROLL for (int j = 0; j < kPanel; j += L)
+            store<T>(at + j, exp_negative<T>(load<T>(at + j) - splat<T>(most[i])));
+      }
       store<T>(total, sum_terms<V<T>>(outputs, [&](V<T> s, std::ptrdiff_t o) {
         if (o % L == 0) columns<T>(in, r, rows, o, v);
         return s + v[o % L];
       }));
     }
-    for (std::ptrdiff_t i = 0; i < m; ++i)
-      for (std::ptrdiff_t p = 0; p < panels_of(outputs); ++p) {
-        const T* e = z.base + (r + i) * z.row_stride + p * z.panel_stride;
-        const std::ptrdiff_t valid = least(kPanel, outputs - p * kPanel);
-        store_panel<T>(y, r + i, 1, p, outputs, [&](std::ptrdiff_t, int j) {
-          return keep<T>(load<T>(e + j) / splat<T>(total[i]), valid, j);
-        });
-      }
+    for (std::ptrdiff_t p = 0; p < panels; ++p) {
+      const T* e = z.base + r * z.row_stride + p * z.panel_stride;
+      const std::ptrdiff_t valid = least(kPanel, outputs - p * kPanel), step = z.row_stride;
+      store_panel<T>(y, r, m, p, outputs, [&](std::ptrdiff_t i, int j) {
+        return keep<T>(load<T>(e + i * step + j) / splat<T>(total[i]), valid, j);
+      });
+    }
     if (row_max) {
       store<T>(row_max + r, load<T>(most));
       store<T>(log_sum + r, log<T>(load<T>(total)));
@@ -180,19 +180,17 @@ void loss(const LossArgs<T>& a) {
       if (o % L == 0) columns<T>(a.targets, r, a.rows, o, t);
       return s + t[o % L];
     }));
-    for (std::ptrdiff_t i = 0; i < L && r + i < a.rows; ++i) {
-      const T* yr = row_of(a.y, r + i);
-      const T* tr = row_of(a.targets, r + i);
-      T* dz = a.dz.base + (r + i) * a.dz.row_stride;
-      for (std::ptrdiff_t p = 0; p < panels_of(a.outputs); ++p) {
-        const std::ptrdiff_t valid = least(kPanel, a.outputs - p * kPanel);
+    const std::ptrdiff_t m = least(L, a.rows - r);
+    for (std::ptrdiff_t p = 0; p < panels_of(a.outputs); ++p) {
+      const T* yr = a.y.base + r * kPanel + p * a.y.panel_stride;
+      const T* tr = a.targets.base + r * kPanel + p * a.targets.panel_stride;
+      T* dz = a.dz.base + r * kPanel + p * a.dz.panel_stride;
+      const std::ptrdiff_t valid = least(kPanel, a.outputs - p * kPanel);
+      for (std::ptrdiff_t i = 0; i < m; ++i, yr += kPanel, tr += kPanel, dz += kPanel)
         FW_UNROLL for (int j = 0; j < kPanel; j += L) {
-          const V<T> g = K<T>::gradient(load<T>(yr + p * a.y.panel_stride + j),
-                                        load<T>(tr + p * a.targets.panel_stride + j),
-                                        splat<T>(total[i]));
-          store<T>(dz + p * a.dz.panel_stride + j, keep<T>(g * splat<T>(factor[i]), valid, j));
+          const V<T> g = K<T>::gradient(load<T>(yr + j), load<T>(tr + j), splat<T>(total[i]));
+          store<T>(dz + j, keep<T>(g * splat<T>(factor[i]), valid, j));
         }
-      }
     }
   }
 }

@@ -12,6 +12,7 @@
 #define FW_UNROLL _Pragma("GCC unroll 32")
 #define FW_NOINLINE __attribute__((noinline))
 #define FW_INLINE inline __attribute__((always_inline))
+#define FW_ALWAYS __attribute__((always_inline))
 
 constexpr std::ptrdiff_t kTileRows = 64;
 
@@ -77,23 +78,30 @@ FW_INLINE void prefetch_weights(const TileArgs<T>& a, std::ptrdiff_t r, int rows
       __builtin_prefetch(a.next + q * a.panel_size + i, 0, 3);
 }
 
+// How the rows lie: a fixed step apart, anywhere, or panel-major.
+enum { kStrided, kPointers, kPanels };
+
 // The chains of one tile of MR rows by NP panels, rows in any row-major place: 8 pointers, each
 // serving also the rows 8 further on (MR > 8), which are then a fixed step away.
-template <class T, int MR, int NP>
+// With Fetch, each input asks for one line of a row to be prefetched, 16 inputs for the same line of all rows.
+template <class T, int MR, int NP, int Layout, bool Fetch>
 FW_INLINE void chains(const TileArgs<T>& a, std::ptrdiff_t r, std::ptrdiff_t first,
                       std::ptrdiff_t last, V<T>* acc) {
   constexpr int L = Vec<T>::lanes, P = kPanel / L, N = NP * P, M8 = MR < 8 ? MR : 8, G = MR / M8;
   const T* row[M8];
   std::ptrdiff_t at[G];
-  FW_UNROLL for (int i = 0; i < M8; ++i) row[i] = row_of(a.x, r + i);
+  FW_UNROLL for (int i = 0; i < M8; ++i)
+    row[i] = Layout == kPointers ? a.x.pointers[r + i] : a.x.base + (r + i) * a.x.row_stride;
   FW_UNROLL for (int g = 0; g < G; ++g) {
     at[g] = first + g * 8 * a.x.row_stride;
     opaque(at[g]);
   }
   const T* w = a.weights + first * kPanel;
+  const T* ahead = a.x.base + (r + a.distance) * a.x.row_stride;
   for (std::ptrdiff_t k = first; k < last; ++k, w += kPanel) {
     V<T> wv[N];
     FW_UNROLL for (int v = 0; v < N; ++v) wv[v] = load<T>(w + (v / P) * a.panel_size + (v % P) * L);
+    if constexpr (Fetch) __builtin_prefetch(ahead + (k & 15) * a.x.row_stride + (k & ~15), 0, 3);
     FW_UNROLL for (int g = 0; g < G; ++g) {
       FW_UNROLL for (int i = 0; i < M8; ++i) {
         const V<T> xv = splat<T>(row[i][at[g]]);
@@ -107,14 +115,13 @@ FW_INLINE void chains(const TileArgs<T>& a, std::ptrdiff_t r, std::ptrdiff_t fir
 
 // The same for more rows anywhere than there are registers for pointers: some inputs of four rows, then of the
 // next four, each pointer being read anew. Rows to be prefetched are asked for a line now and then.
-template <class T, int MR>
+template <class T, int MR, bool Fetch>
 FW_INLINE void chains_of_pointers(const TileArgs<T>& a, std::ptrdiff_t r, std::ptrdiff_t first,
                                   std::ptrdiff_t last, V<T>* acc) {
   static_assert(Vec<T>::lanes == kPanel, "one vector to a panel");
   constexpr int G = 4, K = 8;
   const T* const* rows = a.x.pointers + r;
   const T* const* ahead = rows + a.distance;
-  const bool fetch = r + a.distance + MR <= a.fetch;
   const T* w = a.weights + first * kPanel;
   std::ptrdiff_t k = first;
   for (; k + K <= last; k += K, w += K * kPanel) {
@@ -129,7 +136,7 @@ FW_INLINE void chains_of_pointers(const TileArgs<T>& a, std::ptrdiff_t r, std::p
       FW_UNROLL for (int u = 0; u < K; ++u)
         FW_UNROLL for (int i = 0; i < G; ++i) acc[g + i] = fma(splat<T>(x[i][k + u]), wv[u], acc[g + i]);
     }
-    if (fetch) {  // half of the rows in each half of a line
+    if constexpr (Fetch) {  // half of the rows in each half of a line
       const T* const* p = ahead + (k & K ? MR / 2 : 0);
       FW_UNROLL for (int i = 0; i < MR / 2; ++i) __builtin_prefetch(p[i] + k, 0, 3);
     }
@@ -165,31 +172,42 @@ FW_INLINE void chains_of_panels(const TileArgs<T>& a, std::ptrdiff_t r, std::ptr
   }
 }
 
-// How the rows lie: a fixed step apart, anywhere, or panel-major.
-enum { kStrided, kPointers, kPanels };
+// One tile's blocks. With Fetch, all of as many rows to be prefetched are there.
+template <class T, int MR, int NP, int Layout, bool Fetch>
+FW_INLINE void tile(const TileArgs<T>& a, std::ptrdiff_t r, std::ptrdiff_t half) {
+  constexpr int N = NP * (kPanel / Vec<T>::lanes);
+  for (std::ptrdiff_t b = a.block; b < a.blocks; ++b) {
+    const std::ptrdiff_t first = b * kBlock, last = least(a.inputs, first + kBlock);
+    if constexpr (Layout != kPanels && !Fetch)
+      prefetch(a.x, r + a.distance, least(r + a.distance + MR, a.fetch), first);
+    if (a.next) prefetch_weights<T, NP>(a, r, MR);
+    V<T> acc[MR * N];
+    FW_UNROLL for (int i = 0; i < MR * N; ++i) acc[i] = V<T>{};
+    if constexpr (Layout == kPanels)
+      chains_of_panels<T, MR, NP>(a, r, first, last, acc);
+    else if constexpr (Layout == kPointers && MR > 8)
+      chains_of_pointers<T, MR, Fetch>(a, r, first, last, acc);
+    else
+      chains<T, MR, NP, Layout, Fetch>(a, r, first, last, acc);
+    fold<T, MR * N>(acc, b == 0 || b == half, (b < half ? a.sums : a.second) + r * NP * kPanel);
+  }
+}
 
 // All tiles of MR rows from row r on; returns the first row that is left.
 template <class T, int MR, int NP, int Layout>
-FW_NOINLINE std::ptrdiff_t tiles(const TileArgs<T>& a, std::ptrdiff_t r) {
-  constexpr int N = NP * (kPanel / Vec<T>::lanes);
+FW_NOINLINE std::ptrdiff_t tiles(const TileArgs<T>& args, std::ptrdiff_t r) {
+  // A store through a vector may alias anything but what is this function's own; what is in use for one
+  // block alone is not worth the copy.
+  const TileArgs<T> copy = args;
+  const TileArgs<T>& a = NP == 1 ? copy : args;
   const std::ptrdiff_t half = first_half(blocks_of(a.inputs));
   for (; r + MR <= a.rows; r += MR) {
-    for (std::ptrdiff_t b = a.block; b < a.blocks; ++b) {
-      const std::ptrdiff_t first = b * kBlock, last = least(a.inputs, first + kBlock);
-      constexpr bool many = Layout == kPointers && MR > 8;
-      if constexpr (Layout != kPanels && !many)
-        prefetch(a.x, r + a.distance, least(r + a.distance + MR, a.fetch), first);
-      if (a.next) prefetch_weights<T, NP>(a, r, MR);
-      V<T> acc[MR * N];
-      FW_UNROLL for (int i = 0; i < MR * N; ++i) acc[i] = V<T>{};
-      if constexpr (Layout == kPanels)
-        chains_of_panels<T, MR, NP>(a, r, first, last, acc);
-      else if constexpr (many)
-        chains_of_pointers<T, MR>(a, r, first, last, acc);
-      else
-        chains<T, MR, NP>(a, r, first, last, acc);
-      fold<T, MR * N>(acc, b == 0 || b == half, (b < half ? a.sums : a.second) + r * NP * kPanel);
-    }
+    if constexpr (Layout != kPanels && MR * sizeof(T) == 64)
+      if (r + a.distance + MR <= a.fetch) {
+        tile<T, MR, NP, Layout, true>(a, r, half);
+        continue;
+      }
+    tile<T, MR, NP, Layout, false>(a, r, half);
   }
   return r;
 }
@@ -213,28 +231,7 @@ FW_INLINE void all_tiles(const TileArgs<T>& a) {
   if constexpr (M8 > 1) last_tile<T, M8 - 1, NP, Layout>(a, r);
 }
 
-template <class T>
-FW_INLINE V<T> load_scaled(const std::uint8_t* p, T scale) {
-  V<T> v;
-  load_bytes(p, v);
-  return v * splat<T>(scale);
-}
-template <class T>
-FW_INLINE V<T> load_scaled(const T* p, T scale) { return load<T>(p) * splat<T>(scale); }
-
-// Bytes of one block of inputs, times scale, as panel-major rows [4][kTileRows][16].
-template <class T>
-inline void convert_block(const Rows<std::uint8_t>& x, std::ptrdiff_t rows, std::ptrdiff_t first,
-                          std::ptrdiff_t last, T scale, T* to) {
-  for (std::ptrdiff_t r = 0; r < rows; ++r) {
-    const std::uint8_t* from = row_of(x, r) + first;
-    T* t = to + r * kPanel;
-    std::ptrdiff_t k = first;
-    for (; k + kPanel <= last; k += kPanel, from += kPanel, t += kTileRows * kPanel)
-      FW_UNROLL for (int j = 0; j < kPanel; j += Vec<T>::lanes) store<T>(t + j, load_scaled<T>(from + j, scale));
-    for (; k < last; ++k) *t++ = T(*from++) * scale;
-  }
-}
+#include "bytes.inl"
 
 // The rows of a layer's input: T in any layout, or bytes to be scaled as they are loaded.
 template <class T>
@@ -269,6 +266,11 @@ inline void walk_blocks(const Inputs<T>& in, std::ptrdiff_t r, std::ptrdiff_t m,
     a.blocks = a.block + at_once;
     if (at_once < blocks)
       a.next = a.blocks < blocks ? a.weights + a.blocks * kBlock * kPanel : a.weights + NP * n * kPanel;
+    if constexpr (NP == 1 && converts_in_step<T, M1>)
+      if (bytes && m == M1 && !in.bytes.pointers && n % kPanel == 0) {
+        tile_of_bytes<T, M1>(a, in.bytes, r, in.rows, in.scale);
+        break;
+      }
     if (bytes) {
       alignas(64) T converted[kBlock * kTileRows];
       Rows<std::uint8_t> from = in.bytes;
