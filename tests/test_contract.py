@@ -163,6 +163,21 @@ def test_a_row_alone_is_that_row_in_any_batch(sizes, dtype):
                 compare.assert_same_bits(net(x[start:stop]), expected[start:stop], what)
 
 
+def test_a_wide_row_is_the_same_however_it_is_shared(dtype):
+    """Calls in quick succession share one row's layers among threads."""
+    sizes = (601, 530, 97, 10)
+    x = exact((601,), dtype, 9)
+    expected = None
+    for isa in fw.isas():
+        for threads in THREADS:
+            net = fw.Network(sizes, "tanh", dtype=dtype, isa=isa, threads=threads)
+            compare.set_parameters(net, *compare.random_parameters(sizes, dtype))
+            outputs = [net(x) for _ in range(50)]
+            expected = outputs[0] if expected is None else expected
+            for y in outputs:
+                compare.assert_same_bits(y, expected, f"{isa}, {threads} threads")
+
+
 @pytest.mark.parametrize("sizes", NETS, ids=str)
 def test_gradients_on_everything(sizes, dtype):
     x, labels = images(sizes)

@@ -55,6 +55,36 @@ void dense(const DenseArgs<T>& a) {
                   a.outputs, finish);
 }
 
+template <class T>
+void dense_half(const DenseArgs<T>& a, int half) {
+  const auto finish = [&](std::ptrdiff_t r, std::ptrdiff_t rows, std::ptrdiff_t p, int np,
+                           const T* first, const T* second) {
+    for (int q = 0; q < np; ++q) {
+      const T* sums = (half == 1 ? first : second) + q * kPanel;
+      store_panel<T>(a.y, r, rows, p + q, a.outputs, [&](std::ptrdiff_t i, int j) {
+        return load<T>(sums + i * np * kPanel + j);
+      });
+    }
+  };
+  walk_tiles<T>({a.x, {}, T(0), a.rows, a.distance, a.ahead, a.inputs, half}, a.weights, a.outputs,
+                finish);
+}
+
+template <class T, template <class> class A>
+void join(const JoinArgs<T>& a) {
+  for (std::ptrdiff_t p = 0; p < panels_of(a.outputs); ++p) {
+    const T *first = a.first.base + p * a.first.panel_stride,
+            *second = a.second.base + p * a.second.panel_stride;
+    const auto z = [&](std::ptrdiff_t i, int j) {
+      return load<T>(first + i * kPanel + j) + load<T>(second + i * kPanel + j) +
+             load<T>(a.bias + p * kPanel + j);
+    };
+    if (a.z.base) store_panel<T>(a.z, 0, a.rows, p, a.outputs, z);
+    store_panel<T>(a.y, 0, a.rows, p, a.outputs,
+                   [&](std::ptrdiff_t i, int j) { return A<T>::value(z(i, j)); });
+  }
+}
+
 // One block of outputs of one panel of inputs, to[64][16]: the weights turned round for the way down. Made
 // anew for each use, which costs about what keeping a second copy in step would, and no memory.
 template <class T>

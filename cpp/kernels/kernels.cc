@@ -29,6 +29,11 @@ constexpr Kernels<T> kernels() {
 #define ACT(name) &dense<T, act::name>,
 #include "registry.def"
       },
+      &dense_half<T>,
+      {
+#define ACT(name) &join<T, act::name>,
+#include "registry.def"
+      },
       {
 #define ACT(name) &dense_backward<T, act::name>,
 #include "registry.def"

@@ -84,6 +84,16 @@ struct DenseArgs {
   RowsOut<T> z;
 };
 
+// y = act(first + second + bias), from the sums' halves as dense_half leaves them: panel-major.
+template <class T>
+struct JoinArgs {
+  Rows<T> first, second;
+  std::ptrdiff_t rows;
+  const T* bias;     // packed
+  std::ptrdiff_t outputs;
+  RowsOut<T> y, z;   // as in DenseArgs
+};
+
 // dx = (dz W) * act'(below): the gradient carried down to the layer below, whose outputs y (or sums
 // z, whichever its derivative is a function of) are `below`. dz, dx and below are panel-major.
 template <class T>
@@ -156,6 +166,9 @@ struct OptimizerInfo {
 template <class T>
 struct Kernels {
   void (*dense[kActivations])(const DenseArgs<T>&);
+  // one half (1 or 2) of the sums alone, into y; there must be two, and x is not bytes
+  void (*dense_half)(const DenseArgs<T>&, int half);
+  void (*join[kActivations])(const JoinArgs<T>&);
   void (*dense_backward[kActivations])(const BackwardArgs<T>&);
   // d *= act'(below), element by element over panel-major (rows, outputs)
   void (*derivative[kActivations])(const Rows<T>& below, std::ptrdiff_t rows,

@@ -240,6 +240,7 @@ struct Inputs {
   Rows<std::uint8_t> bytes;
   T scale;
   std::ptrdiff_t rows, distance, ahead, inputs;
+  int half = 0;  // of the sums, 1 or 2 alone
 };
 
 // NP panels of one group of m <= kTileRows rows, from r: hands finish(r, m, panel, np, sums, second)
@@ -252,7 +253,9 @@ inline void walk_blocks(const Inputs<T>& in, std::ptrdiff_t r, std::ptrdiff_t m,
   alignas(64) T second[kTileRows * NP * kPanel];
   const bool bytes = in.bytes.base || in.bytes.pointers;
   const std::ptrdiff_t n = in.inputs, blocks = blocks_of(n);
-  TileArgs<T> a = {in.x, m, in.distance, 0, weights + panel * n * kPanel, n * kPanel, n, 0, 0,
+  const std::ptrdiff_t begin = in.half == 2 ? first_half(blocks) : 0;
+  const std::ptrdiff_t end = in.half == 1 ? first_half(blocks) : blocks;
+  TileArgs<T> a = {in.x, m, in.distance, 0, weights + panel * n * kPanel, n * kPanel, n, begin, end,
                    sums, second, nullptr};
   if (a.x.pointers) a.x.pointers += r;
   else if (!bytes) a.x.base += r * a.x.row_stride;
@@ -261,11 +264,11 @@ inline void walk_blocks(const Inputs<T>& in, std::ptrdiff_t r, std::ptrdiff_t m,
   if (panel == 0 && !panels && in.distance) a.fetch = in.rows + in.ahead - r;
   // few rows: all blocks of a tile before the next tile, the rows read straight on; else a
   // block of the weights for all tiles before the next
-  const std::ptrdiff_t at_once = m <= M1 && !bytes ? blocks : 1;
-  for (; a.block < blocks; a.block = a.blocks) {
+  const std::ptrdiff_t at_once = m <= M1 && !bytes ? end - begin : 1;
+  for (; a.block < end; a.block = a.blocks) {
     a.blocks = a.block + at_once;
-    if (at_once < blocks)
-      a.next = a.blocks < blocks ? a.weights + a.blocks * kBlock * kPanel : a.weights + NP * n * kPanel;
+    if (at_once < end - begin)
+      a.next = a.blocks < end ? a.weights + a.blocks * kBlock * kPanel : a.weights + NP * n * kPanel;
     if constexpr (NP == 1 && converts_in_step<T, M1>)
       if (bytes && m == M1 && !in.bytes.pointers && n % kPanel == 0) {
         tile_of_bytes<T, M1>(a, in.bytes, r, in.rows, in.scale);

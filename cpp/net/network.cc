@@ -14,6 +14,9 @@ constexpr double kThreadWork = 5e6;
 
 constexpr std::ptrdiff_t kNarrow = 2;        // panels of a layer that reads bytes itself
 constexpr std::ptrdiff_t kSmallRow = 1024;   // widest layer of a net whose row needs no scratch
+// From so many weights on one row is worth sharing (its weights take 10 microseconds to be read), and from so
+// many a layer of it.
+constexpr std::ptrdiff_t kSharedRow = 300000, kSharedLayer = 50000;
 constexpr std::ptrdiff_t kPrefetchRows = 16;  // how far ahead of their use input rows are asked for
 
 template <class T>
@@ -43,6 +46,13 @@ int Network<T>::threads_for(std::ptrdiff_t rows, int passes) const {
   if (threads_ <= 1) return 1;
   const double work = double(rows) * double(packed_size_) * passes;
   return work < kThreadWork ? 1 : int(std::min(double(threads_), work / kThreadWork + 1));
+}
+
+template <class T>
+int Network<T>::row_threads() const {
+  if (threads_ <= 1 || packed_size_ < kSharedRow) return 1;
+  if (threads_for(1, 1) == 1 && !follows_closely()) return 1;
+  return int(std::min<std::ptrdiff_t>(threads_, 2 * packed_size_ / kSharedRow));
 }
 
 template <class T>
@@ -102,10 +112,28 @@ Rows<T> Network<T>::input_rows(const InputView& x, std::ptrdiff_t first, std::pt
   return staged.rows();
 }
 
+// One row's layer by several threads, some panels of outputs to a task.
+template <class T>
+void Network<T>::share_layer(const DenseArgs<T>& args, int activation, int threads) const {
+  const std::ptrdiff_t panels = panels_of(args.outputs);
+  const std::ptrdiff_t size = (panels + 2 * threads - 1) / (2 * threads);
+  auto task = [&](std::ptrdiff_t t) {
+    DenseArgs<T> part = args;
+    const std::ptrdiff_t panel = t * size;
+    part.weights += panel * args.inputs * kPanel;
+    part.bias += panel * kPanel;
+    part.y.base += panel * args.y.panel_stride;
+    part.outputs = std::min(args.outputs - panel * kPanel, size * kPanel);
+    kernels().dense[activation](part);
+  };
+  parallel_for((panels + size - 1) / size, threads, task);
+}
+
 // Some rows through all layers, with room in `memory` for `block` rows of three widths.
 template <class T>
 void Network<T>::forward_rows(const InputView& x, std::ptrdiff_t first, std::ptrdiff_t rows, T* out,
-                              std::ptrdiff_t out_stride, T* memory, std::ptrdiff_t block) const {
+                              std::ptrdiff_t out_stride, T* memory, std::ptrdiff_t block,
+                              int threads) const {
   const std::size_t size = Panels<T>::size(block, widest_);
   const Panels<T> hidden[2] = {{memory, block}, {memory + size, block}};
   const Kernels<T>& k = kernels();
@@ -131,7 +159,10 @@ void Network<T>::forward_rows(const InputView& x, std::ptrdiff_t first, std::ptr
     args.bias = parameters_.data() + a.bias;
     args.outputs = a.outputs;
     args.y = l == last && !softmax_ ? to : hidden[l % 2].out();
-    k.dense[a.activation](args);
+    if (threads > 1 && a.panels() * a.inputs * kPanel >= kSharedLayer)
+      share_layer(args, a.activation, threads);
+    else
+      k.dense[a.activation](args);
     args.x = hidden[l % 2].rows();
     args.bytes = {};
     args.distance = 0;
@@ -141,9 +172,16 @@ void Network<T>::forward_rows(const InputView& x, std::ptrdiff_t first, std::ptr
 
 template <class T>
 void Network<T>::forward(const InputView& x, T* out, std::ptrdiff_t out_stride) const {
-  if (x.rows == 1 && widest_ <= kSmallRow) {
-    alignas(64) T memory[3 * kSmallRow];  // no thread's scratch to be looked up
-    forward_rows(x, 0, 1, out, out_stride, memory, 1);
+  if (x.rows == 1) {
+    const int threads = row_threads();
+    if (widest_ <= kSmallRow) {
+      alignas(64) T memory[3 * kSmallRow];  // no thread's scratch to be looked up
+      forward_rows(x, 0, 1, out, out_stride, memory, 1, threads);
+    } else {
+      T* memory = scratch<T>().reserve(3 * Panels<T>::size(1, widest_));
+      forward_rows(x, 0, 1, out, out_stride, memory, 1, threads);
+    }
+    if (threads_ > 1 && packed_size_ >= kSharedRow) mark_done();
     return;
   }
   const std::ptrdiff_t block = std::min(x.rows, kRowBlock);
@@ -152,7 +190,7 @@ void Network<T>::forward(const InputView& x, T* out, std::ptrdiff_t out_stride) 
     // each thread's own, and no smaller than any network needed before: see arena.h
     T* memory = scratch<T>().reserve(3 * Panels<T>::size(block, widest_));
     const std::ptrdiff_t first = b * block;
-    forward_rows(x, first, std::min(block, x.rows - first), out, out_stride, memory, block);
+    forward_rows(x, first, std::min(block, x.rows - first), out, out_stride, memory, block, 1);
   };
   parallel_for(blocks, threads_for(x.rows, 1), task);
 }

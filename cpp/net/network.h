@@ -62,6 +62,8 @@ class Network {
   void set_threads(int n) { threads_ = n; }
   // Threads worth waking for so many rows of work that costs `passes` times a forward pass.
   int threads_for(std::ptrdiff_t rows, int passes) const;
+  // Threads for one row, whose layers are shared by panels.
+  int row_threads() const;
 
   // Fills layer l from uniform(-limit, limit) of the generator with this key.
   void initialize(std::size_t l, std::uint64_t key, double limit);
@@ -85,7 +87,8 @@ class Network {
 
  private:
   void forward_rows(const InputView& x, std::ptrdiff_t first, std::ptrdiff_t rows, T* out,
-                    std::ptrdiff_t out_stride, T* memory, std::ptrdiff_t block) const;
+                    std::ptrdiff_t out_stride, T* memory, std::ptrdiff_t block, int threads) const;
+  void share_layer(const DenseArgs<T>& args, int activation, int threads) const;
 
   const KernelTable* table_;
   std::vector<Layer> layers_;

@@ -28,19 +28,21 @@ class Philox {
     return c;
   }
 
-  std::uint64_t word(std::uint64_t stream, std::uint64_t i) const {
-    const auto b = block(stream, i >> 1);
-    return i & 1 ? (std::uint64_t(b[3]) << 32 | b[2]) : (std::uint64_t(b[1]) << 32 | b[0]);
+  // words 2i and 2i + 1 of a stream
+  std::array<std::uint64_t, 2> pair(std::uint64_t stream, std::uint64_t i) const {
+    const auto b = block(stream, i);
+    return {std::uint64_t(b[1]) << 32 | b[0], std::uint64_t(b[3]) << 32 | b[2]};
   }
+  std::uint64_t word(std::uint64_t stream, std::uint64_t i) const { return pair(stream, i >> 1)[i & 1]; }
 
   // in [0, 1), a multiple of 2^-53
   double uniform(std::uint64_t stream, std::uint64_t i) const {
     return double(word(stream, i) >> 11) * 0x1p-53;
   }
 
-  // in [0, n): Lemire's multiplication; its bias, below n / 2^64, is left in
-  std::uint64_t below(std::uint64_t stream, std::uint64_t i, std::uint64_t n) const {
-    return std::uint64_t((unsigned __int128)(word(stream, i)) * n >> 64);
+  // a word brought to [0, n): Lemire's multiplication; its bias, below n / 2^64, is left in
+  static std::uint64_t scaled(std::uint64_t word, std::uint64_t n) {
+    return std::uint64_t((unsigned __int128)(word)*n >> 64);
   }
 
  private:

@@ -1,6 +1,7 @@
 #include "thread_pool.h"
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <mutex>
 #include <system_error>
@@ -10,16 +11,10 @@
 #include <pthread.h>
 #endif
 
+#include "pause.h"
+
 namespace fw {
 namespace {
-
-inline void pause() {
-#if defined(__x86_64__) || defined(__i386__)
-  __builtin_ia32_pause();
-#elif defined(__aarch64__)
-  asm volatile("yield");
-#endif
-}
 
 constexpr int kSpins = 2000;  // some ten microseconds, about what waking a sleeper takes
 
@@ -105,6 +100,9 @@ class Pool {
 
 std::atomic<Pool*> g_pool{nullptr};
 std::atomic<int> g_thread_limit{0};
+std::atomic<std::int64_t> g_done{0};
+
+std::int64_t ticks() { return std::chrono::steady_clock::now().time_since_epoch().count(); }
 
 // Never destroyed: its sleeping workers hold nothing, and the process may end at any time. After a
 // fork the child has none of the workers, and takes a fresh pool.
@@ -127,6 +125,12 @@ Pool& pool() {
 }
 
 }  // namespace
+
+bool follows_closely() {
+  constexpr std::chrono::steady_clock::duration close = std::chrono::microseconds(50);
+  return ticks() - g_done.load(std::memory_order_relaxed) < close.count();
+}
+void mark_done() { g_done.store(ticks(), std::memory_order_relaxed); }
 
 void set_thread_limit(int n) { g_thread_limit.store(n, std::memory_order_relaxed); }
 int thread_limit() { return g_thread_limit.load(std::memory_order_relaxed); }

@@ -13,6 +13,11 @@ using TaskFunction = void (*)(void* context, std::ptrdiff_t task);
 // are done. Tasks must not throw. While another thread has the pool, runs them all itself.
 void parallel_for(std::ptrdiff_t tasks, int threads, TaskFunction function, void* context);
 
+// Work too short to wake a worker for is shared while it follows other work closely, so that the workers are
+// awake still: whether the last such work, of any thread, was done a short while ago; and that some is done.
+bool follows_closely();
+void mark_done();
+
 // While n is above 0 no job takes more threads than that, whatever it asks for.
 void set_thread_limit(int n);
 int thread_limit();

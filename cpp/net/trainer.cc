@@ -57,14 +57,14 @@ bool Trainer<T>::weigh(const Data& data, const std::int64_t* index, std::ptrdiff
   return true;
 }
 
-// Where the first layer finds the batch's rows: in the caller's array, by pointers if shuffled, or
-// staged there by rows_pass.
+// Where the first layer finds the batch's rows: in the caller's array, by pointers, or staged there, the
+// pointers being to what is to be staged of each row, from a column on.
 template <class T>
 void Trainer<T>::point(const Data& data, const std::int64_t* index, std::ptrdiff_t first,
-                       Batch* batch) {
+                       Batch* batch, std::ptrdiff_t column) {
   const InputView& x = data.x;
   const std::size_t size = x.is_uint8 ? 1 : sizeof(T);
-  const auto* base = static_cast<const char*>(x.data);
+  const auto* base = static_cast<const char*>(x.data) + std::size_t(column) * size;
   // of the batch that follows, too: its rows are prefetched while this one's are used
   batch->next = std::min(batch->rows, std::max(std::ptrdiff_t(0), x.rows - first - batch->rows));
   for (std::ptrdiff_t r = 0; r < batch->rows + batch->next; ++r) {
@@ -100,33 +100,50 @@ void Trainer<T>::load_targets(const Data& data, const std::int64_t* index, std::
   }
 }
 
+// Some columns of some rows, converted and scaled, and those rows as the first layer reads them.
+template <class T>
+Rows<T> Trainer<T>::stage(const Data& data, const Batch& batch, std::ptrdiff_t from,
+                          std::ptrdiff_t rows, std::ptrdiff_t column, std::ptrdiff_t columns) {
+  Rows<T> in = batch.input;
+  if (!network_.needs_staging(data.x)) {
+    in.pointers += from;
+    return in;
+  }
+  RowsOut<T> to = Panels<T>{staged_.data(), capacity_}.out(from);
+  to.base += column / kPanel * to.panel_stride;
+  const void* const* pointers = pointers_.data() + from;
+  if (data.x.is_uint8)
+    kernels().stage_u8({nullptr, reinterpret_cast<const std::uint8_t* const*>(pointers), 0, kPanel},
+                       rows, columns, network_.input_scale(), to);
+  else
+    kernels().stage({nullptr, reinterpret_cast<const T* const*>(pointers), 0, kPanel}, rows, columns,
+                    network_.input_scale(), to);
+  in.base += from * kPanel;
+  return in;
+}
+
 template <class T>
 void Trainer<T>::rows_pass(const Data& data, const std::int64_t* index, std::ptrdiff_t first,
                            const Batch& batch, std::ptrdiff_t from, std::ptrdiff_t rows,
                            bool backward) {
+  const Layer& a = network_.layers()[0];
+  const Rows<T> in = stage(data, batch, from, rows, 0, data.x.columns);
+  kernels().dense[a.activation]({in, {}, T(0), rows, batch.rows, batch.rows + batch.next - from - rows,
+                                 a.inputs, parameter(a.weights), parameter(a.bias), a.outputs,
+                                 output(0).out(from), sum(0).out(from)});
+  upper_layers(data, index, first, from, rows, backward);
+}
+
+template <class T>
+void Trainer<T>::upper_layers(const Data& data, const std::int64_t* index, std::ptrdiff_t first,
+                              std::ptrdiff_t from, std::ptrdiff_t rows, bool backward) {
   const Kernels<T>& k = kernels();
   const auto& layers = network_.layers();
-  Rows<T> in = batch.input;
-  if (network_.needs_staging(data.x)) {
-    const RowsOut<T> to = Panels<T>{staged_.data(), capacity_}.out(from);
-    const std::ptrdiff_t columns = data.x.columns;
-    if (data.x.is_uint8)
-      k.stage_u8({nullptr, reinterpret_cast<const std::uint8_t* const*>(pointers_.data()) + from,
-                  0, kPanel}, rows, columns, network_.input_scale(), to);
-    else
-      k.stage({nullptr, reinterpret_cast<const T* const*>(pointers_.data()) + from, 0, kPanel},
-              rows, columns, network_.input_scale(), to);
-    in.base += from * kPanel;
-  } else {
-    in.pointers += from;
-  }
-  for (std::size_t l = 0; l < layers.size(); ++l) {
+  for (std::size_t l = 1; l < layers.size(); ++l) {
     const Layer& a = layers[l];
-    k.dense[a.activation]({in, {}, T(0), rows, l ? 0 : batch.rows,
-                           batch.rows + batch.next - from - rows, a.inputs, network_.parameters() + a.weights,
-                           network_.parameters() + a.bias, a.outputs, output(l).out(from),
+    k.dense[a.activation]({output(l - 1).rows(from), {}, T(0), rows, 0, 0, a.inputs,
+                           parameter(a.weights), parameter(a.bias), a.outputs, output(l).out(from),
                            sum(l).out(from)});
-    in = output(l).rows(from);
   }
   const std::size_t last = layers.size() - 1;
   const std::ptrdiff_t outputs = layers[last].outputs;
@@ -153,57 +170,61 @@ void Trainer<T>::rows_pass(const Data& data, const std::int64_t* index, std::ptr
   }
   for (std::size_t l = last; l > 0; --l)
     k.dense_backward[layers[l - 1].activation](
-        {delta(l).rows(from), rows, layers[l].outputs, network_.parameters() + layers[l].weights,
-         layers[l].inputs,
-         delta(l - 1).out(from), below(l - 1)});
+        {delta(l).rows(from), rows, layers[l].outputs, parameter(layers[l].weights),
+         layers[l].inputs, delta(l - 1).out(from), below(l - 1)});
+}
+
+template <class T>
+void Trainer<T>::update_part(const Batch& batch, const OptimizerState& optimizer,
+                             const Step<T>& step, T* packed, std::size_t l, std::ptrdiff_t panel,
+                             std::ptrdiff_t first, std::ptrdiff_t last) {
+  const Layer& a = network_.layers()[l];
+  GradientArgs<T> g = {};
+  g.x = l ? output(l - 1).rows() : batch.input;
+  g.dz = delta(l).rows();
+  g.rows = batch.rows;
+  g.inputs = a.inputs;
+  g.panel = panel;
+  g.panels = std::min(kPair, a.panels() - panel);
+  g.first = first;
+  g.last = last;
+  if (packed) {
+    g.gradient = packed + a.weights;
+    g.gradient_bias = packed + a.bias;
+    kernels().dense_gradient(g);
+    return;
+  }
+  g.weights = parameter(a.weights);
+  g.bias = parameter(a.bias);
+  for (int s = 0; s < network_.table().optimizer_info[optimizer.kind].slots; ++s) {
+    T* slot = static_cast<T*>(optimizer.slots[s]);
+    g.slots[s] = own(slot, slot_tails_[s], a.weights);
+    g.slots_bias[s] = own(slot, slot_tails_[s], a.bias);
+  }
+  g.step = &step;
+  kernels().dense_update[optimizer.kind](g);
 }
 
 // Phase 2: into the parameters by the optimizer or, if packed is given, the gradients there.
 template <class T>
 void Trainer<T>::update(const Batch& batch, const OptimizerState& optimizer, const Step<T>& step,
                         T* packed) {
-  constexpr std::ptrdiff_t kPair = 2;
   const auto& layers = network_.layers();
   // task numbers run over layers, pairs of panels and chunks of inputs
   const auto chunks = [&](std::size_t l) {
     return (layers[l].inputs + kInputChunk - 1) / kInputChunk;
   };
+  const auto tasks_of = [&](std::size_t l) {
+    return (layers[l].panels() + kPair - 1) / kPair * chunks(l);
+  };
   std::ptrdiff_t tasks = 0;
-  for (std::size_t l = 0; l < layers.size(); ++l)
-    tasks += (layers[l].panels() + kPair - 1) / kPair * chunks(l);
+  for (std::size_t l = 0; l < layers.size(); ++l) tasks += tasks_of(l);
   auto task = [&](std::ptrdiff_t t) {
     std::size_t l = 0;
-    for (;; ++l) {
-      const std::ptrdiff_t n = (layers[l].panels() + kPair - 1) / kPair * chunks(l);
-      if (t < n) break;
-      t -= n;
-    }
-    const Layer& a = layers[l];
-    const std::ptrdiff_t panel = t / chunks(l) * kPair;
+    for (; t >= tasks_of(l); ++l) t -= tasks_of(l);
     const std::ptrdiff_t first = t % chunks(l) * kInputChunk;
-    GradientArgs<T> g = {};
-    g.x = l ? output(l - 1).rows() : batch.input;
-    g.dz = delta(l).rows();
-    g.rows = batch.rows;
-    g.inputs = a.inputs;
-    g.panel = panel;
-    g.panels = std::min(kPair, a.panels() - panel);
-    g.first = first;
-    g.last = std::min(a.inputs, first + kInputChunk);
-    if (packed) {
-      g.gradient = packed + a.weights;
-      g.gradient_bias = packed + a.bias;
-      kernels().dense_gradient(g);
-      return;
-    }
-    g.weights = network_.parameters() + a.weights;
-    g.bias = network_.parameters() + a.bias;
-    for (int s = 0; s < network_.table().optimizer_info[optimizer.kind].slots; ++s) {
-      g.slots[s] = static_cast<T*>(optimizer.slots[s]) + a.weights;
-      g.slots_bias[s] = static_cast<T*>(optimizer.slots[s]) + a.bias;
-    }
-    g.step = &step;
-    kernels().dense_update[optimizer.kind](g);
+    update_part(batch, optimizer, step, packed, l, t / chunks(l) * kPair, first,
+                std::min(layers[l].inputs, first + kInputChunk));
   };
   parallel_for(tasks, network_.threads_for(batch.rows, 1), task);
 }
@@ -223,24 +244,49 @@ static std::ptrdiff_t task_rows(std::ptrdiff_t rows, int threads) {
 }
 
 template <class T>
-EpochResult Trainer<T>::epoch(
-    const Data& data, const OptimizerState& optimizer, const std::uint64_t* key,
-    std::uint64_t epoch, const std::function<bool(std::ptrdiff_t, const EpochResult&)>& poll) {
+void Trainer<T>::account(Pass* pass, const Batch& batch) {
+  pass->loss += double(kernels().sum(row_loss_.data(), pass->data.weights ? weight_.data() : nullptr,
+                                     batch.rows));
+  pass->weight += double(batch.total_weight);
+  pass->result.loss = pass->loss / pass->weight;
+  pass->result.correct += count_correct(batch.rows);
+}
+
+template <class T>
+bool Trainer<T>::poll_due(const Pass& pass) const {
+  return std::chrono::steady_clock::now() - pass.polled > kPollEvery;
+}
+
+template <class T>
+void Trainer<T>::poll(Pass* pass) {
+  pass->polled = std::chrono::steady_clock::now();
+  pass->stopped = !pass->poll(pass->result.rows, pass->result);
+}
+
+template <class T>
+EpochResult Trainer<T>::epoch(const Data& data, const OptimizerState& optimizer,
+                              const std::uint64_t* key, std::uint64_t epoch, const Poll& when) {
   const std::ptrdiff_t n = data.x.rows;
   const std::int64_t* index = nullptr;
   if (key) {  // Fisher and Yates, downwards
     order_.resize(std::size_t(n));
     std::iota(order_.begin(), order_.end(), std::int64_t(0));
     const Philox random(*key);
-    for (std::ptrdiff_t i = n - 1; i > 0; --i)
-      std::swap(order_[std::size_t(i)],
-                order_[random.below(kStreamShuffle + epoch, std::uint64_t(i), std::uint64_t(i) + 1)]);
+    const auto exchange = [&](std::ptrdiff_t i, std::uint64_t word) {
+      std::swap(order_[std::size_t(i)], order_[Philox::scaled(word, std::uint64_t(i) + 1)]);
+    };
+    for (std::ptrdiff_t pair = (n + 1) / 2 - 1; pair >= 0; --pair) {
+      const auto words = random.pair(kStreamShuffle + epoch, std::uint64_t(pair));
+      if (2 * pair + 1 < n) exchange(2 * pair + 1, words[1]);
+      exchange(2 * pair, words[0]);  // the last is of 0 with itself
+    }
     index = order_.data();
   }
-  EpochResult result;
-  double weight = 0, loss = 0;
-  auto polled = std::chrono::steady_clock::now();
-  for (std::ptrdiff_t first = 0; first < n; first += batch_) {
+  Pass pass = {data, index, when};
+  paired_ = false;
+  if (pairs()) run_pair(&pass, optimizer);
+  for (; pass.first < n && !pass.stopped; pass.first += batch_) {
+    const std::ptrdiff_t first = pass.first;
     Batch batch = {std::min(batch_, n - first), 0, T(0), {}};
     if (weigh(data, index, first, &batch)) {
       point(data, index, first, &batch);
@@ -254,22 +300,13 @@ EpochResult Trainer<T>::epoch(
       Step<T> step;
       kernels().prepare[optimizer.kind](optimizer.hyper, optimizer.memo, &step);
       update(batch, optimizer, step, nullptr);
-      const T total = kernels().sum(row_loss_.data(), data.weights ? weight_.data() : nullptr,
-                                    batch.rows);
-      loss += double(total);
-      weight += double(batch.total_weight);
-      result.loss = loss / weight;
-      result.correct += count_correct(batch.rows);
+      account(&pass, batch);
     }
-    result.rows += batch.rows;
-    const auto now = std::chrono::steady_clock::now();
-    if (now - polled > kPollEvery) {
-      polled = now;
-      if (!poll(result.rows, result)) break;
-    }
+    pass.result.rows += batch.rows;
+    if (poll_due(pass)) poll(&pass);
   }
-  result.finite = std::isfinite(result.loss);
-  return result;
+  pass.result.finite = std::isfinite(pass.result.loss);
+  return pass.result;
 }
 
 template <class T>

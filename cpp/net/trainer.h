@@ -2,8 +2,11 @@
 // phases, each row or weight by one thread alone, so that threads never split a sum:
 //   1. by rows: gather, forward, loss, and the gradients dz down to the first layer
 //   2. by panels of weights: dW over the whole batch, handed to the optimizer tile by tile
+// Where a step is too short for that but its first layer is wide, two threads share the layer by its
+// inputs instead: see pair.cc.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <vector>
@@ -11,6 +14,8 @@
 #include "network.h"
 
 namespace fw {
+
+constexpr std::ptrdiff_t kPair = 2;  // panels that are updated together
 
 struct OptimizerState {
   int kind;                        // opt_...
@@ -41,9 +46,13 @@ class Trainer {
   // One pass over the rows in mini-batches of the trainer's size, shuffled if key is not null by
   // the generator's stream `epoch`. `poll(rows done, result so far)` is called now and then, and
   // ends the pass after the step in hand by returning false.
+  using Poll = std::function<bool(std::ptrdiff_t, const EpochResult&)>;
   EpochResult epoch(const Data& data, const OptimizerState& optimizer, const std::uint64_t* key,
-                    std::uint64_t epoch,
-                    const std::function<bool(std::ptrdiff_t, const EpochResult&)>& poll);
+                    std::uint64_t epoch, const Poll& poll);
+
+  // Whether the last epoch was run from begin to end by two threads that share the first layer.
+  bool paired() const { return paired_; }
+  int pairs_begun() const { return begun_; }
 
   // The loss of all rows as one batch, its gradients in the packed order and (or null) those of the
   // input, (rows, inputs) without gaps.
@@ -58,18 +67,53 @@ class Trainer {
     T total_weight;
     Rows<T> input;                 // as the first layer reads it, set by gather()
   };
+  // An epoch on its way.
+  struct Pass {
+    const Data& data;
+    const std::int64_t* index;     // the order of the rows, or null
+    const Poll& poll;
+    std::ptrdiff_t first = 0;      // the next batch's first row
+    bool stopped = false;
+    EpochResult result = {};
+    double loss = 0, weight = 0;
+    std::chrono::steady_clock::time_point polled = std::chrono::steady_clock::now();
+  };
+  struct Handshake;
+
   void load_targets(const Data& data, const std::int64_t* index, std::ptrdiff_t first,
                     std::ptrdiff_t from, std::ptrdiff_t rows);
   bool weigh(const Data& data, const std::int64_t* index, std::ptrdiff_t first, Batch* batch);
-  void point(const Data& data, const std::int64_t* index, std::ptrdiff_t first, Batch* batch);
+  void point(const Data& data, const std::int64_t* index, std::ptrdiff_t first, Batch* batch,
+             std::ptrdiff_t column = 0);
+  Rows<T> stage(const Data& data, const Batch& batch, std::ptrdiff_t from, std::ptrdiff_t rows,
+                std::ptrdiff_t column, std::ptrdiff_t columns);
   void rows_pass(const Data& data, const std::int64_t* index, std::ptrdiff_t first,
                  const Batch& batch, std::ptrdiff_t from, std::ptrdiff_t rows, bool backward);
+  // rows_pass but for its first layer
+  void upper_layers(const Data& data, const std::int64_t* index, std::ptrdiff_t first,
+                    std::ptrdiff_t from, std::ptrdiff_t rows, bool backward);
   void update(const Batch& batch, const OptimizerState& optimizer, const Step<T>& step, T* packed);
+  // panels [panel, panel + kPair) of layer l, inputs [first, last) of its weights
+  void update_part(const Batch& batch, const OptimizerState& optimizer, const Step<T>& step,
+                   T* packed, std::size_t l, std::ptrdiff_t panel, std::ptrdiff_t first,
+                   std::ptrdiff_t last);
+  void account(Pass* pass, const Batch& batch);  // a step's loss and hits
+  bool poll_due(const Pass& pass) const;
+  static void poll(Pass* pass);
+  bool pairs() const;
+  void run_pair(Pass* pass, const OptimizerState& optimizer);
+  void run_side(Pass* pass, const OptimizerState& optimizer, int side, Handshake* shake);
   std::ptrdiff_t count_correct(std::ptrdiff_t rows) const;
   Panels<T> delta(std::size_t l) { return {deltas_[l]->data(), capacity_}; }
   Panels<T> output(std::size_t l) { return {outputs_[l]->data(), capacity_}; }
   Panels<T> sum(std::size_t l) { return {sums_[l]->data(), capacity_}; }
   const Kernels<T>& kernels() const { return network_.kernels(); }
+  // Where the parameters at an offset of the packed block are; `tail` begins with the first bias.
+  T* parameter(std::ptrdiff_t offset) { return own(network_.parameters(), tail_, offset); }
+  T* own(T* all, Buffer<T>& tail, std::ptrdiff_t offset) {
+    const std::ptrdiff_t begin = network_.layers()[0].bias;
+    return tail.data() && offset >= begin ? tail.data() + (offset - begin) : all + offset;
+  }
 
   Network<T>& network_;
   int loss_;
@@ -78,6 +122,13 @@ class Trainer {
   Buffer<T> staged_, targets_, row_loss_, row_hit_, scale_, weight_, row_max_, log_sum_;
   Buffer<const void*> pointers_;
   std::vector<std::int64_t> order_;
+  // Of a pair's second side: its own copy of all parameters but the first layer's weights, and of the
+  // optimizer's state beside them.
+  Buffer<T> tail_, slot_tails_[kMaxSlots];
+  std::unique_ptr<Trainer> second_;
+  bool paired_ = false;
+  int begun_ = 0;
+  int alone_ = 0, divorces_ = 0;  // epochs to go without a pair, and how often one broke up
 };
 
 extern template class Trainer<float>;

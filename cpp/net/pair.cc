@@ -1,0 +1,173 @@
+// Two threads on one step of a small network: they share the first layer by its inputs, at the border
+// between the two halves of its sums, each for the forward pass and for dW, so that each half of the
+// weights stays in one core's cache. A step has one meeting, where each hands the other its half of the
+// sums; all the rest, which is little, both do for themselves on copies of their own, the second side's
+// being dropped in the end. What is computed, and in what order, is what one thread computes.
+#include <atomic>
+#include <exception>
+#include <thread>
+
+#include "pause.h"
+#include "thread_pool.h"
+#include "trainer.h"
+
+namespace fw {
+namespace {
+
+constexpr double kPairWork = 4e5;  // multiply-adds of the first layer in a step, below which a meeting costs more
+constexpr int kSpins = 2000;       // some ten microseconds, after which the other side has lost its core
+constexpr auto kArrive = std::chrono::microseconds(200);  // for the second side to turn up at all
+using Clock = std::chrono::steady_clock;
+
+}  // namespace
+
+// Side 0 is the caller's thread, which polls and keeps the accounts. A step's number is stored in met[side]
+// once the side's half of the sums can be read, by which its part of the step before is done, too.
+template <class T>
+struct Trainer<T>::Handshake {
+  enum { waiting, paired, off };
+  std::atomic<int> state{waiting};
+  std::thread::id caller = std::this_thread::get_id();
+  alignas(128) std::atomic<std::uint64_t> met[2][16] = {};  // a line or two to each side
+  std::atomic<std::uint64_t> stop_at{~std::uint64_t(0)};
+  std::exception_ptr error;
+  Clock::duration late{};  // time lost to a second side that has no core
+  Buffer<T> halves[2][2];  // by the step's parity and the side: it may be a step ahead of its reader
+
+  void arrive(int side, std::uint64_t step) { met[side][0].store(step, std::memory_order_release); }
+  void await(int side, std::uint64_t step) {
+    const auto there = [&] { return met[side][0].load(std::memory_order_acquire) >= step; };
+    for (int i = 0; i < kSpins; ++i) {
+      if (there()) return;
+      pause();
+    }
+    const auto from = Clock::now();
+    while (!there()) std::this_thread::yield();
+    if (side == 1) late += Clock::now() - from;
+  }
+};
+
+// Whether a step is too short for rows to be split, but its first layer long enough for its inputs to be.
+template <class T>
+bool Trainer<T>::pairs() const {
+  const Layer& a = network_.layers()[0];
+  const double first = 2.0 * double(batch_) * double(a.inputs * a.panels() * kPanel);
+  const double all = 3.0 * double(batch_) * double(network_.packed_size());
+  const int limit = thread_limit();
+  return network_.threads() > 1 && limit != 1 && network_.threads_for(batch_, 2) == 1 &&
+         a.inputs > kBlock && first >= kPairWork && 2 * first > all;
+}
+
+template <class T>
+void Trainer<T>::run_pair(Pass* pass, const OptimizerState& optimizer) {
+  if (alone_ > 0) {
+    --alone_;
+    return;
+  }
+  const std::ptrdiff_t begin = network_.layers()[0].bias, size = network_.packed_size() - begin;
+  if (!second_) second_ = std::make_unique<Trainer>(network_, loss_, batch_);
+  std::copy_n(network_.parameters() + begin, size, second_->tail_.reserve(std::size_t(size)));
+  double memo[kMaxMemo];
+  std::copy_n(optimizer.memo, kMaxMemo, memo);
+  OptimizerState own = optimizer;
+  own.memo = memo;
+  for (int s = 0; s < network_.table().optimizer_info[optimizer.kind].slots; ++s)
+    std::copy_n(static_cast<T*>(optimizer.slots[s]) + begin, size,
+                second_->slot_tails_[s].reserve(std::size_t(size)));
+  Pass copy = *pass;
+  Handshake shake;
+  for (auto& by_side : shake.halves)
+    for (Buffer<T>& h : by_side) h.reserve(Panels<T>::size(capacity_, network_.layers()[0].outputs));
+  auto task = [&](std::ptrdiff_t) {
+    int state = Handshake::waiting;
+    if (std::this_thread::get_id() != shake.caller) {
+      if (shake.state.compare_exchange_strong(state, Handshake::paired))
+        second_->run_side(&copy, own, 1, &shake);
+      return;
+    }
+    // the pool may be another's, or its worker without a core
+    for (const auto from = Clock::now(); shake.state.load() == Handshake::waiting; pause())
+      if (Clock::now() - from > kArrive) break;
+    if (!shake.state.compare_exchange_strong(state, Handshake::off) && state == Handshake::paired) {
+      ++begun_;
+      run_side(pass, optimizer, 0, &shake);
+    }
+  };
+  parallel_for(2, 2, task);
+  if (shake.error) std::rethrow_exception(shake.error);
+  paired_ = pass->first >= pass->data.x.rows;
+  if (!paired_ && !pass->stopped) {  // it broke up: rest longer each time
+    divorces_ = std::min(divorces_ + 1, 8);
+    alone_ = 1 << divorces_;
+  }
+}
+
+template <class T>
+void Trainer<T>::run_side(Pass* pass, const OptimizerState& optimizer, int side, Handshake* shake) {
+  const Data& data = pass->data;
+  const Layer& a = network_.layers()[0];
+  const std::ptrdiff_t n = data.x.rows, border = ((a.inputs + kBlock - 1) / kBlock + 1) / 2 * kBlock;
+  const std::ptrdiff_t begin = side ? border : 0, end = side ? a.inputs : border;
+  const auto started = Clock::now();
+  std::uint64_t step = 0;
+  for (; pass->first < n; pass->first += batch_) {
+    const std::ptrdiff_t first = pass->first;
+    Batch batch = {std::min(batch_, n - first), 0, T(0), {}};
+    const bool some = weigh(data, pass->index, first, &batch);
+    Panels<T> half[2];
+    ++step;
+    if (some) {
+      for (int s : {0, 1}) half[s] = {shake->halves[step % 2][s].data(), capacity_};
+      point(data, pass->index, first, &batch, network_.needs_staging(data.x) ? begin : 0);
+      const Rows<T> in = stage(data, batch, 0, batch.rows, begin, end - begin);
+      kernels().dense_half({in, {}, T(0), batch.rows, batch.rows, batch.next, a.inputs,
+                            parameter(a.weights), nullptr, a.outputs, half[side].out(), {}},
+                           side + 1);
+    }
+    // A poll may read the network, so that the second side must have done its part of the last step.
+    const bool due = side == 0 && poll_due(*pass);
+    if (due) {
+      shake->await(1, step - 1);
+      shake->await(1, step);
+      try {
+        poll(pass);
+      } catch (...) {
+        shake->error = std::current_exception();
+        pass->stopped = true;
+      }
+    }
+    if (side == 0 && (pass->stopped || shake->late * 20 > Clock::now() - started + kArrive * 20))
+      shake->stop_at.store(step, std::memory_order_relaxed);
+    shake->arrive(side, step);
+    shake->await(1 - side, step);
+    if (shake->stop_at.load(std::memory_order_relaxed) <= step) return;
+    if (some) {
+      for (std::ptrdiff_t p = 0; p < a.panels(); ++p)  // all at once: the lines lie in the other core's cache
+        for (std::ptrdiff_t r = 0; r < batch.rows; ++r)
+          __builtin_prefetch(half[1 - side].base + (p * capacity_ + r) * kPanel);
+      kernels().join[a.activation]({half[0].rows(), half[1].rows(), batch.rows, parameter(a.bias),
+                                    a.outputs, output(0).out(), sum(0).out()});
+      upper_layers(data, pass->index, first, 0, batch.rows, true);
+      Step<T> scalars;
+      kernels().prepare[optimizer.kind](optimizer.hyper, optimizer.memo, &scalars);
+      for (std::ptrdiff_t p = 0; p < a.panels(); p += kPair) {
+        update_part(batch, optimizer, scalars, nullptr, 0, p, begin, end);
+        if (begin) update_part(batch, optimizer, scalars, nullptr, 0, p, 0, 0);  // its bias
+      }
+      for (std::size_t l = 1; l < network_.layers().size(); ++l)
+        for (std::ptrdiff_t p = 0; p < network_.layers()[l].panels(); p += kPair)
+          update_part(batch, optimizer, scalars, nullptr, l, p, 0, network_.layers()[l].inputs);
+      if (side == 0) account(pass, batch);
+    }
+    pass->result.rows += batch.rows;
+  }
+}
+
+#define FW_PAIR(T)                                                             \
+  template bool Trainer<T>::pairs() const;                                     \
+  template void Trainer<T>::run_pair(Pass*, const OptimizerState&);            \
+  template void Trainer<T>::run_side(Pass*, const OptimizerState&, int, Handshake*);
+FW_PAIR(float)
+FW_PAIR(double)
+
+}  // namespace fw
