@@ -1,5 +1,6 @@
 #include "thread_pool.h"
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -18,6 +19,8 @@ namespace {
 
 constexpr int kSpins = 2000;  // some ten microseconds, about what waking a sleeper takes
 
+constexpr int kShares = 64;   // more threads begin with another's
+
 class Pool {
  public:
   void run(std::ptrdiff_t tasks, int threads, TaskFunction function, void* context) {
@@ -31,11 +34,13 @@ class Pool {
     context_ = context;
     tasks_ = tasks;
     limit_ = std::uint32_t(threads - 1);
-    next_.store(0, std::memory_order_relaxed);
+    shares_ = std::min(threads, kShares);
+    for (int i = 0; i < shares_; ++i)
+      share_[i].next.store(tasks * i / shares_, std::memory_order_relaxed);
     state_.store(kOpen, std::memory_order_release);
     generation_.fetch_add(1, std::memory_order_seq_cst);
     generation_.notify_all();
-    work();
+    work(0);
     // no one may enter from here on; those inside finish the task they have
     state_.fetch_and(~kOpen, std::memory_order_acq_rel);
     // a worker that takes long may have lost its core to another process: leave it this one
@@ -52,16 +57,22 @@ class Pool {
   // Fewer than asked where the system refuses more: the caller does what they would have done.
   void start(int workers) {
     try {
-      for (; started_ < workers; ++started_) std::thread([this] { serve(); }).detach();
+      for (; started_ < workers; ++started_) std::thread([this, id = started_ + 1] { serve(id); }).detach();
     } catch (const std::system_error&) {
     }
   }
 
-  void work() {
-    for (;;) {
-      const std::ptrdiff_t task = next_.fetch_add(1, std::memory_order_relaxed);
-      if (task >= tasks_) return;
-      function_(context_, task);
+  // A thread's own share of the tasks and then what is left of the others'. The same share each time, so
+  // that what it wrote in one job is in its core's cache for the next.
+  void work(int self) {
+    for (int i = 0; i < shares_; ++i) {
+      const int s = (self + i) % shares_;
+      const std::ptrdiff_t end = tasks_ * (s + 1) / shares_;
+      for (;;) {
+        const std::ptrdiff_t task = share_[s].next.fetch_add(1, std::memory_order_relaxed);
+        if (task >= end) break;
+        function_(context_, task);
+      }
     }
   }
 
@@ -74,7 +85,7 @@ class Pool {
     return true;
   }
 
-  void serve() {
+  void serve(int id) {
     std::uint32_t seen = generation_.load(std::memory_order_acquire) - 1;
     for (;;) {
       for (int i = 0; i < kSpins && generation_.load(std::memory_order_acquire) == seen; ++i)
@@ -82,7 +93,7 @@ class Pool {
       generation_.wait(seen, std::memory_order_acquire);
       seen = generation_.load(std::memory_order_acquire);
       if (!enter()) continue;
-      work();
+      work(id);
       state_.fetch_sub(1, std::memory_order_acq_rel);
     }
   }
@@ -93,7 +104,11 @@ class Pool {
   void* context_ = nullptr;
   std::ptrdiff_t tasks_ = 0;
   std::atomic<std::uint32_t> limit_{0};
-  alignas(128) std::atomic<std::ptrdiff_t> next_{0};
+  int shares_ = 0;
+  struct alignas(128) Share {
+    std::atomic<std::ptrdiff_t> next{0};
+  };
+  Share share_[kShares];
   alignas(128) std::atomic<std::uint64_t> state_{0};
   alignas(128) std::atomic<std::uint32_t> generation_{0};
 };

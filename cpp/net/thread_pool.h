@@ -1,6 +1,6 @@
 // A small pool. Workers start on first use, spin for some microseconds after a job and then sleep;
-// tasks are handed out one by one from a counter, so that a thread that was not scheduled holds up
-// nobody: the caller does what the workers have not begun.
+// each has a share of the tasks to begin with and takes of the others' after that, one by one, so that a
+// thread that was not scheduled holds up nobody: the caller does what the workers have not begun.
 #pragma once
 
 #include <cstddef>

@@ -239,7 +239,7 @@ std::ptrdiff_t Trainer<T>::count_correct(std::ptrdiff_t rows) const {
 // Rows to a task of phase 1: whole tiles, and some tasks to each thread.
 static std::ptrdiff_t task_rows(std::ptrdiff_t rows, int threads) {
   if (threads == 1) return std::min(rows, kRowBlock);
-  return std::clamp(round_up((rows + 2 * threads - 1) / (2 * threads), kPanel),
+  return std::clamp(round_up((rows + threads - 1) / threads, kPanel),
                     std::ptrdiff_t(kPanel), kRowBlock);
 }
 
