@@ -34,23 +34,28 @@ def environment(name: str, threads: int) -> dict[str, str]:
 class Featherweight:
     package = "featherweight"
     plain_epsilon = False
+    options: dict = {}  # of Network, beside the workload's
+
+    def inputs(self, w):
+        return workloads.inputs(w)
 
     def network(self, w, threads):
         import featherweight as fw
 
         scale = 1 / 255 if w.dtype == "uint8" else 1.0
-        net = fw.Network(w.sizes, w.activation, w.output, threads=threads, rng=0, input_scale=scale)
+        options = {"threads": threads, "rng": 0, "input_scale": scale, **self.options}
+        net = fw.Network(w.sizes, w.activation, w.output, **options)
         for i, (m, b) in enumerate(zip(*workloads.parameters(w), strict=True)):
             net.weights[i], net.biases[i] = m, b
         return net
 
     def forward(self, w, threads):
-        return self.network(w, threads), workloads.inputs(w)
+        return self.network(w, threads), self.inputs(w)
 
     def epoch(self, w, threads):
         import featherweight as fw
 
-        x, y = workloads.inputs(w), workloads.labels(w)
+        x, y = self.inputs(w), workloads.labels(w)
 
         def optimizer():
             return fw.SGD(w.rate) if w.optimizer == "sgd" else fw.Adam(w.rate)

@@ -13,6 +13,7 @@ sys.path.insert(0, str(BENCH))
 
 import libraries  # noqa: E402
 import report  # noqa: E402
+import sweep  # noqa: E402
 import workloads  # noqa: E402
 
 
@@ -69,3 +70,26 @@ def test_a_small_comparison(tmp_path):
     readme.write_text("nothing to fill")
     with pytest.raises(ValueError, match="performance marks"):
         report.fill_readme(found, readme)
+
+
+def test_the_sweep_finds_what_lags(tmp_path):
+    """Made-up times: a peer ahead in one cell, our own speed sagging in another."""
+    cells = [w for w in sweep.cells(quick=True) if w.rows == 16]
+    assert len({w.key for w in sweep.cells(quick=False)}) == len(sweep.cells(quick=False)) > 150
+    results = {}
+    for w in cells:
+        least = w.flops / 1e9 * (2 if w.key == "128x2x16" else 1)
+        peer = least * (0.5 if w.key == "61x2x16" else 3)
+        results[w.key] = {
+            "flops": w.flops,
+            "libraries": {"featherweight": {"least": least}, "NumPy": {"least": peer}},
+        }
+    found = sweep.ratios(results)
+    assert sweep.behind(found) == ["61x2x16: 0.50 (NumPy)"]
+    assert sweep.sagging(found) == ["128x2x16: 0.50 of its neighbours' speed"]
+    even = {key: (3.0, "NumPy", 1e9) for key in found}
+    assert not sweep.behind(even)
+    assert not sweep.sagging(even)
+    pytest.importorskip("matplotlib")
+    sweep.plot(found, tmp_path / "map.png")
+    assert (tmp_path / "map.png").stat().st_size > 1000
