@@ -34,7 +34,9 @@ def environment(name: str, threads: int) -> dict[str, str]:
 class Featherweight:
     package = "featherweight"
     plain_epsilon = False
-    options: dict = {}  # of Network, beside the workload's
+
+    def __init__(self, **options):
+        self.options = options  # of Network, beside the workload's
 
     def inputs(self, w):
         return workloads.inputs(w)

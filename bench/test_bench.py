@@ -20,8 +20,8 @@ import featherweight as fw
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-import libraries  # noqa: E402
-import workloads  # noqa: E402
+import libraries
+import workloads
 
 UNTIMED_ROWS = 1024
 SCALAR_FLOPS = 1e9  # what the scalar path, the reference and not for speed, is spared
@@ -29,9 +29,6 @@ SCALAR_FLOPS = 1e9  # what the scalar path, the reference and not for speed, is 
 
 class Ours(libraries.Featherweight):
     """featherweight on an instruction set, in a precision."""
-
-    def __init__(self, isa, dtype):
-        self.options = {"isa": isa, "dtype": dtype}
 
     def inputs(self, w):
         x = inputs(w)
@@ -72,7 +69,7 @@ def test_featherweight(benchmark, key, dtype, isa, threads):
     if isa == "scalar" and w.flops > SCALAR_FLOPS:
         pytest.skip("the scalar path is the reference, not for speed")
     tolerance = {"float32": 1e-5, "float64": 1e-6}[dtype]  # the inputs are float32 in both
-    run(benchmark, Ours(isa, dtype), w, threads, tolerance)
+    run(benchmark, Ours(isa=isa, dtype=dtype), w, threads, tolerance)
 
 
 @pytest.mark.parametrize("key", workloads.WORKLOADS)

@@ -87,7 +87,7 @@ def test_the_sweep_finds_what_lags(tmp_path):
     found = sweep.ratios(results)
     assert sweep.behind(found) == ["61x2x16: 0.50 (NumPy)"]
     assert sweep.sagging(found) == ["128x2x16: 0.50 of its neighbours' speed"]
-    even = {key: (3.0, "NumPy", 1e9) for key in found}
+    even = dict.fromkeys(found, (3.0, "NumPy", 1000000000.0))
     assert not sweep.behind(even)
     assert not sweep.sagging(even)
     pytest.importorskip("matplotlib")
