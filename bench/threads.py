@@ -1,8 +1,9 @@
 """Two threads against one where cores are scarce: `python bench/threads.py`.
 
-Times a large forward pass and an epoch with all threads and with one, in turns, alone and beside
-busy processes (as many as there are cores), pinned to a single core, and from four Python threads
-at once. Printed is the time with all threads over that with one: above 1.1 would be a fault.
+Times one row many times over, a large forward pass and an epoch with all threads and with one, in
+turns, alone and beside busy processes (as many as there are cores), pinned to a single core, and
+from four Python threads at once. Printed is the time with all threads over that with one: above 1.1
+would be a fault.
 """
 
 import argparse
@@ -29,11 +30,17 @@ def pairs(threads):
         ("784-16-16-10", [784, 16, 16, 10]),
     ):
         nets = [fw.Network(sizes, rng=0, threads=n) for n in (threads, 1)]
+        yield f"one row, {name}", *[lambda net=net: rows(net, x[0]) for net in nets]
         yield f"forward, {name}", *[lambda net=net: net(x) for net in nets]
         yield (
             f"epoch, {name}",
             *[lambda net=net: net.fit(x, y, batch_size=128, progress=False) for net in nets],
         )
+
+
+def rows(net, x):
+    for _ in range(300):
+        net(x)
 
 
 def from_python_threads(f, n=4):

@@ -15,9 +15,15 @@ namespace fw {
 namespace {
 
 constexpr double kPairWork = 4e5;  // multiply-adds of the first layer in a step, below which a meeting costs more
-constexpr int kSpins = 2000;       // some ten microseconds, after which the other side has lost its core
-constexpr auto kArrive = std::chrono::microseconds(200);  // for the second side to turn up at all
+constexpr int kPatience = 100;     // looks, in about two microseconds, after which the other side is late
+constexpr int kSpins = 2000;       // some ten microseconds, after which it has lost its core
 using Clock = std::chrono::steady_clock;
+
+// Where cores are scarce a pair loses more than it gains: one that did breaks up, and no other begins before
+// twenty times as long as was lost has gone by.
+constexpr int kRest = 20;
+constexpr auto kForgiven = std::chrono::microseconds(100);
+std::atomic<Clock::rep> g_rest_until{0};
 
 }  // namespace
 
@@ -25,24 +31,26 @@ using Clock = std::chrono::steady_clock;
 // once the side's half of the sums can be read, by which its part of the step before is done, too.
 template <class T>
 struct Trainer<T>::Handshake {
-  enum { waiting, paired, off };
+  enum { waiting, arrived, paired, off };
   std::atomic<int> state{waiting};
   std::thread::id caller = std::this_thread::get_id();
   alignas(128) std::atomic<std::uint64_t> met[2][16] = {};  // a line or two to each side
   std::atomic<std::uint64_t> stop_at{~std::uint64_t(0)};
   std::exception_ptr error;
-  Clock::duration late{};  // time lost to a second side that has no core
+  Clock::duration late{};  // the time that side 0 has lost
   Buffer<T> halves[2][2];  // by the step's parity and the side: it may be a step ahead of its reader
 
   void arrive(int side, std::uint64_t step) { met[side][0].store(step, std::memory_order_release); }
   void await(int side, std::uint64_t step) {
     const auto there = [&] { return met[side][0].load(std::memory_order_acquire) >= step; };
-    for (int i = 0; i < kSpins; ++i) {
+    for (int i = 0; i < kPatience; ++i) {
       if (there()) return;
       pause();
     }
     const auto from = Clock::now();
-    while (!there()) std::this_thread::yield();
+    for (int i = 0; !there(); ++i)
+      if (i < kSpins) pause();
+      else std::this_thread::yield();
     if (side == 1) late += Clock::now() - from;
   }
 };
@@ -55,25 +63,27 @@ bool Trainer<T>::pairs() const {
   const double all = 3.0 * double(batch_) * double(network_.packed_size());
   const int limit = thread_limit();
   return network_.threads() > 1 && limit != 1 && network_.threads_for(batch_, 2) == 1 &&
-         a.inputs > kBlock && first >= kPairWork && 2 * first > all;
+         a.inputs > kBlock && first >= kPairWork && 2 * first > all &&
+         Clock::now().time_since_epoch().count() > g_rest_until.load(std::memory_order_relaxed);
 }
 
 template <class T>
-void Trainer<T>::run_pair(Pass* pass, const OptimizerState& optimizer) {
-  if (alone_ > 0) {
-    --alone_;
-    return;
-  }
+void Trainer<T>::copy_tails(const OptimizerState& optimizer, OptimizerState* own) {
   const std::ptrdiff_t begin = network_.layers()[0].bias, size = network_.packed_size() - begin;
-  if (!second_) second_ = std::make_unique<Trainer>(network_, loss_, batch_);
   std::copy_n(network_.parameters() + begin, size, second_->tail_.reserve(std::size_t(size)));
-  double memo[kMaxMemo];
-  std::copy_n(optimizer.memo, kMaxMemo, memo);
-  OptimizerState own = optimizer;
-  own.memo = memo;
   for (int s = 0; s < network_.table().optimizer_info[optimizer.kind].slots; ++s)
     std::copy_n(static_cast<T*>(optimizer.slots[s]) + begin, size,
                 second_->slot_tails_[s].reserve(std::size_t(size)));
+  std::copy_n(optimizer.memo, kMaxMemo, own->memo);
+}
+
+// The caller's thread takes steps by itself until the second side has come, if it does.
+template <class T>
+void Trainer<T>::run_pair(Pass* pass, const OptimizerState& optimizer) {
+  if (!second_) second_ = std::make_unique<Trainer>(network_, loss_, batch_);
+  double memo[kMaxMemo];
+  OptimizerState own = optimizer;
+  own.memo = memo;
   Pass copy = *pass;
   Handshake shake;
   for (auto& by_side : shake.halves)
@@ -81,25 +91,31 @@ void Trainer<T>::run_pair(Pass* pass, const OptimizerState& optimizer) {
   auto task = [&](std::ptrdiff_t) {
     int state = Handshake::waiting;
     if (std::this_thread::get_id() != shake.caller) {
-      if (shake.state.compare_exchange_strong(state, Handshake::paired))
-        second_->run_side(&copy, own, 1, &shake);
+      if (!shake.state.compare_exchange_strong(state, Handshake::arrived)) return;
+      for (int i = 0; (state = shake.state.load()) == Handshake::arrived; ++i)
+        if (i < kSpins) pause();
+        else std::this_thread::yield();
+      if (state == Handshake::paired) second_->run_side(&copy, own, 1, &shake);
       return;
     }
-    // the pool may be another's, or its worker without a core
-    for (const auto from = Clock::now(); shake.state.load() == Handshake::waiting; pause())
-      if (Clock::now() - from > kArrive) break;
-    if (!shake.state.compare_exchange_strong(state, Handshake::off) && state == Handshake::paired) {
-      ++begun_;
-      run_side(pass, optimizer, 0, &shake);
+    try {
+      while (shake.state.load() == Handshake::waiting && !over(*pass)) step(pass, optimizer);
+      if (shake.state.load() == Handshake::arrived && !over(*pass)) {
+        copy_tails(optimizer, &own);
+        copy.first = pass->first;
+        ++begun_;
+        shake.state.store(Handshake::paired);
+        run_side(pass, optimizer, 0, &shake);
+      }
+    } catch (...) {
+      shake.error = std::current_exception();
     }
+    shake.state.store(Handshake::off);
   };
   parallel_for(2, 2, task);
   if (shake.error) std::rethrow_exception(shake.error);
-  paired_ = pass->first >= pass->data.x.rows;
-  if (!paired_ && !pass->stopped) {  // it broke up: rest longer each time
-    divorces_ = std::min(divorces_ + 1, 8);
-    alone_ = 1 << divorces_;
-  }
+  if (shake.late > kForgiven)
+    g_rest_until = (Clock::now() + kRest * shake.late).time_since_epoch().count();
 }
 
 template <class T>
@@ -136,7 +152,7 @@ void Trainer<T>::run_side(Pass* pass, const OptimizerState& optimizer, int side,
         pass->stopped = true;
       }
     }
-    if (side == 0 && (pass->stopped || shake->late * 20 > Clock::now() - started + kArrive * 20))
+    if (side == 0 && (pass->stopped || shake->late > (Clock::now() - started) / kRest + kForgiven))
       shake->stop_at.store(step, std::memory_order_relaxed);
     shake->arrive(side, step);
     shake->await(1 - side, step);
@@ -166,6 +182,7 @@ void Trainer<T>::run_side(Pass* pass, const OptimizerState& optimizer, int side,
 #define FW_PAIR(T)                                                             \
   template bool Trainer<T>::pairs() const;                                     \
   template void Trainer<T>::run_pair(Pass*, const OptimizerState&);            \
+  template void Trainer<T>::copy_tails(const OptimizerState&, OptimizerState*); \
   template void Trainer<T>::run_side(Pass*, const OptimizerState&, int, Handshake*);
 FW_PAIR(float)
 FW_PAIR(double)

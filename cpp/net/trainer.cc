@@ -264,6 +264,30 @@ void Trainer<T>::poll(Pass* pass) {
 }
 
 template <class T>
+void Trainer<T>::step(Pass* pass, const OptimizerState& optimizer) {
+  const Data& data = pass->data;
+  const std::int64_t* index = pass->index;
+  const std::ptrdiff_t first = pass->first;
+  Batch batch = {std::min(batch_, data.x.rows - first), 0, T(0), {}};
+  if (weigh(data, index, first, &batch)) {
+    point(data, index, first, &batch);
+    const int threads = network_.threads_for(batch.rows, 2);
+    const std::ptrdiff_t block = task_rows(batch.rows, threads);
+    auto rows_task = [&](std::ptrdiff_t b) {
+      rows_pass(data, index, first, batch, b * block, std::min(block, batch.rows - b * block), true);
+    };
+    parallel_for((batch.rows + block - 1) / block, threads, rows_task);
+    Step<T> scalars;
+    kernels().prepare[optimizer.kind](optimizer.hyper, optimizer.memo, &scalars);
+    update(batch, optimizer, scalars, nullptr);
+    account(pass, batch);
+  }
+  pass->result.rows += batch.rows;
+  pass->first += batch_;
+  if (poll_due(*pass)) poll(pass);
+}
+
+template <class T>
 EpochResult Trainer<T>::epoch(const Data& data, const OptimizerState& optimizer,
                               const std::uint64_t* key, std::uint64_t epoch, const Poll& when) {
   const std::ptrdiff_t n = data.x.rows;
@@ -283,28 +307,8 @@ EpochResult Trainer<T>::epoch(const Data& data, const OptimizerState& optimizer,
     index = order_.data();
   }
   Pass pass = {data, index, when};
-  paired_ = false;
   if (pairs()) run_pair(&pass, optimizer);
-  for (; pass.first < n && !pass.stopped; pass.first += batch_) {
-    const std::ptrdiff_t first = pass.first;
-    Batch batch = {std::min(batch_, n - first), 0, T(0), {}};
-    if (weigh(data, index, first, &batch)) {
-      point(data, index, first, &batch);
-      const int threads = network_.threads_for(batch.rows, 2);
-      const std::ptrdiff_t block = task_rows(batch.rows, threads);
-      auto rows_task = [&](std::ptrdiff_t b) {
-        rows_pass(data, index, first, batch, b * block, std::min(block, batch.rows - b * block),
-                  true);
-      };
-      parallel_for((batch.rows + block - 1) / block, threads, rows_task);
-      Step<T> step;
-      kernels().prepare[optimizer.kind](optimizer.hyper, optimizer.memo, &step);
-      update(batch, optimizer, step, nullptr);
-      account(&pass, batch);
-    }
-    pass.result.rows += batch.rows;
-    if (poll_due(pass)) poll(&pass);
-  }
+  while (!over(pass)) step(&pass, optimizer);
   pass.result.finite = std::isfinite(pass.result.loss);
   return pass.result;
 }

@@ -50,8 +50,7 @@ class Trainer {
   EpochResult epoch(const Data& data, const OptimizerState& optimizer, const std::uint64_t* key,
                     std::uint64_t epoch, const Poll& poll);
 
-  // Whether the last epoch was run from begin to end by two threads that share the first layer.
-  bool paired() const { return paired_; }
+  // How many epochs two threads that share the first layer have begun to run.
   int pairs_begun() const { return begun_; }
 
   // The loss of all rows as one batch, its gradients in the packed order and (or null) those of the
@@ -98,10 +97,13 @@ class Trainer {
                    T* packed, std::size_t l, std::ptrdiff_t panel, std::ptrdiff_t first,
                    std::ptrdiff_t last);
   void account(Pass* pass, const Batch& batch);  // a step's loss and hits
+  static bool over(const Pass& pass) { return pass.stopped || pass.first >= pass.data.x.rows; }
   bool poll_due(const Pass& pass) const;
   static void poll(Pass* pass);
   bool pairs() const;
+  void step(Pass* pass, const OptimizerState& optimizer);
   void run_pair(Pass* pass, const OptimizerState& optimizer);
+  void copy_tails(const OptimizerState& optimizer, OptimizerState* own);
   void run_side(Pass* pass, const OptimizerState& optimizer, int side, Handshake* shake);
   std::ptrdiff_t count_correct(std::ptrdiff_t rows) const;
   Panels<T> delta(std::size_t l) { return {deltas_[l]->data(), capacity_}; }
@@ -126,9 +128,7 @@ class Trainer {
   // optimizer's state beside them.
   Buffer<T> tail_, slot_tails_[kMaxSlots];
   std::unique_ptr<Trainer> second_;
-  bool paired_ = false;
   int begun_ = 0;
-  int alone_ = 0, divorces_ = 0;  // epochs to go without a pair, and how often one broke up
 };
 
 extern template class Trainer<float>;

