@@ -271,7 +271,8 @@ def main() -> None:
     if args.plot:
         report.plot(results, args.plot)
     if args.readme:
-        report.fill_readme(results, HERE.parent.parent / "README.md")
+        text = report.markdown(results)
+        report.fill_readme("performance", text, HERE.parent.parent / "README.md")
 
 
 if __name__ == "__main__":

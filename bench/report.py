@@ -111,17 +111,17 @@ def markdown(results: dict) -> str:
     )
 
 
-def fill_readme(results: dict, path: Path) -> None:
-    """Replace what stands between the README's performance marks."""
+def fill_readme(mark: str, text: str, path: Path) -> None:
+    """Replace what stands between the README's marks of a name."""
     old = path.read_text(encoding="utf-8")
     new, n = re.subn(
-        r"(<!-- performance -->\n).*?(<!-- /performance -->)",
-        lambda m: m[1] + markdown(results) + "\n" + m[2],
+        rf"(<!-- {mark} -->\n).*?(<!-- /{mark} -->)",
+        lambda m: m[1] + text + "\n" + m[2],
         old,
         flags=re.S,
     )
     if n != 1:
-        raise ValueError(f"{path}: expected one pair of performance marks, found {n}")
+        raise ValueError(f"{path}: expected one pair of {mark} marks, found {n}")
     path.write_text(new, encoding="utf-8")
 
 

@@ -1,6 +1,6 @@
 """Widths, depths and batches: our time beside the fastest peer's, as a heat map.
 
-    python bench/sweep.py [--quick] [--peers NumPy ...] [--json FILE] [--plot FILE]
+    python bench/sweep.py [--quick] [--peers NumPy ...] [--json FILE] [--plot FILE] [--readme]
 
 One thread, relu, float32. For each network (one to eight hidden layers of one width) and batch the
 libraries take turns, as in peers.py. Printed: where a peer is ahead, and where our own speed drops
@@ -13,6 +13,7 @@ from pathlib import Path
 
 import libraries
 import peers
+import report
 from workloads import Workload
 
 WIDTHS = (1, 2, 4, 8, 16, 17, 31, 32, 61, 64, 100, 127, 128, 256, 257, 512, 1024, 2048)
@@ -71,6 +72,20 @@ def sagging(found: dict) -> list[str]:
     return drops
 
 
+def markdown(found: dict, versions: str) -> str:
+    """Return the README's sentence on a sweep."""
+    values = sorted(ratio for ratio, _, _ in found.values())
+    lines = behind(found)
+    slower = f"; in the others it takes up to {1 / values[0]:.2f} times as long" if lines else ""
+    return (
+        f"`python bench/sweep.py`, one thread, {len(found)} networks and batches (widths 1 to "
+        f"2048, one to eight hidden layers, 1 to 4096 rows), beside {versions}: featherweight is "
+        f"the fastest in {len(found) - len(lines)}{slower}. In half of them the fastest peer takes more than "
+        f"{values[len(values) // 2]:.1f} times as long.\n\n"
+        "![the fastest peer's time over featherweight's, by width and rows](bench/sweep.png)"
+    )
+
+
 def plot(found: dict, path: Path) -> None:
     """Draw the ratios of depth 2, batches down and widths across."""
     import matplotlib.pyplot as plt
@@ -109,6 +124,7 @@ def main() -> None:
     )  # fmt: skip
     parser.add_argument("--json", type=Path, help="write all numbers there")
     parser.add_argument("--plot", type=Path, help="draw the heat map there (needs matplotlib)")
+    parser.add_argument("--readme", action="store_true", help="fill in the README's sentence")
     args = parser.parse_args()
     names = ["featherweight", *(n for n in args.peers if libraries.version(n))]
     workers = [peers.Worker(n, 1) for n in names]
@@ -125,7 +141,11 @@ def main() -> None:
         args.json.write_text(json.dumps(results, indent=1))
     if args.plot:
         plot(found, args.plot)
-    print("versions:", ", ".join(f"{n} {libraries.version(n)}" for n in names))
+    versions = ", ".join(f"{n} {libraries.version(n)}" for n in names[1:])
+    print(f"featherweight {libraries.version(names[0])}, {versions}")
+    if args.readme:
+        readme = Path(__file__).resolve().parents[1] / "README.md"
+        report.fill_readme("sweep", markdown(found, versions), readme)
     for title, lines in (("a peer is ahead", behind(found)), ("our speed drops", sagging(found))):
         print(f"{title}: {len(lines)} of {len(found)}")
         print(*(f"    {line}" for line in lines), sep="\n")

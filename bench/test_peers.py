@@ -60,16 +60,16 @@ def test_a_small_comparison(tmp_path):
     assert "x  NumPy" in run.stdout
     readme = tmp_path / "README.md"
     readme.write_text("before\n<!-- performance -->\n<!-- /performance -->\nafter\n")
-    report.fill_readme(found, readme)
+    report.fill_readme("performance", report.markdown(found), readme)
     text = readme.read_text()
     assert text.startswith("before\n<!-- performance -->\n`python bench/peers.py`")
     assert text.endswith("<!-- /performance -->\nafter\n")
-    report.fill_readme(found, readme)
+    report.fill_readme("performance", report.markdown(found), readme)
     assert readme.read_text() == text
     assert "| one row, 4-64-64-2 tanh | 1 |" in text
     readme.write_text("nothing to fill")
     with pytest.raises(ValueError, match="performance marks"):
-        report.fill_readme(found, readme)
+        report.fill_readme("performance", report.markdown(found), readme)
 
 
 def test_the_sweep_finds_what_lags(tmp_path):
@@ -90,6 +90,11 @@ def test_the_sweep_finds_what_lags(tmp_path):
     even = dict.fromkeys(found, (3.0, "NumPy", 1000000000.0))
     assert not sweep.behind(even)
     assert not sweep.sagging(even)
+    text = sweep.markdown(found, "NumPy 2")
+    assert f"{len(found)} networks" in text
+    assert f"fastest in {len(found) - 1}; in the others it takes up to 2.00 times" in text
+    assert "more than 3.0 times" in text
+    assert "in the others" not in sweep.markdown(even, "NumPy 2")
     pytest.importorskip("matplotlib")
     sweep.plot(found, tmp_path / "map.png")
     assert (tmp_path / "map.png").stat().st_size > 1000

@@ -5,7 +5,8 @@
 // use it. A tile's accumulators live in registers for one block and are then folded into `sums`.
 //
 // Tried without gain: unrolling the loop over inputs by 4; tiles of 24 rows by 1 panel; copying the rows of a
-// wide layer into panels first, with the next rows prefetched meanwhile.
+// wide layer into panels first, with the next rows prefetched meanwhile; prefetching a panel-major row's next
+// block; asking for half of the next batch's lines here and for half in dW; huge pages for the parameters.
 //
 // Every loop over accumulators carries FW_UNROLL: without it GCC keeps the array on the stack and
 // says nothing.
