@@ -107,7 +107,7 @@ def tiles(isa):
             *(
                 (f"5tilesI{letter}Li{r}ELi{p}ELi{layout}E", r * p * vectors, r)
                 for r, p in {(rows, panels), (rows_one, 1)}
-                for layout in (0, 1, 2)
+                for layout in range(4 if p > 1 else 3)
             ),
             (f"gradient_blocksI{letter}Li{inputs}ELi{panels}E", inputs * panels * vectors, inputs),
             # inlined, where its tile is small

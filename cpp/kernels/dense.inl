@@ -114,7 +114,7 @@ inline void walk_down(const BackwardArgs<T>& b, std::ptrdiff_t r, std::ptrdiff_t
   alignas(64) T second[kTileRows * NP * kPanel];
   alignas(64) T turned[NP * kBlock * kPanel];
   const std::ptrdiff_t blocks = blocks_of(b.outputs);
-  TileArgs<T> a = {b.dz, m, 0, 0, nullptr, kBlock * kPanel, b.outputs, 0, 0, sums, second, nullptr};
+  TileArgs<T> a = {b.dz, m, 0, 0, nullptr, kBlock * kPanel, b.outputs, 0, 0, sums, second, nullptr, 0};
   a.x.base += r * kPanel;
   for (; a.block < blocks; a.block = a.blocks) {
     a.blocks = a.block + 1;

@@ -67,6 +67,7 @@ struct TileArgs {
   std::ptrdiff_t block, blocks;  // from here to there, of those of the whole sum
   T *sums, *second;            // the halves, [rows][NP][16]
   const T* next;               // the weights of the block after, or null
+  std::ptrdiff_t share;        // of those, how many elements each tile asks for
 };
 
 // Asks for this tile's share of the next block of weights, so that all of it is near when its turn comes.
@@ -79,8 +80,16 @@ FW_INLINE void prefetch_weights(const TileArgs<T>& a, std::ptrdiff_t r, int rows
       __builtin_prefetch(a.next + q * a.panel_size + i, 0, 3);
 }
 
-// How the rows lie: a fixed step apart, anywhere, or panel-major.
-enum { kStrided, kPointers, kPanels };
+// A tile's share of the next block, if it is asked for by pieces of kPanel lines, one with each input.
+template <class T, int NP>
+inline std::ptrdiff_t next_share(std::ptrdiff_t rows, int tile_rows) {
+  constexpr std::ptrdiff_t piece = kPanel * 64 / std::ptrdiff_t(sizeof(T)), pieces = NP * kBlock * kPanel / piece;
+  const std::ptrdiff_t tiles = (rows + tile_rows - 1) / tile_rows;
+  return (pieces + tiles - 1) / tiles * piece;
+}
+
+// How the rows lie: a fixed step apart, anywhere, or panel-major, many or few.
+enum { kStrided, kPointers, kPanels, kFewPanels };
 
 // The chains of one tile of MR rows by NP panels, rows in any row-major place: 8 pointers, each
 // serving also the rows 8 further on (MR > 8), which are then a fixed step away.
@@ -152,16 +161,20 @@ FW_INLINE void chains_of_pointers(const TileArgs<T>& a, std::ptrdiff_t r, std::p
   }
 }
 
-// The same for rows that lie panel-major, one pointer for all.
-template <class T, int MR, int NP>
+// The same for rows that lie panel-major, one pointer for all. Where they are few, this tile's share of the next
+// block of weights is asked for a line with each input, from the first on: all at once, it would stop the sums.
+template <class T, int MR, int NP, bool Few>
 FW_INLINE void chains_of_panels(const TileArgs<T>& a, std::ptrdiff_t r, std::ptrdiff_t first,
                                 std::ptrdiff_t last, V<T>* acc) {
   constexpr int L = Vec<T>::lanes, P = kPanel / L, N = NP * P;
+  constexpr std::ptrdiff_t line = 64 / std::ptrdiff_t(sizeof(T)), block = kBlock * kPanel;
   const T* w = a.weights + first * kPanel;
+  // in elements of NP panels' blocks, by pieces of kPanel lines
+  std::ptrdiff_t at = a.share * (r / MR), end = a.next ? least(at + a.share, NP * block) : 0;
   for (std::ptrdiff_t k = first; k < last; k += kPanel) {
     const T* x = a.x.base + (k / kPanel) * a.x.panel_stride + r * kPanel;
-    const T* end = x + least(kPanel, last - k);
-    for (; x < end; ++x, w += kPanel) {
+    const T* stop = x + least(kPanel, last - k);
+    const auto step = [&]() FW_ALWAYS {
       V<T> wv[N];
       FW_UNROLL for (int v = 0; v < N; ++v)
         wv[v] = load<T>(w + (v / P) * a.panel_size + (v % P) * L);
@@ -169,6 +182,16 @@ FW_INLINE void chains_of_panels(const TileArgs<T>& a, std::ptrdiff_t r, std::ptr
         const V<T> xv = splat<T>(x[i * kPanel]);
         FW_UNROLL for (int v = 0; v < N; ++v) acc[i * N + v] = fma(xv, wv[v], acc[i * N + v]);
       }
+    };
+    if (Few && at < end) {
+      const T* next = a.next + at / block * a.panel_size + at % block;
+      at += kPanel * line;
+      for (; x < stop; ++x, w += kPanel, next += line) {
+        __builtin_prefetch(next, 0, 3);
+        step();
+      }
+    } else {
+      for (; x < stop; ++x, w += kPanel) step();
     }
   }
 }
@@ -179,13 +202,13 @@ FW_INLINE void tile(const TileArgs<T>& a, std::ptrdiff_t r, std::ptrdiff_t half)
   constexpr int N = NP * (kPanel / Vec<T>::lanes);
   for (std::ptrdiff_t b = a.block; b < a.blocks; ++b) {
     const std::ptrdiff_t first = b * kBlock, last = least(a.inputs, first + kBlock);
-    if constexpr (Layout != kPanels && !Fetch)
+    if constexpr (Layout < kPanels && !Fetch)
       prefetch(a.x, r + a.distance, least(r + a.distance + MR, a.fetch), first);
-    if (a.next) prefetch_weights<T, NP>(a, r, MR);
+    if (Layout != kFewPanels && a.next) prefetch_weights<T, NP>(a, r, MR);
     V<T> acc[MR * N];
     FW_UNROLL for (int i = 0; i < MR * N; ++i) acc[i] = V<T>{};
-    if constexpr (Layout == kPanels)
-      chains_of_panels<T, MR, NP>(a, r, first, last, acc);
+    if constexpr (Layout >= kPanels)
+      chains_of_panels<T, MR, NP, Layout == kFewPanels>(a, r, first, last, acc);
     else if constexpr (Layout == kPointers && MR > 8)
       chains_of_pointers<T, MR, Fetch>(a, r, first, last, acc);
     else
@@ -203,7 +226,7 @@ FW_NOINLINE std::ptrdiff_t tiles(const TileArgs<T>& args, std::ptrdiff_t r) {
   const TileArgs<T>& a = NP == 1 ? copy : args;
   const std::ptrdiff_t half = first_half(blocks_of(a.inputs));
   for (; r + MR <= a.rows; r += MR) {
-    if constexpr (Layout != kPanels && MR * sizeof(T) == 64)
+    if constexpr (Layout < kPanels && MR * sizeof(T) == 64)
       if (r + a.distance + MR <= a.fetch) {
         tile<T, MR, NP, Layout, true>(a, r, half);
         continue;
@@ -257,7 +280,7 @@ inline void walk_blocks(const Inputs<T>& in, std::ptrdiff_t r, std::ptrdiff_t m,
   const std::ptrdiff_t begin = in.half == 2 ? first_half(blocks) : 0;
   const std::ptrdiff_t end = in.half == 1 ? first_half(blocks) : blocks;
   TileArgs<T> a = {in.x, m, in.distance, 0, weights + panel * n * kPanel, n * kPanel, n, begin, end,
-                   sums, second, nullptr};
+                   sums, second, nullptr, next_share<T, NP>(m, M1)};
   if (a.x.pointers) a.x.pointers += r;
   else if (!bytes) a.x.base += r * a.x.row_stride;
   const bool panels = bytes || (!a.x.pointers && a.x.row_stride == kPanel &&
@@ -284,6 +307,8 @@ inline void walk_blocks(const Inputs<T>& in, std::ptrdiff_t r, std::ptrdiff_t m,
       convert_block<T>(from, m, first, least(n, first + kBlock), in.scale, converted);
       a.x = {converted - (first / kPanel) * kTileRows * kPanel, nullptr, kPanel, kTileRows * kPanel};
       all_tiles<T, M1, NP, kPanels>(a);
+    } else if (panels && NP > 1 && m <= 4 * M1) {
+      all_tiles<T, M1, NP, (NP > 1 ? kFewPanels : kPanels)>(a);
     } else if (panels) {
       all_tiles<T, M1, NP, kPanels>(a);
     } else if (a.x.pointers) {
