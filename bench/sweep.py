@@ -80,8 +80,8 @@ def markdown(found: dict, versions: str) -> str:
     return (
         f"`python bench/sweep.py`, one thread, {len(found)} networks and batches (widths 1 to "
         f"2048, one to eight hidden layers, 1 to 4096 rows), beside {versions}: featherweight is "
-        f"the fastest in {len(found) - len(lines)}{slower}. In half of them the fastest peer takes more than "
-        f"{values[len(values) // 2]:.1f} times as long.\n\n"
+        f"the fastest in {len(found) - len(lines)}{slower}. In half of them the fastest peer takes "
+        f"more than {values[len(values) // 2]:.1f} times as long.\n\n"
         "![the fastest peer's time over featherweight's, by width and rows](bench/sweep.png)"
     )
 
