@@ -3,6 +3,7 @@
 // weights stays in one core's cache. A step has one meeting, where each hands the other its half of the
 // sums; all the rest, which is little, both do for themselves on copies of their own, the second side's
 // being dropped in the end. What is computed, and in what order, is what one thread computes.
+#include <algorithm>
 #include <atomic>
 #include <exception>
 #include <thread>
@@ -19,11 +20,17 @@ constexpr int kPatience = 100;     // looks, in about two microseconds, after wh
 constexpr int kSpins = 2000;       // some ten microseconds, after which it has lost its core
 using Clock = std::chrono::steady_clock;
 
-// Where cores are scarce a pair loses more than it gains: one that did breaks up, and no other begins before
-// twenty times as long as was lost has gone by.
-constexpr int kRest = 20;
-constexpr auto kForgiven = std::chrono::microseconds(100);
-std::atomic<Clock::rep> g_rest_until{0};
+// Where cores are scarce a pair loses more than it gains. A twentieth of the time may be lost and some beyond
+// it, over all epochs together; then a pair breaks up, and no other begins for twenty times what was lost.
+constexpr int kShare = 20;
+constexpr Clock::duration kForgiven = std::chrono::microseconds(100);
+std::atomic<Clock::rep> g_debt{0}, g_rest_until{0};
+
+// What is owed after a run that began at `started`.
+Clock::duration debt(Clock::duration late, Clock::time_point started) {
+  const Clock::duration owed = Clock::duration(g_debt.load(std::memory_order_relaxed)) + late;
+  return std::max(owed - (Clock::now() - started) / kShare, Clock::duration(0));
+}
 
 }  // namespace
 
@@ -112,10 +119,15 @@ void Trainer<T>::run_pair(Pass* pass, const OptimizerState& optimizer) {
     }
     shake.state.store(Handshake::off);
   };
+  const auto started = Clock::now();
   parallel_for(2, 2, task);
   if (shake.error) std::rethrow_exception(shake.error);
-  if (shake.late > kForgiven)
-    g_rest_until = (Clock::now() + kRest * shake.late).time_since_epoch().count();
+  Clock::duration owed = debt(shake.late, started);
+  if (owed > kForgiven) {
+    g_rest_until = (Clock::now() + kShare * owed).time_since_epoch().count();
+    owed = Clock::duration(0);
+  }
+  g_debt = owed.count();
 }
 
 template <class T>
@@ -152,7 +164,7 @@ void Trainer<T>::run_side(Pass* pass, const OptimizerState& optimizer, int side,
         pass->stopped = true;
       }
     }
-    if (side == 0 && (pass->stopped || shake->late > (Clock::now() - started) / kRest + kForgiven))
+    if (side == 0 && (pass->stopped || debt(shake->late, started) > kForgiven))
       shake->stop_at.store(step, std::memory_order_relaxed);
     shake->arrive(side, step);
     shake->await(1 - side, step);
