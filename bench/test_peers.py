@@ -8,13 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-BENCH = Path(__file__).resolve().parent
-sys.path.insert(0, str(BENCH))
+sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-import libraries  # noqa: E402
-import report  # noqa: E402
-import sweep  # noqa: E402
-import workloads  # noqa: E402
+import libraries
+import report
+import sweep
+import workloads
+
+BENCH = Path(__file__).resolve().parent
 
 
 @pytest.mark.parametrize("key", workloads.WORKLOADS)

@@ -1,5 +1,5 @@
 """The compiled call: what it takes for itself, what it leaves to the general way, whose bits are
-the yardstick, and that no class, thread or unfinished object can trip it."""
+the yardstick, and that no class or unfinished object can trip it."""
 
 import copy
 import functools
@@ -8,7 +8,6 @@ import inspect
 import pickle
 import pydoc
 import sys
-import threading
 import weakref
 
 import numpy as np
@@ -312,7 +311,7 @@ def test_nothing_is_kept_or_lost():
     assert sys.getrefcount(core) == held - 1
 
 
-# ---- objects that are not whole, and threads
+# ---- objects that are not whole
 def test_unfinished_networks_answer_in_a_sentence():
     x = values(17, np.float32)
     for cls in (fw.Network, Watched, Doubled, Slotted, fw._core.ForwardCall):
@@ -356,59 +355,3 @@ def test_init_once_more():
     assert net(np.ones(3)).shape == (4,)
     with pytest.raises(ValueError, match=r"x: expected shape \(3,\)"):
         net(x)
-
-
-@pytest.mark.parametrize("rows", [1, 2000])
-def test_init_once_more_while_others_call(rows):
-    """Each call's result is that of one network or the other, or a sentence."""
-    net = build(cls=fw.Network)
-    x, rest = values((rows, 17), np.float32), 200
-    wanted = {build((17, n, 5), cls=fw.Network)(x).tobytes() for n in (9, 11)}
-    strange = []
-
-    def call():
-        while rest:
-            y = net(x)
-            if y.tobytes() not in wanted:
-                strange.append(y)
-
-    threads = [threading.Thread(target=call) for _ in range(2)]
-    for t in threads:
-        t.start()
-    while rest:
-        net.__init__((17, 9 + rest % 2 * 2, 5), "tanh", "identity", rng=3)
-        rest -= 1
-    for t in threads:
-        t.join()
-    assert not strange
-
-
-def test_long_work_gives_up_the_gil_and_short_work_does_not():
-    net = fw.Network([256, 256, 10], rng=0, threads=1)
-    for rows, long in ((1, False), (2, False), (40_000, True)):
-        x, out = np.ones((rows, 256), np.float32), np.empty((rows, 10), np.float32)
-        assert runs_beside(lambda x=x: net(x)) == long
-        assert runs_beside(lambda x=x, out=out: net(x, out=out)) == long
-
-
-def runs_beside(call):
-    """Whether another thread gets to run Python before `call` returns."""
-    interval, go, seen = sys.getswitchinterval(), threading.Lock(), []
-    go.acquire()
-    call()
-
-    def wait():
-        with go:
-            seen.append(True)
-
-    sys.setswitchinterval(1000)  # the GIL changes hands only where it's given up
-    thread = threading.Thread(target=wait)
-    try:
-        thread.start()
-        go.release()
-        call()
-        found = list(seen)
-    finally:
-        sys.setswitchinterval(interval)
-    thread.join()
-    return bool(found)

@@ -12,8 +12,8 @@
 // says nothing.
 #define FW_UNROLL _Pragma("GCC unroll 32")
 #define FW_NOINLINE __attribute__((noinline))
-#define FW_INLINE inline __attribute__((always_inline))
-#define FW_ALWAYS __attribute__((always_inline))
+#define FW_ALWAYS __attribute__((always_inline))  // for lambdas
+#define FW_INLINE inline FW_ALWAYS
 
 constexpr std::ptrdiff_t kTileRows = 64;
 

@@ -155,7 +155,6 @@ void Trainer<T>::run_side(Pass* pass, const OptimizerState& optimizer, int side,
     // A poll may read the network, so that the second side must have done its part of the last step.
     const bool due = side == 0 && poll_due(*pass);
     if (due) {
-      shake->await(1, step - 1);
       shake->await(1, step);
       try {
         poll(pass);

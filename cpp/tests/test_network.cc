@@ -1,5 +1,9 @@
 // Network and Trainer without Python: rows alone and in batches, threads and instruction sets, all
 // by bits; ten steps that learn; and hashes that are the same on every machine.
+#include <chrono>
+#include <cstring>
+#include <thread>
+
 #include "../net/trainer.h"
 #include "plain.h"
 
@@ -211,9 +215,37 @@ void all(const fw::KernelTable& table) {
   threads_alike<T>(table);
 }
 
+// One row of a wide network is shared while such rows follow each other closely, and gives the same bits.
+void wide_rows() {
+  const fw::KernelTable& table = *fw::available_isas().back();
+  const Sizes sizes = {601, 530, 97, 10};
+  const std::vector<int> acts = {fw::act_tanh, fw::act_relu, fw::act_identity};
+  Net<float> one(sizes, acts, false, table, 1), two(sizes, acts, false, table, 2);
+  std::vector<float> x(601, 0.25f), bias(530);
+  for (std::size_t i = 0; i < bias.size(); ++i) bias[i] = float(i % 37) / 64;
+  for (Net<float>* net : {&one, &two})
+    for (std::size_t l = 0; l < 3; ++l) net->set_bias(l, bias.data());
+  const fw::InputView view = {x.data(), false, 1, 601, 601};
+  std::vector<float> expected(10), y(10);
+  one.forward(view, expected.data(), 10);
+  CHECK(one.row_threads() == 1);
+  bool shared = false;
+  for (int i = 0; i < 1000 && !shared; ++i) {  // where cores are scarce some calls lie far apart
+    two.forward(view, y.data(), 10);
+    shared = two.row_threads() == 2;
+    two.forward(view, y.data(), 10);
+    CHECK(std::memcmp(y.data(), expected.data(), 10 * sizeof(float)) == 0);
+  }
+  CHECK(shared);
+  std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  CHECK(two.row_threads() == 1);
+  CHECK(Net<float>({60, 53, 10}, {fw::act_tanh, fw::act_identity}, false, table, 2).row_threads() == 1);
+}
+
 }  // namespace
 
 int main() {
+  wide_rows();
   for (const fw::KernelTable* table : fw::available_isas()) {
     plain::exercised(table);
     all<float>(*table);
