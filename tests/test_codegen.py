@@ -116,7 +116,8 @@ def tiles(isa):
                 inputs_one * vectors,
                 inputs_one,
             ),
-            (f"row_sumsI{letter}Li1E", chains * vectors, chains),
+            (f"row_sumsI{letter}Li1ELb0E", chains * vectors, chains),
+            (f"row_sumsI{letter}Li1ELb1E", min(chains, 4) * vectors, min(chains, 4)),  # far weights
         ]
         if rows_one * vectors == 16:  # bytes are converted in step with the sums
             found.append((f"tile_of_bytesI{letter}", rows_one * vectors, rows_one))

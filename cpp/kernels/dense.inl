@@ -49,7 +49,7 @@ void dense(const DenseArgs<T>& a) {
     }
   };
   if (a.rows == 1 && a.x.panel_stride == kPanel && !a.bytes.base && !a.bytes.pointers)
-    walk_row<T>(row_of(a.x, 0), a.inputs, a.weights, a.outputs, finish);
+    walk_row<T>(row_of(a.x, 0), a.inputs, a.weights, a.outputs, a.far, finish);
   else
     walk_tiles<T>({a.x, a.bytes, a.scale, a.rows, a.distance, a.ahead, a.inputs}, a.weights,
                   a.outputs, finish);

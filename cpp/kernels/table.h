@@ -64,6 +64,8 @@ struct RowsOut {
   bool padded;
 };
 
+constexpr std::ptrdiff_t kFarChains = 4, kFarSlack = 2 * kFarChains * kBlock * kPanel;
+
 // y = act(W x + b) for `rows` rows, one pass: sum, bias, activation, one store.
 // z, where its base is not null, also gets W x + b. Where `bytes` has rows (row-major), the input is
 // bytes * scale and x is not looked at: converted as it is loaded, for layers so narrow that
@@ -82,6 +84,9 @@ struct DenseArgs {
   std::ptrdiff_t outputs;
   RowsOut<T> y;
   RowsOut<T> z;
+  // The weights come from beyond the second-level cache. One row asks for them ahead of their use, and for up
+  // to kFarSlack elements behind them: memory must be there, since to ask for what isn't mapped is slow.
+  bool far = false;
 };
 
 // y = act(first + second + bias), from the sums' halves as dense_half leaves them: panel-major.

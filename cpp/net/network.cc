@@ -17,6 +17,9 @@ constexpr std::ptrdiff_t kSmallRow = 1024;   // widest layer of a net whose row 
 // From so many weights on one row is worth sharing (its weights take 10 microseconds to be read), and from so
 // many a layer of it.
 constexpr std::ptrdiff_t kSharedRow = 300000, kSharedLayer = 50000;
+// Of so many bytes of parameters a good part stays in the second-level cache from one call to the next, and
+// of twice as many for each of several threads.
+constexpr std::ptrdiff_t kNear = 2000000;
 constexpr std::ptrdiff_t kPrefetchRows = 16;  // how far ahead of their use input rows are asked for
 
 template <class T>
@@ -38,7 +41,7 @@ Network<T>::Network(const std::vector<std::ptrdiff_t>& sizes, const std::vector<
     widest_ = std::max({widest_, layer.inputs, layer.outputs});
     layers_.push_back(layer);
   }
-  parameters_.reserve(std::size_t(packed_size_));
+  parameters_.reserve(std::size_t(packed_size_ + (far(1) ? kFarSlack : 0)));
 }
 
 template <class T>
@@ -46,6 +49,11 @@ int Network<T>::threads_for(std::ptrdiff_t rows, int passes) const {
   if (threads_ <= 1) return 1;
   const double work = double(rows) * double(packed_size_) * passes;
   return work < kThreadWork ? 1 : int(std::min(double(threads_), work / kThreadWork + 1));
+}
+
+template <class T>
+bool Network<T>::far(int threads) const {
+  return packed_size_ * std::ptrdiff_t(sizeof(T)) > kNear * (threads > 1 ? 2 * threads : 1);
 }
 
 template <class T>
@@ -150,6 +158,7 @@ void Network<T>::forward_rows(const InputView& x, std::ptrdiff_t first, std::ptr
     args.ahead = x.rows - first - rows;
   }
   args.rows = rows;
+  args.far = far(threads);
   const RowsOut<T> to = {out + first * out_stride, out_stride, kPanel, false};
   const std::size_t last = layers_.size() - 1;
   for (std::size_t l = 0; l <= last; ++l) {

@@ -88,6 +88,8 @@ class Network {
  private:
   void forward_rows(const InputView& x, std::ptrdiff_t first, std::ptrdiff_t rows, T* out,
                     std::ptrdiff_t out_stride, T* memory, std::ptrdiff_t block, int threads) const;
+  // Whether one row's weights, read by so many threads, come from beyond the second-level cache.
+  bool far(int threads) const;
   void share_layer(const DenseArgs<T>& args, int activation, int threads) const;
 
   const KernelTable* table_;

@@ -73,9 +73,9 @@ void dense(std::ptrdiff_t rows, std::ptrdiff_t inputs, std::ptrdiff_t outputs, i
     const auto kernel = kernels<T>(*table).dense[activation];
     kernel({x.rows(), {}, T(0), rows, 0, 0, inputs, w.packed.data(), w.bias.data(), outputs, y.out(),
             z.out()});
-    // without z, and prefetching rows ahead of their use
+    // without z, prefetching rows ahead of their use and the weights of a single one
     kernel({x.rows(), {}, T(0), rows, 2, 0, inputs, w.packed.data(), w.bias.data(), outputs,
-            alone.out(), {}});
+            alone.out(), {}, true});
     CHECK(y.intact() && z.intact() && alone.intact());
     y.spoil();
     CHECK(!y.intact());
