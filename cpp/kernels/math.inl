@@ -94,14 +94,13 @@ inline V<T> horner(const T (&c)[N], V<T> x) {
   return p;
 }
 
-// x = n ln 2 + r with |r| <= ln(2) / 2: returns exp(r) - 1, and n
+// x = n ln 2 + r with |r| <= ln(2) / 2: returns exp(r) - 1, and n + magic
 template <class T>
-inline V<T> exp_reduced(V<T> x, I<T>* n) {
+inline V<T> exp_reduced(V<T> x, V<T>* shifted) {
   using M = Math<T>;
   const V<T> magic = splat<T>(M::magic);
-  const V<T> t = fma(x, splat<T>(M::log2_e), magic);
-  *n = bits(t) - bits(magic);
-  const V<T> k = t - magic;
+  *shifted = fma(x, splat<T>(M::log2_e), magic);
+  const V<T> k = *shifted - magic;
   V<T> r = fma(k, splat<T>(-M::ln2_high), x);
   r = fma(k, splat<T>(-M::ln2_low), r);
   const V<T> r2 = r * r;
@@ -114,6 +113,9 @@ inline V<T> exp_reduced(V<T> x, I<T>* n) {
 }
 
 template <class T>
+inline I<T> whole(V<T> shifted) { return bits(shifted) - bits(splat<T>(Math<T>::magic)); }
+
+template <class T>
 inline V<T> power_of_two(I<T> n) {
   return from_bits((n + Math<T>::bias) << Math<T>::mantissa);
 }
@@ -123,12 +125,12 @@ inline V<T> power_of_two(I<T> n) {
 // so low that 1e4 times the product is 0 there.
 // exp_factors for any x; the other for x that can't be large (x <= 0, as most callers have it).
 template <class T>
+inline V<T> at_least(V<T> x, T least) { return x < splat<T>(least) ? splat<T>(least) : x; }
+template <class T>
 inline V<T> exp_factors_below(V<T> x, V<T>* second) {
-  using M = Math<T>;
-  x = x < splat<T>(M::exp_least) ? splat<T>(M::exp_least) : x;
-  I<T> n;
-  const V<T> y = splat<T>(1) + exp_reduced<T>(x, &n);
-  const I<T> half = n >> 1;
+  V<T> shifted;
+  const V<T> y = splat<T>(1) + exp_reduced<T>(at_least<T>(x, Math<T>::exp_least), &shifted);
+  const I<T> n = whole<T>(shifted), half = n >> 1;
   *second = power_of_two<T>(n - half);
   return y * power_of_two<T>(half);
 }
@@ -141,17 +143,22 @@ inline V<T> exp_factors(V<T> x, V<T>* second) {
 // exp(x) for x <= 0: 1 ulp
 template <class T>
 inline V<T> exp_negative(V<T> x) {
+#ifdef FW_SCALE
+  V<T> shifted;
+  const V<T> y = splat<T>(1) + exp_reduced<T>(at_least<T>(x, Math<T>::exp_least), &shifted);
+  return scale<T>(y, shifted - splat<T>(Math<T>::magic));
+#else
   V<T> second;
   const V<T> first = exp_factors_below<T>(x, &second);
   return first * second;
+#endif
 }
 
 // exp: 1 ulp
 template <class T>
 inline V<T> exp(V<T> x) {
-  V<T> second;
-  const V<T> first = exp_factors<T>(x, &second);
-  return first * second;
+  const V<T> most = splat<T>(Math<T>::exp_most);
+  return exp_negative<T>(x > most ? most : x);
 }
 
 // exp(x) - 1 for x <= 0: 2 ulp
@@ -159,9 +166,9 @@ template <class T>
 inline V<T> expm1_negative(V<T> x) {
   using M = Math<T>;
   x = x < splat<T>(M::expm1_least) ? splat<T>(M::expm1_least) : x;
-  I<T> n;
-  const V<T> y = exp_reduced<T>(x, &n);
-  const V<T> s = power_of_two<T>(n);
+  V<T> shifted;
+  const V<T> y = exp_reduced<T>(x, &shifted);
+  const V<T> s = power_of_two<T>(whole<T>(shifted));
   return fma(s, y, s - splat<T>(1));
 }
 
