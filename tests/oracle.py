@@ -204,6 +204,48 @@ class Adam:
             p -= self.lr / (1 - b1**self.t) * m / (np.sqrt(v) / scale + self.eps)
 
 
+@dataclass
+class AdamW(Adam):
+    weight_decay: float = 1e-2
+
+    def step(self, params, grads):
+        for p in params:
+            p *= 1 - self.lr * self.weight_decay
+        kept, self.weight_decay = self.weight_decay, 0.0
+        super().step(params, grads)
+        self.weight_decay = kept
+
+
+@dataclass
+class RMSprop:
+    lr: float = 1e-2
+    alpha: float = 0.99
+    eps: float = 1e-8
+    weight_decay: float = 0.0
+    momentum: float = 0.0
+    centered: bool = False
+    state: list = field(default_factory=list)
+
+    def step(self, params, grads):
+        self.state = self.state or [[np.zeros_like(p) for _ in range(3)] for p in params]
+        for p, g, (square, velocity, mean) in zip(params, grads, self.state, strict=True):
+            g = g + self.weight_decay * p
+            square[:] = self.alpha * square + (1 - self.alpha) * g * g
+            mean[:] = self.alpha * mean + (1 - self.alpha) * g
+            variance = square - mean * mean if self.centered else square
+            velocity[:] = self.momentum * velocity + g / (np.sqrt(variance) + self.eps)
+            p -= self.lr * velocity
+
+
+def limited(weights, d_weights, d_biases, l2=0.0, clip_value=math.inf, clip_norm=math.inf):
+    """The gradients with the penalty's, cut off and then scaled; and what the penalty adds."""
+    d_weights = [d + l2 * w for d, w in zip(d_weights, weights, strict=True)]
+    grads = [np.clip(g, -clip_value, clip_value) for g in d_weights + list(d_biases)]
+    norm = math.sqrt(sum(float(np.sum(g * g)) for g in grads))
+    grads = [g * min(1.0, clip_norm / (norm + 1e-6)) for g in grads]
+    return grads, l2 / 2 * sum(float(np.sum(w * w)) for w in weights)
+
+
 def train(net, optimizer, batches, loss=None):
     """Take a step per batch (x, t, w); return [(loss, accuracy, sum of w)], before each step."""
     seen = []

@@ -125,12 +125,12 @@ def peak_of_training(threads, planted=False):
 
 
 def allowed():
-    """Parameters, Adam's two moments, one batch's activations, and some slack."""
+    """Parameters, as they are and as of the last epoch, Adam's moments, a batch's activations."""
     parameters = fw.Network(LARGE, rng=0).parameters.nbytes
     # of each layer the sums, the outputs and their gradients, and the inputs
     activations = 4 * BATCH * 3 * sum(LARGE)
     slack = 8 << 20  # the allocator's own, and huge pages: each large block is rounded up
-    return 3 * parameters + activations + slack
+    return 4 * parameters + activations + slack
 
 
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="needs Linux's /proc")

@@ -84,7 +84,7 @@ CALLS = [
     (lambda n: n.fit(X, Y, epochs=1.0), TypeError, "epochs: expected a whole number, found 1.0"),
     (lambda n: n.fit(X, Y, batch_size=0), ValueError, "batch_size: expected at least 1, found 0"),
     (lambda n: n.fit(X, Y, batch_size=True), TypeError, "batch_size: expected a whole number"),
-    (lambda n: n.fit(X, Y, optimizer="adam"), TypeError, "optimizer: expected SGD, Adam or None"),
+    (lambda n: n.fit(X, Y, optimizer="adam"), TypeError, "optimizer: expected SGD, Adam, AdamW"),
     (lambda n: n.fit(X, Y, loss="mes"), ValueError, "loss: found 'mes', did you mean 'mse'"),
     (
         lambda n: n.fit(X, Y, loss="binary_cross_entropy"),

@@ -20,6 +20,14 @@ OPTIMIZERS = {
     "adam": ("Adam", {"lr": 0.01}),
     "adam betas": ("Adam", {"lr": 0.01, "betas": (0.8, 0.95), "eps": 1e-4}),
     "adam decay": ("Adam", {"lr": 0.01, "weight_decay": 0.03}),
+    "adamw": ("AdamW", {"lr": 0.01}),
+    "rmsprop": ("RMSprop", {"lr": 0.003, "weight_decay": 0.01}),
+    "rmsprop momentum": ("RMSprop", {"lr": 0.001, "alpha": 0.9, "momentum": 0.8}),
+    "rmsprop centered": ("RMSprop", {"lr": 0.002, "alpha": 0.9, "eps": 0.1, "centered": True}),
+    "rmsprop both": (
+        "RMSprop",
+        {"lr": 0.001, "alpha": 0.9, "eps": 0.1, "momentum": 0.8, "centered": True},
+    ),
 }
 # A trajectory has no rigorous bound: these are some 20 times what was measured over all cases
 TRAJECTORY = {np.float32: 3e-6, np.float64: 1e-14}

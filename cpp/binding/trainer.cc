@@ -2,7 +2,7 @@
 
 #include <pybind11/stl.h>
 
-#include <map>
+#include <tuple>
 
 #include "network.h"
 
@@ -52,25 +52,60 @@ typename Trainer<T>::Data data(CoreTrainer& t, const py::array& x, const py::obj
   return d;
 }
 
+// Clipping by value and by norm, and the penalty on the weights' squares: 0 for none.
+using Limits = std::tuple<double, double, double>;
+
+// Each hyper-parameter is a number or, for each step of the pass, an array of them: then all are laid out by
+// step, and the state points to what is returned.
+std::vector<double> hyper_parameters(const OptimizerInfo& info, const py::dict& given, std::ptrdiff_t steps,
+                                     OptimizerState* state) {
+  std::vector<double> by_step;
+  for (int i = 0; i < info.hyper; ++i) {
+    expect(given.contains(info.hyper_names[i]), "hyper: expected every hyper-parameter of the optimizer");
+    const py::object value = given[info.hyper_names[i]];
+    if (py::isinstance<py::array>(value))
+      by_step.resize(std::size_t(steps * kMaxHyper));
+    else
+      state->hyper[i] = value.cast<double>();
+  }
+  if (by_step.empty()) return by_step;
+  for (int i = 0; i < info.hyper; ++i) {
+    const py::object value = given[info.hyper_names[i]];
+    const double* each = nullptr;
+    if (py::isinstance<py::array>(value))
+      each = elements<double>(value, steps, "hyper: expected float64 of shape (steps,)");
+    for (std::ptrdiff_t s = 0; s < steps; ++s)
+      by_step[std::size_t(s * kMaxHyper + i)] = each ? each[s] : state->hyper[i];
+  }
+  state->by_step = by_step.data();
+  return by_step;
+}
+
+template <class T>
+OptimizerState optimizer_state(const Network<T>& net, const std::string& name, const py::array& memo,
+                               const py::array& slots) {
+  OptimizerState state = {};
+  state.kind = find_optimizer(name);
+  const int n = net.table().optimizer_info[state.kind].slots;
+  state.memo = writable<double>(memo, kMaxMemo, "memo: expected float64 of shape (2,)");
+  T* slot = writable<T>(slots, n * net.packed_size(), "slots: expected (slots, packed)");
+  for (int i = 0; i < n; ++i) state.slots[i] = slot + i * net.packed_size();
+  return state;
+}
+
 py::tuple epoch(CoreTrainer& t, const py::array& x, const py::object& labels,
                 const py::object& values, const py::object& weights, const std::string& optimizer,
-                const std::map<std::string, double>& hyper, const py::array& memo,
+                const py::dict& hyper, const Limits& limits, const py::array& memo,
                 const py::array& slots, std::optional<std::uint64_t> key, std::uint64_t number,
                 const py::function& poll) {
   const auto run = [&]<class T>(Trainer<T>& trainer) {
     auto& net = *std::get<std::unique_ptr<Network<T>>>(t.core->net);
     const auto d = data<T>(t, x, labels, values, weights);
-    OptimizerState state = {};
-    state.kind = find_optimizer(optimizer);
+    OptimizerState state = optimizer_state(net, optimizer, memo, slots);
     const OptimizerInfo& info = net.table().optimizer_info[state.kind];
-    for (int i = 0; i < info.hyper; ++i) {
-      const auto found = hyper.find(info.hyper_names[i]);
-      expect(found != hyper.end(), "hyper: expected every hyper-parameter of the optimizer");
-      state.hyper[i] = found->second;
-    }
-    state.memo = writable<double>(memo, kMaxMemo, "memo: expected float64 of shape (2,)");
-    T* slot = writable<T>(slots, info.slots * net.packed_size(), "slots: expected (slots, packed)");
-    for (int i = 0; i < info.slots; ++i) state.slots[i] = slot + i * net.packed_size();
+    const std::vector<double> by_step =
+        hyper_parameters(info, hyper, (d.x.rows + trainer.batch() - 1) / trainer.batch(), &state);
+    std::tie(state.clip_value, state.clip_norm, state.penalty) = limits;
     ReleaseGil release;
     Gate::Writer writer(t.core->gate);
     return trainer.epoch(d, state, key ? &*key : nullptr, number,
@@ -83,7 +118,7 @@ py::tuple epoch(CoreTrainer& t, const py::array& x, const py::object& labels,
                          });
   };
   const EpochResult r = t.visit(run);
-  return py::make_tuple(r.loss, r.correct, r.rows);
+  return py::make_tuple(r.loss, r.correct, r.rows, r.failed);
 }
 
 double gradients(CoreTrainer& t, const py::array& x, const py::object& labels,
@@ -97,6 +132,37 @@ double gradients(CoreTrainer& t, const py::array& x, const py::object& labels,
     ReleaseGil release;
     Gate::Reader reader(t.core->gate);
     return trainer.gradients(d, to, dx);
+  });
+}
+
+// The gradients of parameters and input from dy, that of a loss with respect to the outputs.
+void backward(CoreTrainer& t, const py::array& x, const py::array& dy, const py::array& packed,
+              const py::object& input) {
+  t.visit([&]<class T>(Trainer<T>& trainer) {
+    auto& net = *std::get<std::unique_ptr<Network<T>>>(t.core->net);
+    const InputView view = input_view<T>(x, net.layers().front().inputs);
+    const T* upstream = elements<T>(dy, view.rows * net.layers().back().outputs,
+                                    "dy: expected shape (rows, outputs)");
+    T* to = writable<T>(packed, net.packed_size(), "packed: expected a flat array");
+    T* dx = writable<T>(input, view.rows * view.columns, "input: expected shape (rows, inputs)");
+    ReleaseGil release;
+    Gate::Reader reader(t.core->gate);
+    trainer.gradients({view, {nullptr, nullptr, upstream}, nullptr}, to, dx);
+  });
+}
+
+// One step of an optimizer with a gradient from anywhere, in the packed order.
+void optimizer_step(CoreNetwork& core, const std::string& optimizer, const py::dict& hyper,
+                    const Limits& limits, const py::array& memo, const py::array& slots,
+                    const py::array& gradient) {
+  core.visit([&]<class T>(Network<T>& net) {
+    OptimizerState state = optimizer_state(net, optimizer, memo, slots);
+    hyper_parameters(net.table().optimizer_info[state.kind], hyper, 1, &state);
+    std::tie(state.clip_value, state.clip_norm, state.penalty) = limits;
+    const T* g = elements<T>(gradient, net.packed_size(), "gradient: expected a flat array");
+    ReleaseGil release;
+    Gate::Writer writer(core.gate);
+    Trainer<T>(net, loss_mse, 1).apply(g, state);
   });
 }
 
@@ -119,12 +185,15 @@ void bind_trainer(py::module_& m) {
       .def(py::init(&make), py::keep_alive<1, 2>(), py::arg("network"), py::arg("loss"),
            py::arg("batch"))
       .def("epoch", &epoch, py::arg("x"), py::arg("labels"), py::arg("values"), py::arg("weights"),
-           py::arg("optimizer"), py::arg("hyper"), py::arg("memo"), py::arg("slots"),
+           py::arg("optimizer"), py::arg("hyper"), py::arg("limits"), py::arg("memo"), py::arg("slots"),
            py::arg("key"), py::arg("number"), py::arg("poll"))
       .def("gradients", &gradients, py::arg("x"), py::arg("labels"), py::arg("values"),
            py::arg("weights"), py::arg("packed"), py::arg("input"))
+      .def("backward", &backward, py::arg("x"), py::arg("dy"), py::arg("packed"), py::arg("input"))
       .def("evaluate", &evaluate, py::arg("x"), py::arg("labels"), py::arg("values"),
            py::arg("weights"));
+  m.def("optimizer_step", &optimizer_step, py::arg("network"), py::arg("optimizer"), py::arg("hyper"),
+        py::arg("limits"), py::arg("memo"), py::arg("slots"), py::arg("gradient"));
 }
 
 }  // namespace fw

@@ -160,5 +160,5 @@ void dense_gradient(const GradientArgs<T>& a) {
 template <class T, template <class> class O>
 void dense_update(const GradientArgs<T>& a) {
   walk_gradient<T>(a, Apply<T, O>(a.weights, a.slots, *a.step),
-                   Apply<T, O>(a.bias, a.slots_bias, *a.step));
+                   Apply<T, O>(a.bias, a.slots_bias, *a.step_bias));
 }

@@ -59,6 +59,10 @@ constexpr Kernels<T> kernels() {
 #define OPT(name) &update<T, opt::name>,
 #include "registry.def"
       },
+      &clip<T>,
+      &add_scaled<T>,
+      &scale<T>,
+      &squares<T>,
       &softmax<T>,
       &softmax_backward<T>,
       {

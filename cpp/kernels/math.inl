@@ -143,10 +143,10 @@ inline V<T> exp_factors(V<T> x, V<T>* second) {
 // exp(x) for x <= 0: 1 ulp
 template <class T>
 inline V<T> exp_negative(V<T> x) {
-#ifdef FW_SCALE
+#ifdef FW_TIMES_POWER
   V<T> shifted;
   const V<T> y = splat<T>(1) + exp_reduced<T>(at_least<T>(x, Math<T>::exp_least), &shifted);
-  return scale<T>(y, shifted - splat<T>(Math<T>::magic));
+  return times_power<T>(y, shifted - splat<T>(Math<T>::magic));
 #else
   V<T> second;
   const V<T> first = exp_factors_below<T>(x, &second);

@@ -1,6 +1,7 @@
 // The optimizers: what one step does to a vector of parameters w, given its gradient g, the state s
 // beside it and the step's scalars, which prepare() makes in double from the hyper-parameters and the
-// running scalars `memo` (begin as 1). Formulas and defaults are PyTorch's.
+// running scalars `memo` (begin as 1). Formulas and defaults are PyTorch's. Scalar 1 is what is added of w to
+// g, by every optimizer: the trainer raises it for a penalty on the weights.
 namespace opt {
 
 template <class T>
@@ -61,13 +62,63 @@ template <class T> struct adam {
     c[6] = T(h[4]);
   }
   static inline V<T> update(V<T> w, V<T> g, V<T>* s, const T* c) {
-    g = decayed<T>(w, g, c[1]);
+    return step(w, decayed<T>(w, g, c[1]), s, c);
+  }
+  static inline V<T> step(V<T> w, V<T> g, V<T>* s, const T* c) {
     s[0] = fma(splat<T>(c[2]), g - s[0], s[0]);
     s[1] = fma(splat<T>(c[4]) * g, g, splat<T>(c[3]) * s[1]);
     const V<T> root = fma(sqrt(s[1]), splat<T>(c[5]), splat<T>(c[6]));
     return fma(splat<T>(c[0]), s[0] / root, w);
   }
 };
+
+// Loshchilov and Hutter (2019): the weights decay by themselves, and not through the gradient
+template <class T> struct adamw {
+  static constexpr int slots = 2, memo = 2, hyper = 5;
+  static constexpr const char* names[] = {"lr", "weight_decay", "beta1", "beta2", "eps"};
+  static inline void prepare(const double* h, double* m, T* c) {
+    adam<T>::prepare(h, m, c);
+    c[1] = T(0);
+    c[7] = T(1.0 - h[0] * h[1]);
+  }
+  static inline V<T> update(V<T> w, V<T> g, V<T>* s, const T* c) {
+    return adam<T>::step(w * splat<T>(c[7]), decayed<T>(w, g, c[1]), s, c);
+  }
+};
+
+// Hinton's lecture 6e (2012); centered: Graves (2013). The order of its state: the mean of the squares, the
+// velocity, the mean of the gradient.
+template <class T, bool Momentum, bool Centered> struct rms {
+  static constexpr int slots = 1 + Momentum + Centered, memo = 0, hyper = 5;
+  static constexpr const char* names[] = {"lr", "weight_decay", "momentum", "alpha", "eps"};
+  static inline void prepare(const double* h, double*, T* c) {
+    c[0] = T(-h[0]);
+    c[1] = T(h[1]);
+    c[2] = T(h[2]);
+    c[3] = T(h[3]);
+    c[4] = T(1.0 - h[3]);
+    c[5] = T(h[4]);
+  }
+  static inline V<T> update(V<T> w, V<T> g, V<T>* s, const T* c) {
+    g = decayed<T>(w, g, c[1]);
+    s[0] = fma(splat<T>(c[4]) * g, g, splat<T>(c[3]) * s[0]);
+    V<T> variance = s[0];
+    if constexpr (Centered) {
+      V<T>& mean = s[1 + Momentum];
+      mean = fma(splat<T>(c[4]), g - mean, mean);
+      variance = fma(-mean, mean, variance);  // which rounding may leave below 0
+      variance = variance < splat<T>(0) ? splat<T>(0) : variance;
+    }
+    const V<T> step = g / (sqrt(variance) + splat<T>(c[5]));
+    if constexpr (!Momentum) return fma(splat<T>(c[0]), step, w);
+    s[1] = fma(splat<T>(c[2]), s[1], step);
+    return fma(splat<T>(c[0]), s[1], w);
+  }
+};
+template <class T> struct rmsprop : rms<T, false, false> {};
+template <class T> struct rmsprop_momentum : rms<T, true, false> {};
+template <class T> struct rmsprop_centered : rms<T, false, true> {};
+template <class T> struct rmsprop_centered_momentum : rms<T, true, true> {};
 
 }  // namespace opt
 
@@ -91,4 +142,57 @@ void update(T* w, const T* g, T* const* slots, std::ptrdiff_t n, const Step<T>& 
 template <class T, template <class> class O>
 void prepare(const double* hyper, double* memo, Step<T>* step) {
   O<T>::prepare(hyper, memo, step->value);
+}
+
+// g limited to [-most, most]; NaN stays NaN
+template <class T>
+void clip(T* g, std::ptrdiff_t n, T most) {
+  const V<T> high = splat<T>(most), low = splat<T>(-most);
+  for (std::ptrdiff_t i = 0; i < n; i += Vec<T>::lanes) {
+    V<T> v = load<T>(g + i);
+    v = v > high ? high : v;
+    store<T>(g + i, v < low ? low : v);
+  }
+}
+
+// g + by w
+template <class T>
+void add_scaled(T* g, const T* w, std::ptrdiff_t n, T by) {
+  for (std::ptrdiff_t i = 0; i < n; i += Vec<T>::lanes)
+    store<T>(g + i, fma(splat<T>(by), load<T>(w + i), load<T>(g + i)));
+}
+
+template <class T>
+void scale(T* g, std::ptrdiff_t n, T by) {
+  for (std::ptrdiff_t i = 0; i < n; i += Vec<T>::lanes) store<T>(g + i, load<T>(g + i) * splat<T>(by));
+}
+
+// The sum of n squares, n a multiple of a panel: blocks of 64 panels, in each a chain for every lane; the blocks
+// are added in order, and the lanes in the end. Several blocks' chains run side by side.
+template <class T>
+T squares(const T* g, std::ptrdiff_t n) {
+  constexpr int L = Vec<T>::lanes, P = kPanel / L, most = Vec<T>::registers / 2 / P, NB = most > 8 ? 8 : most > 0 ? most : 1;
+  constexpr std::ptrdiff_t block = kBlock * kPanel;
+  V<T> sums[P] = {};
+  const auto round = [&](auto blocks) {
+    constexpr int B = decltype(blocks)::value;
+    V<T> acc[B * P];
+    FW_UNROLL for (int i = 0; i < B * P; ++i) acc[i] = V<T>{};
+    const std::ptrdiff_t end = B > 1 ? block : least(n, block);
+    for (std::ptrdiff_t k = 0; k < end; k += kPanel)
+      FW_UNROLL for (int i = 0; i < B * P; ++i) {
+        const V<T> v = load<T>(g + k + i / P * block + i % P * L);
+        acc[i] = fma(v, v, acc[i]);
+      }
+    FW_UNROLL for (int i = 0; i < B * P; ++i) sums[i % P] = sums[i % P] + acc[i];
+    g += B * block;
+    n -= B * block;
+  };
+  while (n >= NB * block && NB > 1) round(Int<NB>{});
+  while (n > 0) round(Int<1>{});
+  alignas(64) T lanes[kPanel];
+  FW_UNROLL for (int v = 0; v < P; ++v) store<T>(lanes + v * L, sums[v]);
+  T total = lanes[0];
+  for (int i = 1; i < kPanel; ++i) total = total + lanes[i];
+  return total;
 }

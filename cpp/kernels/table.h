@@ -25,7 +25,7 @@ namespace fw {
 constexpr int kPanel = 16;
 constexpr int kBlock = 64;
 constexpr int kMaxHyper = 8;      // hyper-parameters of an optimizer
-constexpr int kMaxSlots = 2;      // state arrays of an optimizer, each as long as the parameters
+constexpr int kMaxSlots = 3;      // state arrays of an optimizer, each as long as the parameters
 constexpr int kMaxMemo = 2;       // running scalars of an optimizer
 
 enum Activation : int {
@@ -137,6 +137,7 @@ struct GradientArgs {
   T* slots[kMaxSlots];       // optimizer state beside `weights`
   T* slots_bias[kMaxSlots];
   const Step<T>* step;
+  const Step<T>* step_bias;  // what is penalised in the weights isn't in the biases
 };
 
 // Losses. dz (panel-major, padded lanes set to 0) is dL/dz where the loss is fused with its output
@@ -186,6 +187,12 @@ struct Kernels {
   // the same update over n consecutive parameters and their gradients
   void (*update[kOptimizers])(T* parameters, const T* gradient, T* const* slots,
                               std::ptrdiff_t n, const Step<T>& step);
+  // over n consecutive elements, a multiple of 16: limited to [-most, most]; with `by` times w added; times a
+  // factor; the sum of their squares
+  void (*clip)(T* g, std::ptrdiff_t n, T most);
+  void (*add_scaled)(T* g, const T* w, std::ptrdiff_t n, T by);
+  void (*scale)(T* g, std::ptrdiff_t n, T by);
+  T (*squares)(const T* g, std::ptrdiff_t n);
 
   // y = softmax(z) over each row's outputs; z is padded and overwritten, and may be y. row_max and
   // log_sum, (rows) each and padded to a multiple of 16, may be null together.

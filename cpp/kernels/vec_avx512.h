@@ -33,10 +33,10 @@ inline void load_bytes(const std::uint8_t* p, V<double>& v) {
   v = _mm512_cvtepi32_pd(_mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))));
 }
 // x times 2 to a whole power, rounded once, as by two factors of which the first is exact
-#define FW_SCALE
-template <class T> V<T> scale(V<T> x, V<T> power);
-template <> inline V<float> scale<float>(V<float> x, V<float> power) { return _mm512_scalef_ps(x, power); }
-template <> inline V<double> scale<double>(V<double> x, V<double> power) { return _mm512_scalef_pd(x, power); }
+#define FW_TIMES_POWER
+template <class T> V<T> times_power(V<T> x, V<T> power);
+template <> inline V<float> times_power<float>(V<float> x, V<float> power) { return _mm512_scalef_ps(x, power); }
+template <> inline V<double> times_power<double>(V<double> x, V<double> power) { return _mm512_scalef_pd(x, power); }
 inline V<float> sqrt(V<float> a) { return _mm512_sqrt_ps(a); }
 inline V<double> sqrt(V<double> a) { return _mm512_sqrt_pd(a); }
 

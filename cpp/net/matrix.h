@@ -18,6 +18,7 @@ template <class T>
 struct Targets {
   const std::int64_t* labels;
   const T* values;
+  const T* upstream = nullptr;  // instead of targets and a loss: its gradient dL/dy, (rows, outputs)
 };
 
 }  // namespace fw

@@ -64,11 +64,12 @@ struct Trainer<T>::Handshake {
 
 // Whether a step is too short for rows to be split, but its first layer long enough for its inputs to be.
 template <class T>
-bool Trainer<T>::pairs() const {
+bool Trainer<T>::pairs(const OptimizerState& optimizer) const {
   const Layer& a = network_.layers()[0];
   const double first = 2.0 * double(batch_) * double(a.inputs * a.panels() * kPanel);
   const double all = 3.0 * double(batch_) * double(network_.packed_size());
   const int limit = thread_limit();
+  if (optimizer.clips() || optimizer.penalty != 0) return false;  // which look at all weights or gradients
   return network_.threads() > 1 && limit != 1 && network_.threads_for(batch_, 2) == 1 &&
          a.inputs > kBlock && first >= kPairWork && 2 * first > all &&
          Clock::now().time_since_epoch().count() > g_rest_until.load(std::memory_order_relaxed);
@@ -175,8 +176,7 @@ void Trainer<T>::run_side(Pass* pass, const OptimizerState& optimizer, int side,
       kernels().join[a.activation]({half[0].rows(), half[1].rows(), batch.rows, parameter(a.bias),
                                     a.outputs, output(0).out(), sum(0).out()});
       upper_layers(data, pass->index, first, 0, batch.rows, true);
-      Step<T> scalars;
-      kernels().prepare[optimizer.kind](optimizer.hyper, optimizer.memo, &scalars);
+      const Steps<T> scalars = steps(optimizer, first);
       for (std::ptrdiff_t p = 0; p < a.panels(); p += kPair) {
         update_part(batch, optimizer, scalars, nullptr, 0, p, begin, end);
         if (begin) update_part(batch, optimizer, scalars, nullptr, 0, p, 0, 0);  // its bias
@@ -184,14 +184,14 @@ void Trainer<T>::run_side(Pass* pass, const OptimizerState& optimizer, int side,
       for (std::size_t l = 1; l < network_.layers().size(); ++l)
         for (std::ptrdiff_t p = 0; p < network_.layers()[l].panels(); p += kPair)
           update_part(batch, optimizer, scalars, nullptr, l, p, 0, network_.layers()[l].inputs);
-      if (side == 0) account(pass, batch);
+      if (side == 0) account(pass, batch, 0);
     }
     pass->result.rows += batch.rows;
   }
 }
 
 #define FW_PAIR(T)                                                             \
-  template bool Trainer<T>::pairs() const;                                     \
+  template bool Trainer<T>::pairs(const OptimizerState&) const;                \
   template void Trainer<T>::run_pair(Pass*, const OptimizerState&);            \
   template void Trainer<T>::copy_tails(const OptimizerState&, OptimizerState*); \
   template void Trainer<T>::run_side(Pass*, const OptimizerState&, int, Handshake*);

@@ -11,7 +11,6 @@
 namespace fw {
 namespace {
 
-constexpr std::ptrdiff_t kInputChunk = 240;  // inputs to a task of phase 2: a multiple of a panel and of tiles
 constexpr auto kPollEvery = std::chrono::milliseconds(50);
 
 std::ptrdiff_t round_up(std::ptrdiff_t n, std::ptrdiff_t to) { return (n + to - 1) / to * to; }
@@ -84,13 +83,15 @@ template <class T>
 void Trainer<T>::load_targets(const Data& data, const std::int64_t* index, std::ptrdiff_t first,
                               std::ptrdiff_t from, std::ptrdiff_t rows) {
   const std::ptrdiff_t outputs = network_.layers().back().outputs;
+  const T* values = data.targets.upstream ? data.targets.upstream : data.targets.values;
+  T* base = data.targets.upstream ? deltas_.back()->data() : targets_.data();
   for (std::ptrdiff_t r = from; r < from + rows; ++r) {
     const std::ptrdiff_t i = index ? index[first + r] : first + r;
     for (std::ptrdiff_t p = 0; p < panels_of(outputs); ++p) {
-      T* to = targets_.data() + (p * capacity_ + r) * kPanel;
+      T* to = base + (p * capacity_ + r) * kPanel;
       std::fill_n(to, kPanel, T(0));
       if (!data.targets.labels)
-        std::copy_n(data.targets.values + i * outputs + p * kPanel,
+        std::copy_n(values + i * outputs + p * kPanel,
                     std::min(std::ptrdiff_t(kPanel), outputs - p * kPanel), to);
     }
     if (data.targets.labels) {
@@ -152,8 +153,9 @@ void Trainer<T>::upper_layers(const Data& data, const std::int64_t* index, std::
     k.softmax(output(last).out(from), rows, outputs, output(last).out(from),
               row_max_.data() + from, log_sum_.data() + from);
   load_targets(data, index, first, from, rows);
+  const bool upstream = data.targets.upstream;
   const Panels<T> targets = {targets_.data(), capacity_};
-  k.loss[loss_]({sum(last).rows(from), output(last).rows(from), targets.rows(from), rows, outputs,
+  if (!upstream) k.loss[loss_]({sum(last).rows(from), output(last).rows(from), targets.rows(from), rows, outputs,
                  softmax ? row_max_.data() + from : nullptr,
                  softmax ? log_sum_.data() + from : nullptr, scale_.data() + from,
                  row_loss_.data() + from, row_hit_.data() + from,
@@ -162,7 +164,7 @@ void Trainer<T>::upper_layers(const Data& data, const std::int64_t* index, std::
   const auto below = [&](std::size_t l) {
     return (k.derivative_from_z[layers[l].activation] ? sum(l) : output(l)).rows(from);
   };
-  if (!network_.table().loss_info[loss_].fused) {
+  if (upstream || !network_.table().loss_info[loss_].fused) {
     if (softmax)
       k.softmax_backward(output(last).rows(from), rows, outputs, delta(last).out(from));
     else
@@ -172,61 +174,6 @@ void Trainer<T>::upper_layers(const Data& data, const std::int64_t* index, std::
     k.dense_backward[layers[l - 1].activation](
         {delta(l).rows(from), rows, layers[l].outputs, parameter(layers[l].weights),
          layers[l].inputs, delta(l - 1).out(from), below(l - 1)});
-}
-
-template <class T>
-void Trainer<T>::update_part(const Batch& batch, const OptimizerState& optimizer,
-                             const Step<T>& step, T* packed, std::size_t l, std::ptrdiff_t panel,
-                             std::ptrdiff_t first, std::ptrdiff_t last) {
-  const Layer& a = network_.layers()[l];
-  GradientArgs<T> g = {};
-  g.x = l ? output(l - 1).rows() : batch.input;
-  g.dz = delta(l).rows();
-  g.rows = batch.rows;
-  g.inputs = a.inputs;
-  g.panel = panel;
-  g.panels = std::min(kPair, a.panels() - panel);
-  g.first = first;
-  g.last = last;
-  if (packed) {
-    g.gradient = packed + a.weights;
-    g.gradient_bias = packed + a.bias;
-    kernels().dense_gradient(g);
-    return;
-  }
-  g.weights = parameter(a.weights);
-  g.bias = parameter(a.bias);
-  for (int s = 0; s < network_.table().optimizer_info[optimizer.kind].slots; ++s) {
-    T* slot = static_cast<T*>(optimizer.slots[s]);
-    g.slots[s] = own(slot, slot_tails_[s], a.weights);
-    g.slots_bias[s] = own(slot, slot_tails_[s], a.bias);
-  }
-  g.step = &step;
-  kernels().dense_update[optimizer.kind](g);
-}
-
-// Phase 2: into the parameters by the optimizer or, if packed is given, the gradients there.
-template <class T>
-void Trainer<T>::update(const Batch& batch, const OptimizerState& optimizer, const Step<T>& step,
-                        T* packed) {
-  const auto& layers = network_.layers();
-  // task numbers run over layers, pairs of panels and chunks of inputs
-  const auto chunks = [&](std::size_t l) {
-    return (layers[l].inputs + kInputChunk - 1) / kInputChunk;
-  };
-  const auto tasks_of = [&](std::size_t l) {
-    return (layers[l].panels() + kPair - 1) / kPair * chunks(l);
-  };
-  std::ptrdiff_t tasks = 0;
-  for (std::size_t l = 0; l < layers.size(); ++l) tasks += tasks_of(l);
-  auto task = [&](std::ptrdiff_t t) {
-    std::size_t l = 0;
-    for (; t >= tasks_of(l); ++l) t -= tasks_of(l);
-    const std::ptrdiff_t first = t % chunks(l) * kInputChunk;
-    update_part(batch, optimizer, step, packed, l, t / chunks(l) * kPair, first,
-                std::min(layers[l].inputs, first + kInputChunk));
-  };
-  parallel_for(tasks, network_.threads_for(batch.rows, 1), task);
 }
 
 template <class T>
@@ -244,9 +191,14 @@ static std::ptrdiff_t task_rows(std::ptrdiff_t rows, int threads) {
 }
 
 template <class T>
-void Trainer<T>::account(Pass* pass, const Batch& batch) {
-  pass->loss += double(kernels().sum(row_loss_.data(), pass->data.weights ? weight_.data() : nullptr,
-                                     batch.rows));
+void Trainer<T>::account(Pass* pass, const Batch& batch, double added) {
+  const double loss = double(kernels().sum(row_loss_.data(), pass->data.weights ? weight_.data() : nullptr,
+                                           batch.rows)) + added * double(batch.total_weight);
+  pass->loss += loss;
+  if (!std::isfinite(loss) && !pass->result.failed) {
+    pass->result.failed = pass->first / batch_ + 1;
+    pass->stopped = true;
+  }
   pass->weight += double(batch.total_weight);
   pass->result.loss = pass->loss / pass->weight;
   pass->result.correct += count_correct(batch.rows);
@@ -277,10 +229,11 @@ void Trainer<T>::step(Pass* pass, const OptimizerState& optimizer) {
       rows_pass(data, index, first, batch, b * block, std::min(block, batch.rows - b * block), true);
     };
     parallel_for((batch.rows + block - 1) / block, threads, rows_task);
-    Step<T> scalars;
-    kernels().prepare[optimizer.kind](optimizer.hyper, optimizer.memo, &scalars);
-    update(batch, optimizer, scalars, nullptr);
-    account(pass, batch);
+    const double added = penalty(optimizer);
+    const Steps<T> s = steps(optimizer, first);
+    if (optimizer.clips()) update_clipped(batch, optimizer, s);
+    else update(batch, optimizer, s, nullptr);
+    account(pass, batch, added);
   }
   pass->result.rows += batch.rows;
   pass->first += batch_;
@@ -307,7 +260,7 @@ EpochResult Trainer<T>::epoch(const Data& data, const OptimizerState& optimizer,
     index = order_.data();
   }
   Pass pass = {data, index, when};
-  if (pairs()) run_pair(&pass, optimizer);
+  if (pairs(optimizer)) run_pair(&pass, optimizer);
   while (!over(pass)) step(&pass, optimizer);
   pass.result.finite = std::isfinite(pass.result.loss);
   return pass.result;
@@ -339,6 +292,7 @@ double Trainer<T>::gradients(const Data& data, T* packed, T* input_gradient) {
   parallel_for((batch.rows + kRowBlock - 1) / kRowBlock, network_.threads_for(batch.rows, 2),
                rows_task);
   update(batch, {}, {}, packed);
+  if (data.targets.upstream) return 0.0;
   return double(kernels().sum(row_loss_.data(), data.weights ? weight_.data() : nullptr,
                               batch.rows) / batch.total_weight);
 }

@@ -22,12 +22,24 @@ struct OptimizerState {
   double hyper[kMaxHyper];         // in the order of OptimizerInfo::hyper_names
   double* memo;                    // running scalars and, below, state beside the parameters,
   void* slots[kMaxSlots];          // both owned by the caller so that they outlive a call
+  const double* by_step = nullptr; // the hyper-parameters of each step of the pass, kMaxHyper apart, or null
+  // 0 for none: the largest element and the largest norm of a gradient, and what half the sum of the weights'
+  // squares (not the biases') is multiplied by and added to the loss
+  double clip_value = 0, clip_norm = 0, penalty = 0;
+  bool clips() const { return clip_value > 0 || clip_norm > 0; }
 };
 
 struct EpochResult {
   double loss = 0;        // mean over the epoch's rows (by weight) of the batches' losses
   std::ptrdiff_t correct = 0, rows = 0;
+  std::ptrdiff_t failed = 0;  // the step, from 1, whose loss was NaN or infinite; it ended the pass
   bool finite = true;
+};
+
+// One step's scalars, for weights and for biases.
+template <class T>
+struct Steps {
+  Step<T> weights, biases;
 };
 
 template <class T>
@@ -50,12 +62,17 @@ class Trainer {
   EpochResult epoch(const Data& data, const OptimizerState& optimizer, const std::uint64_t* key,
                     std::uint64_t epoch, const Poll& poll);
 
+  std::ptrdiff_t batch() const { return batch_; }
+
   // How many epochs two threads that share the first layer have begun to run.
   int pairs_begun() const { return begun_; }
 
-  // The loss of all rows as one batch, its gradients in the packed order and (or null) those of the
+  // The loss of all rows as one batch (0 if the gradient at the outputs is given), its gradients in the packed order and (or null) those of the
   // input, (rows, inputs) without gaps.
   double gradients(const Data& data, T* packed, T* input_gradient);
+
+  // One step of the optimizer with this gradient (packed), limited and penalised as the state has it.
+  void apply(const T* gradient, const OptimizerState& optimizer);
 
   // The loss of all rows as one sum, whatever the batch size, and how many were read rightly.
   EpochResult evaluate(const Data& data);
@@ -91,16 +108,22 @@ class Trainer {
   // rows_pass but for its first layer
   void upper_layers(const Data& data, const std::int64_t* index, std::ptrdiff_t first,
                     std::ptrdiff_t from, std::ptrdiff_t rows, bool backward);
-  void update(const Batch& batch, const OptimizerState& optimizer, const Step<T>& step, T* packed);
+  Steps<T> steps(const OptimizerState& optimizer, std::ptrdiff_t first);
+  void update(const Batch& batch, const OptimizerState& optimizer, const Steps<T>& steps, T* packed);
+  void update_clipped(const Batch& batch, const OptimizerState& optimizer, const Steps<T>& steps);
+  // g, which is changed on the way, into the parameters
+  void apply_flat(T* g, const OptimizerState& optimizer, const Steps<T>& steps);
+  double penalty(const OptimizerState& optimizer);  // what it adds to the loss
   // panels [panel, panel + kPair) of layer l, inputs [first, last) of its weights
-  void update_part(const Batch& batch, const OptimizerState& optimizer, const Step<T>& step,
+  void update_part(const Batch& batch, const OptimizerState& optimizer, const Steps<T>& steps,
                    T* packed, std::size_t l, std::ptrdiff_t panel, std::ptrdiff_t first,
                    std::ptrdiff_t last);
-  void account(Pass* pass, const Batch& batch);  // a step's loss and hits
+  // a step's loss, to which so much is added for a row, and hits
+  void account(Pass* pass, const Batch& batch, double added);
   static bool over(const Pass& pass) { return pass.stopped || pass.first >= pass.data.x.rows; }
   bool poll_due(const Pass& pass) const;
   static void poll(Pass* pass);
-  bool pairs() const;
+  bool pairs(const OptimizerState& optimizer) const;
   void step(Pass* pass, const OptimizerState& optimizer);
   void run_pair(Pass* pass, const OptimizerState& optimizer);
   void copy_tails(const OptimizerState& optimizer, OptimizerState* own);
@@ -121,7 +144,7 @@ class Trainer {
   int loss_;
   std::ptrdiff_t batch_, capacity_;
   std::vector<std::unique_ptr<Buffer<T>>> outputs_, sums_, deltas_;
-  Buffer<T> staged_, targets_, row_loss_, row_hit_, scale_, weight_, row_max_, log_sum_;
+  Buffer<T> gradient_, staged_, targets_, row_loss_, row_hit_, scale_, weight_, row_max_, log_sum_;
   Buffer<const void*> pointers_;
   std::vector<std::int64_t> order_;
   // Of a pair's second side: its own copy of all parameters but the first layer's weights, and of the

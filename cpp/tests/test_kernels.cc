@@ -255,7 +255,7 @@ void gradients(std::ptrdiff_t rows, std::ptrdiff_t inputs, std::ptrdiff_t output
     CHECK_CLOSE(got.data(), expected.data(), bound.data(), got.size());
     // the update in the tile is the update of the stored gradient
     for (int o = 0; o < fw::kOptimizers; ++o) {
-      std::vector<T> one(whole * 3, T(0.25)), two(whole * 3, T(0.25));
+      std::vector<T> one(whole * 4, T(0.25)), two(whole * 4, T(0.25));
       double memo[fw::kMaxMemo] = {1, 1};
       const double hyper[fw::kMaxHyper] = {0.1, 0.01, 0.9, 0.99, 1e-8};
       for (int step = 0; step < 2; ++step) {
@@ -263,15 +263,15 @@ void gradients(std::ptrdiff_t rows, std::ptrdiff_t inputs, std::ptrdiff_t output
         k.prepare[o](hyper, memo, &s);
         a.weights = one.data();
         a.bias = one.data() + bias;
-        for (int i = 0; i < 2; ++i) {
+        for (int i = 0; i < fw::kMaxSlots; ++i) {
           a.slots[i] = one.data() + whole * std::size_t(1 + i);
           a.slots_bias[i] = a.slots[i] + bias;
         }
-        a.step = &s;
+        a.step = a.step_bias = &s;
         k.dense_update[o](a);
         for (std::size_t at = 0; at < whole; at += 16) {
           if (exact[at] == untouched) continue;
-          T* slots[2] = {two.data() + whole + at, two.data() + 2 * whole + at};
+          T* slots[] = {two.data() + whole + at, two.data() + 2 * whole + at, two.data() + 3 * whole + at};
           k.update[o](two.data() + at, g.data() + at, slots, 16, s);
         }
         CHECK_SAME(one.data(), two.data(), one.size());

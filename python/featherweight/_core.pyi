@@ -1,4 +1,4 @@
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -70,13 +70,15 @@ class CoreTrainer:
         values: _Array | None,
         weights: _Array | None,
         optimizer: str,
-        hyper: Mapping[str, float],
+        hyper: dict[str, float | NDArray[np.float64]],
+        limits: tuple[float, float, float],
         memo: NDArray[np.float64],
         slots: _Array,
         key: int | None,
         number: int,
         poll: Callable[[int, float, int], None],
-    ) -> tuple[float, int, int]: ...
+    ) -> tuple[float, int, int, int]: ...
+    def backward(self, x: _Array, dy: _Array, packed: _Array, input: _Array | None) -> None: ...
     def gradients(
         self,
         x: _Array,
@@ -93,3 +95,13 @@ class CoreTrainer:
         values: _Array | None,
         weights: _Array | None,
     ) -> tuple[float, int]: ...
+
+def optimizer_step(
+    network: CoreNetwork,
+    optimizer: str,
+    hyper: dict[str, float | NDArray[np.float64]],
+    limits: tuple[float, float, float],
+    memo: NDArray[np.float64],
+    slots: _Array,
+    gradient: _Array,
+) -> None: ...

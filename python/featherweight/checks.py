@@ -4,6 +4,7 @@ Every function returns what the compiled core takes, or raises one sentence that
 expected and what was found, before anything is changed.
 """
 
+import math
 import operator
 import os
 from collections.abc import Iterable, Sequence
@@ -45,6 +46,19 @@ def whole(name: str, value: object, low: int, high: int | None = None) -> int:
         limits = f"at least {low}" if high is None else f"{low} to {high}"
         raise ValueError(f"{name}: expected {limits}, found {n}")
     return n
+
+
+def number(name: str, value: object, low: float, high: float, *, open_low: bool = False) -> float:
+    """Return value as a float within [low, high), or (low, high) if open_low."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
+        raise TypeError(f"{name}: expected a real number, found {value!r}")
+    number = float(value)
+    if math.isfinite(number) and (low < number if open_low else low <= number) and number < high:
+        return number
+    interval = f"{'above' if open_low else 'at least'} {low:g}"
+    if high != math.inf:
+        interval += f" and below {high:g}"
+    raise ValueError(f"{name}: expected a finite number {interval}, found {value!r}")
 
 
 def layer_sizes(sizes: object, itemsize: int) -> tuple[int, ...]:

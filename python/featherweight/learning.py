@@ -7,11 +7,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import _core, checks, training
+from .gradients import Gradients, check_limits
 from .optimizers import Optimizer
 
 if TYPE_CHECKING:
     from .network import Network
-    from .training import Gradients, History
+    from .training import History
 
 _DEFAULT_LOSS = {"softmax": "cross_entropy", "sigmoid": "binary_cross_entropy"}
 _ENDS = {"cross_entropy": "softmax", "binary_cross_entropy": "sigmoid"}
@@ -115,6 +116,9 @@ class Learning(_core.ForwardCall):
         rng: Any = None,
         sample_weight: ArrayLike | None = None,
         validation_data: tuple[ArrayLike, ArrayLike] | None = None,
+        l2: float = 0.0,
+        clip_value: float | None = None,
+        clip_norm: float | None = None,
         callbacks: Any = (),
         progress: bool | Literal["auto"] = "auto",
     ) -> "History":
@@ -128,7 +132,7 @@ class Learning(_core.ForwardCall):
             Class labels from 0 (one-hot encoded), or targets; (rows,) values for a single output.
         epochs, batch_size : int
             At least 0 and 1. The last batch of an epoch may be shorter.
-        optimizer : SGD or Adam, optional
+        optimizer : SGD, Adam, AdamW or RMSprop, optional
             Adam() by default. It keeps its state for the next call with this network.
         loss : str, optional
             ``cross_entropy`` (default for, and only with, softmax; the mean over rows),
@@ -142,6 +146,13 @@ class Learning(_core.ForwardCall):
             At least 0: a batch's loss is the weighted mean of its rows'. Accuracy counts rows.
         validation_data : (x, y), optional
             Evaluated after each epoch.
+        l2 : float
+            Adds ``l2 / 2`` times the sum of the squares of the weights (not the biases) to the loss
+            that is minimised and recorded, ``val_loss`` apart; at least 0.
+        clip_value, clip_norm : float, optional
+            Above 0. The largest absolute element, and then the largest Euclidean norm of the whole,
+            that a step's gradient (with `l2`, without an optimizer's weight decay) may have; beyond
+            it, elements are cut off, or all scaled by ``clip_norm / (norm + 1e-6)``, as in PyTorch.
         callbacks : callable, object or sequence of these
             An object with any of ``on_train_begin``, ``on_epoch_begin``, ``on_epoch_end``,
             ``on_train_end``, or a callable for the end of an epoch; each gets a `TrainingState`,
@@ -159,15 +170,21 @@ class Learning(_core.ForwardCall):
             For wrong arguments, before anything is changed.
         RuntimeError
             If the network is being trained already.
+        FloatingPointError
+            If the loss becomes NaN or infinite. The network holds the weights of the last epoch
+            before; the optimizer's state is dropped.
         KeyboardInterrupt
             On Ctrl-C, with the weights of the last completed step.
         """
         epochs = checks.whole("epochs", epochs, 0)
         batch_size = checks.whole("batch_size", batch_size, 1)
         if optimizer is not None and not isinstance(optimizer, Optimizer):
-            raise TypeError(f"optimizer: expected SGD, Adam or None, found {optimizer!r}")
+            raise TypeError(
+                f"optimizer: expected SGD, Adam, AdamW, RMSprop or None, found {optimizer!r}"
+            )
         if not (progress is True or progress is False or progress == "auto"):
             raise ValueError(f"progress: expected True, False or 'auto', found {progress!r}")
+        limits = check_limits(clip_value, clip_norm, l2)
         loss = self._loss(loss)
         job = self._job(x, y, sample_weight, loss)
         if job.x.shape[0] == 0:
@@ -196,6 +213,7 @@ class Learning(_core.ForwardCall):
                 shuffle=bool(shuffle),
                 key=key,
                 first_epoch=first,
+                limits=limits,
                 callbacks=hooks,
                 progress=progress,
                 classifier=checks.output_kind(self._output) == "classifier",
@@ -215,7 +233,7 @@ class Learning(_core.ForwardCall):
         loss: str | None = None,
         sample_weight: ArrayLike | None = None,
         flat: Literal[False] = False,
-    ) -> tuple[float, "Gradients"]: ...
+    ) -> tuple[float, Gradients]: ...
     @overload
     def gradients(
         self,
@@ -254,12 +272,49 @@ class Learning(_core.ForwardCall):
         value = trainer.gradients(*job, packed, dx)
         if dx is None:
             return value, packed
+        return value, self._unpacked(packed, dx[0] if np.ndim(x) == 1 else dx)
+
+    def _unpacked(self, packed: NDArray[Any], dx: NDArray[Any]) -> Gradients:
         layers = range(len(self._sizes) - 1)
-        return value, training.Gradients(
+        return Gradients(
             tuple(self._core.weights(i, packed) for i in layers),
             tuple(self._core.bias(i, packed) for i in layers),
-            dx[0] if np.ndim(x) == 1 else dx,
+            dx,
         )
+
+    def backward(self, x: ArrayLike, dy: ArrayLike) -> Gradients:
+        """Return the gradients of a loss of one's own, given its gradient at the outputs.
+
+        Parameters
+        ----------
+        x : (rows, inputs) or (inputs,) array
+            As in a call.
+        dy : (rows, outputs) or (outputs,) array
+            The derivative of the loss with respect to each element of ``net(x)``, after the output
+            activation (softmax included).
+
+        Returns
+        -------
+        Gradients
+            ``weights[i]`` (outputs, inputs), ``biases[i]`` (outputs,) and ``input``, of x's shape:
+            what `Optimizer.step` takes.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For arrays of another shape.
+        """
+        rows = checks.inputs(x, self._sizes[0], self._dtype)
+        upstream = np.ascontiguousarray(dy, self._dtype)
+        single = np.ndim(x) == 1
+        shape = self._sizes[-1:] if single else (rows.shape[0], self._sizes[-1])
+        if upstream.shape != shape:
+            raise ValueError(f"dy: expected shape {shape}, found {upstream.shape}")
+        packed = np.zeros(self._core.packed_size, self._dtype)
+        dx = np.empty(rows.shape, self._dtype)
+        trainer = _core.CoreTrainer(self._core, "mse", max(1, rows.shape[0]))
+        trainer.backward(rows, upstream, packed, dx)
+        return self._unpacked(packed, dx[0] if single else dx)
 
     def evaluate(
         self,

@@ -2,40 +2,47 @@
 
 import math
 import weakref
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from . import _core
+from .checks import number
+from .gradients import Gradients, check_limits, pack
+from .schedules import LambdaLR, Schedule
 
 if TYPE_CHECKING:
     from .network import Network
 
-
-def _number(name: str, value: float, low: float, high: float, *, open_low: bool = False) -> float:
-    """Return value as a float within [low, high), or (low, high) if open_low."""
-    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
-        raise TypeError(f"{name}: expected a real number, found {value!r}")
-    number = float(value)
-    if math.isfinite(number) and (low < number if open_low else low <= number) and number < high:
-        return number
-    interval = f"{'above' if open_low else 'at least'} {low:g}"
-    if high != math.inf:
-        interval += f" and below {high:g}"
-    raise ValueError(f"{name}: expected a finite number {interval}, found {value!r}")
+ScheduleLike = Schedule | Callable[[int], float] | None
 
 
 class Optimizer:
     """What the optimizers share: their state beside the parameters of one network.
 
-    The state (moments, count of steps) belongs to the network that the optimizer last trained;
-    given to another it starts afresh.
+    The state (moments, steps and epochs made, what a schedule has observed) belongs to the network
+    that the optimizer last trained; given to another it starts afresh.
     """
 
+    lr: float
+    schedule: Schedule | None
     _owner: "weakref.ref[Network] | None" = None
     _slots: NDArray[Any]
     _memo: NDArray[np.float64]
+    _steps: int = 0
+    _epochs: int = 0
+
+    def _set(self, lr: float, schedule: "Schedule | Callable[[int], float] | None") -> None:
+        self.lr = number("lr", lr, 0.0, math.inf)
+        if schedule is not None and not isinstance(schedule, Schedule):
+            if not callable(schedule):
+                raise TypeError(
+                    f"schedule: expected a schedule, a callable or None, found {schedule!r}"
+                )
+            schedule = LambdaLR(schedule)
+        self.schedule = schedule
 
     def _kernel(self) -> tuple[str, dict[str, float]]:
         """Return the compiled optimizer's name and its hyper-parameters."""
@@ -50,15 +57,83 @@ class Optimizer:
             self._slots = np.zeros(shape, network.dtype)
             self._memo = np.ones(2)
             self._owner = weakref.ref(network)
+            self._steps = self._epochs = 0
+            if self.schedule is not None:
+                self.schedule.reset()
         return self._memo, self._slots
+
+    def _hyper(self, steps: int) -> tuple[str, dict[str, Any]]:
+        """Return the compiled optimizer's name, and its hyper-parameters for the steps to come."""
+        name, base = self._kernel()
+        if self.schedule is None:
+            return name, dict(base)
+        by_step = self.schedule.by == "step"
+        t = (
+            self._steps + np.arange(steps, dtype=np.float64)
+            if by_step
+            else np.full(1, self._epochs, np.float64)
+        )
+        found = self.schedule.hyper(base, t)
+        for key, values in found.items():
+            if not np.isfinite(values).all():
+                raise ValueError(f"schedule: expected finite rates, found {values!r} for {key}")
+        return name, base | {k: v if by_step else float(v[0]) for k, v in found.items()}
+
+    @property
+    def current_lr(self) -> float:
+        """The learning rate of the next step: `lr`, or what the schedule makes of it."""
+        rate = self._hyper(1)[1]["lr"]
+        return float(rate[0] if isinstance(rate, np.ndarray) else rate)
+
+    def step(
+        self,
+        network: "Network",
+        gradients: "Gradients | NDArray[Any]",
+        *,
+        clip_value: float | None = None,
+        clip_norm: float | None = None,
+        l2: float = 0.0,
+    ) -> None:
+        """Take one step by hand.
+
+        Parameters
+        ----------
+        network : Network
+        gradients : Gradients, or flat array in the order of ``network.parameters``
+            As `Network.gradients` and `Network.backward` return them.
+        clip_value, clip_norm, l2
+            As in `Network.fit`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For gradients that aren't those of such a network.
+        RuntimeError
+            If the network is being trained.
+        """
+        limits = check_limits(clip_value, clip_norm, l2)
+        flat = pack(network, gradients)
+        memo, slots = self._bind(network)
+        name, hyper = self._hyper(1)
+        _core.optimizer_step(network._core, name, hyper, limits, memo, slots, flat)
+        self._steps += 1
+
+    def end_epoch(self, value: float | None = None) -> None:
+        """Tell the schedule that an epoch of steps by hand is over, and what it brought."""
+        self._epochs += 1
+        if self.schedule is not None and value is not None:
+            self.schedule.observe(float(value))
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the settings alone: the state belongs to a network that isn't pickled with it."""
-        return {k: v for k, v in self.__dict__.items() if k not in ("_owner", "_slots", "_memo")}
+        state = ("_owner", "_slots", "_memo", "_steps", "_epochs")
+        return {k: v for k, v in self.__dict__.items() if k not in state}
 
     def __repr__(self) -> str:
-        settings = ", ".join(f"{k}={v!r}" for k, v in self.__getstate__().items())
-        return f"{type(self).__name__}({settings})"
+        settings = self.__getstate__()
+        if settings.get("schedule") is None:
+            settings.pop("schedule", None)
+        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in settings.items())})"
 
 
 class SGD(Optimizer):
@@ -75,6 +150,8 @@ class SGD(Optimizer):
         Step along ``g + momentum * v`` instead of ``v``; needs a momentum above 0.
     weight_decay : float
         Adds ``weight_decay`` times the parameter to its gradient, at least 0.
+    schedule : Schedule or callable, optional
+        Of `featherweight.schedules`, or a factor as a function of the epoch, from 0.
 
     Raises
     ------
@@ -88,17 +165,19 @@ class SGD(Optimizer):
         momentum: float = 0.0,
         nesterov: bool = False,
         weight_decay: float = 0.0,
+        *,
+        schedule: ScheduleLike = None,
     ) -> None:
-        self.lr = _number("lr", lr, 0.0, math.inf)
-        self.momentum = _number("momentum", momentum, 0.0, 1.0)
+        self._set(lr, schedule)
+        self.momentum = number("momentum", momentum, 0.0, 1.0)
         self.nesterov = bool(nesterov)
-        self.weight_decay = _number("weight_decay", weight_decay, 0.0, math.inf)
+        self.weight_decay = number("weight_decay", weight_decay, 0.0, math.inf)
         if self.nesterov and self.momentum == 0.0:
             raise ValueError("nesterov: expected a momentum above 0 with it, found momentum=0.0")
 
     def _kernel(self) -> tuple[str, dict[str, float]]:
         hyper = {
-            "lr": _number("lr", self.lr, 0.0, math.inf),
+            "lr": number("lr", self.lr, 0.0, math.inf),
             "weight_decay": self.weight_decay,
             "momentum": self.momentum,
         }
@@ -120,6 +199,8 @@ class Adam(Optimizer):
         Added to the root of the second mean, above 0.
     weight_decay : float
         Adds ``weight_decay`` times the parameter to its gradient, at least 0.
+    schedule : Schedule or callable, optional
+        Of `featherweight.schedules`, or a factor as a function of the epoch, from 0.
 
     Raises
     ------
@@ -133,22 +214,114 @@ class Adam(Optimizer):
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 0.0,
+        *,
+        schedule: ScheduleLike = None,
     ) -> None:
-        self.lr = _number("lr", lr, 0.0, math.inf)
+        self._set(lr, schedule)
         try:
             beta1, beta2 = betas
         except (TypeError, ValueError):
             raise ValueError(f"betas: expected two numbers, found {betas!r}") from None
-        self.betas = (_number("betas[0]", beta1, 0.0, 1.0), _number("betas[1]", beta2, 0.0, 1.0))
+        self.betas = (number("betas[0]", beta1, 0.0, 1.0), number("betas[1]", beta2, 0.0, 1.0))
         # smaller ones would be 0 in float32, and 0 / 0 in every weight whose input is always 0
-        self.eps = _number("eps", eps, 1e-37, math.inf)
-        self.weight_decay = _number("weight_decay", weight_decay, 0.0, math.inf)
+        self.eps = number("eps", eps, 1e-37, math.inf)
+        self.weight_decay = number("weight_decay", weight_decay, 0.0, math.inf)
+
+    _name = "adam"
 
     def _kernel(self) -> tuple[str, dict[str, float]]:
-        return "adam", {
-            "lr": _number("lr", self.lr, 0.0, math.inf),
+        return self._name, {
+            "lr": number("lr", self.lr, 0.0, math.inf),
             "weight_decay": self.weight_decay,
             "beta1": self.betas[0],
             "beta2": self.betas[1],
+            "eps": self.eps,
+        }
+
+
+class AdamW(Adam):
+    """Adam with decoupled weight decay (Loshchilov and Hutter, ICLR 2019), with PyTorch's names.
+
+    Parameters
+    ----------
+    lr, betas, eps, schedule
+        As of `Adam`.
+    weight_decay : float
+        Each step multiplies the parameters by ``1 - lr * weight_decay``, whatever the gradient; at
+        least 0.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a setting isn't a number, or is out of its range, NaN or infinite.
+    """
+
+    _name = "adamw"
+
+    def __init__(
+        self,
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 1e-2,
+        *,
+        schedule: ScheduleLike = None,
+    ) -> None:
+        super().__init__(lr, betas, eps, weight_decay, schedule=schedule)
+
+
+class RMSprop(Optimizer):
+    """RMSprop (Hinton, "Neural networks for machine learning", lecture 6e, 2012), as in PyTorch.
+
+    Parameters
+    ----------
+    lr : float
+        Learning rate, at least 0.
+    alpha : float
+        Decay of the running mean of the gradient's square, in [0, 1).
+    eps : float
+        Added to the root of that mean, above 0.
+    weight_decay : float
+        Adds ``weight_decay`` times the parameter to its gradient, at least 0.
+    momentum : float
+        In [0, 1): of the steps, as in `SGD`.
+    centered : bool
+        Divide by the root of the variance instead, the mean of the gradient being kept too (Graves,
+        "Generating sequences with recurrent neural networks", 2013). A variance below 0 by rounding
+        counts as 0.
+    schedule : Schedule or callable, optional
+        As of `SGD`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a setting isn't a number, or is out of its range, NaN or infinite.
+    """
+
+    def __init__(
+        self,
+        lr: float = 1e-2,
+        alpha: float = 0.99,
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+        momentum: float = 0.0,
+        centered: bool = False,
+        *,
+        schedule: ScheduleLike = None,
+    ) -> None:
+        self._set(lr, schedule)
+        self.alpha = number("alpha", alpha, 0.0, 1.0)
+        self.eps = number("eps", eps, 1e-37, math.inf)  # as of Adam
+        self.weight_decay = number("weight_decay", weight_decay, 0.0, math.inf)
+        self.momentum = number("momentum", momentum, 0.0, 1.0)
+        self.centered = bool(centered)
+
+    def _kernel(self) -> tuple[str, dict[str, float]]:
+        name = "rmsprop" + "_centered" * self.centered + "_momentum" * (self.momentum > 0)
+        return name, {
+            "lr": number("lr", self.lr, 0.0, math.inf),
+            "weight_decay": self.weight_decay,
+            "momentum": self.momentum,
+            "alpha": self.alpha,
             "eps": self.eps,
         }

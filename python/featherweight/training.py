@@ -57,14 +57,6 @@ class History:
         return f"History({len(self.epoch)} epochs; last: {last})"
 
 
-class Gradients(NamedTuple):
-    """Gradients of a loss, plain arrays in the shapes of what they belong to."""
-
-    weights: tuple[NDArray[Any], ...]
-    biases: tuple[NDArray[Any], ...]
-    input: NDArray[Any]
-
-
 class TrainingState:
     """What a callback gets.
 
@@ -123,6 +115,15 @@ class _Bar:
             self._bar.close()
 
 
+def _monitored(optimizer: Optimizer, history: History) -> float:
+    """Return what the optimizer's schedule looks at: the last of a list of the history."""
+    name = getattr(optimizer.schedule, "monitor", None)
+    values = history[name] if name else history.val_loss or history.loss
+    if not values:
+        raise ValueError(f"monitor: expected a list that this training fills, found {name!r}")
+    return float(values[-1])
+
+
 def _watched() -> bool:
     """Is a person watching: a terminal, or a notebook?"""
     if "ipykernel" in sys.modules:
@@ -152,6 +153,7 @@ def run(
     shuffle: bool,
     key: int,
     first_epoch: int,
+    limits: tuple[float, float, float],
     callbacks: list[Callback],
     progress: bool | str,
     classifier: bool,
@@ -165,7 +167,10 @@ def run(
     checker = None
     if validation is not None:
         checker = _core.CoreTrainer(core, loss, max(1, min(1024, validation.x.shape[0])))
+    parameters = network.parameters
+    good = np.empty_like(parameters)  # those of the last epoch that ended well
     bar = _Bar(progress, epochs, rows)
+    steps = -(-rows // max(1, min(batch_size, rows)))
 
     def tell(event: str) -> bool:
         stop = False
@@ -193,13 +198,23 @@ def run(
                     values["accuracy"] = correct / done
                 bar.at(epoch, done, values)
 
-            name, hyper = optimizer._kernel()
             memo, slots = optimizer._bind(network)
+            name, hyper = optimizer._hyper(steps)
+            good[:] = parameters
             begin = time.perf_counter()
             number = first_epoch + epoch - 1
-            mean, correct, seen = trainer.epoch(
-                *job, name, hyper, memo, slots, key if shuffle else None, number, poll
+            mean, correct, seen, failed = trainer.epoch(
+                *job, name, hyper, limits, memo, slots, key if shuffle else None, number, poll
             )
+            if failed:
+                parameters[:] = good
+                optimizer._owner = None  # whose state may hold what isn't finite
+                raise FloatingPointError(
+                    f"loss: expected a finite one, found nan or infinity in epoch {epoch}, step "
+                    f"{failed} of {steps}; the network holds the weights of "
+                    + (f"the end of epoch {epoch - 1}" if epoch > 1 else "before the first epoch")
+                )
+            optimizer._steps += steps
             history.seconds.append(time.perf_counter() - begin)
             history.epoch.append(epoch)
             history.loss.append(mean)
@@ -210,6 +225,7 @@ def run(
                 history.val_loss.append(val_loss)
                 if classifier:
                     history.val_accuracy.append(val_correct / validation.x.shape[0])
+            optimizer.end_epoch(_monitored(optimizer, history))
             bar.at(epoch, rows, {n: history[n][-1] for n in _FIELDS[1:5] if history[n]})
             stop = tell("on_epoch_end")
         tell("on_train_end")

@@ -92,7 +92,7 @@ def run(options: argparse.Namespace) -> int:
     try:
         network = _network(options, hidden, train, classes, scale)
         watch = _Watch(None if quiet else len(train.images))
-        interrupted = False
+        interrupted, failure = False, None
         begin = time.perf_counter()
         try:
             network.fit(
@@ -108,12 +108,13 @@ def run(options: argparse.Namespace) -> int:
         except KeyboardInterrupt as e:
             interrupted = True
             complain(_NAME, str(e) or "stopped before the first epoch", "")
+        except FloatingPointError as e:
+            failure = f"{e}: try a smaller --learning-rate"
         seconds = time.perf_counter() - begin
     except (ValueError, TypeError) as e:
         raise _usage(e) from None
     matrix, finite = confusion_matrix(network, test.images, test.labels, classes)
     # saved before anything more is printed: whoever reads the report may be gone by now
-    failure = None
     if path is not None:
         try:
             network.save(path)

@@ -1,0 +1,139 @@
+// A step's second phase: from the batch's activations and deltas into the parameters, tile by tile or, where
+// something looks at the whole gradient first, by way of one flat buffer.
+#include <algorithm>
+#include <cmath>
+
+#include "thread_pool.h"
+#include "trainer.h"
+
+namespace fw {
+namespace {
+
+constexpr std::ptrdiff_t kInputChunk = 240;  // inputs to a task: a multiple of a panel and of tiles
+
+}  // namespace
+
+template <class T>
+void Trainer<T>::update_part(const Batch& batch, const OptimizerState& optimizer,
+                             const Steps<T>& steps, T* packed, std::size_t l, std::ptrdiff_t panel,
+                             std::ptrdiff_t first, std::ptrdiff_t last) {
+  const Layer& a = network_.layers()[l];
+  GradientArgs<T> g = {};
+  g.x = l ? output(l - 1).rows() : batch.input;
+  g.dz = delta(l).rows();
+  g.rows = batch.rows;
+  g.inputs = a.inputs;
+  g.panel = panel;
+  g.panels = std::min(kPair, a.panels() - panel);
+  g.first = first;
+  g.last = last;
+  if (packed) {
+    g.gradient = packed + a.weights;
+    g.gradient_bias = packed + a.bias;
+    kernels().dense_gradient(g);
+    return;
+  }
+  g.weights = parameter(a.weights);
+  g.bias = parameter(a.bias);
+  for (int s = 0; s < network_.table().optimizer_info[optimizer.kind].slots; ++s) {
+    T* slot = static_cast<T*>(optimizer.slots[s]);
+    g.slots[s] = own(slot, slot_tails_[s], a.weights);
+    g.slots_bias[s] = own(slot, slot_tails_[s], a.bias);
+  }
+  g.step = &steps.weights;
+  g.step_bias = &steps.biases;
+  kernels().dense_update[optimizer.kind](g);
+}
+
+// Phase 2: into the parameters by the optimizer or, if packed is given, the gradients there.
+template <class T>
+void Trainer<T>::update(const Batch& batch, const OptimizerState& optimizer, const Steps<T>& steps,
+                        T* packed) {
+  const auto& layers = network_.layers();
+  // task numbers run over layers, pairs of panels and chunks of inputs
+  const auto chunks = [&](std::size_t l) {
+    return (layers[l].inputs + kInputChunk - 1) / kInputChunk;
+  };
+  const auto tasks_of = [&](std::size_t l) {
+    return (layers[l].panels() + kPair - 1) / kPair * chunks(l);
+  };
+  std::ptrdiff_t tasks = 0;
+  for (std::size_t l = 0; l < layers.size(); ++l) tasks += tasks_of(l);
+  auto task = [&](std::ptrdiff_t t) {
+    std::size_t l = 0;
+    for (; t >= tasks_of(l); ++l) t -= tasks_of(l);
+    const std::ptrdiff_t first = t % chunks(l) * kInputChunk;
+    update_part(batch, optimizer, steps, packed, l, t / chunks(l) * kPair, first,
+                std::min(layers[l].inputs, first + kInputChunk));
+  };
+  parallel_for(tasks, network_.threads_for(batch.rows, 1), task);
+}
+
+// The scalars of the step that begins with row `first`.
+template <class T>
+Steps<T> Trainer<T>::steps(const OptimizerState& optimizer, std::ptrdiff_t first) {
+  const double* hyper =
+      optimizer.by_step ? optimizer.by_step + first / batch_ * kMaxHyper : optimizer.hyper;
+  Steps<T> s;
+  kernels().prepare[optimizer.kind](hyper, optimizer.memo, &s.biases);
+  s.weights = s.biases;
+  s.weights.value[1] += T(optimizer.penalty);
+  return s;
+}
+
+template <class T>
+double Trainer<T>::penalty(const OptimizerState& optimizer) {
+  if (optimizer.penalty == 0) return 0;
+  double squares = 0;
+  for (const Layer& a : network_.layers())
+    squares += double(kernels().squares(network_.parameters() + a.weights, a.bias - a.weights));
+  return 0.5 * optimizer.penalty * squares;
+}
+
+template <class T>
+void Trainer<T>::apply_flat(T* g, const OptimizerState& optimizer, const Steps<T>& steps) {
+  const Kernels<T>& k = kernels();
+  const std::ptrdiff_t n = network_.packed_size();
+  if (optimizer.penalty != 0)
+    for (const Layer& a : network_.layers())
+      k.add_scaled(g + a.weights, network_.parameters() + a.weights, a.bias - a.weights,
+                   T(optimizer.penalty));
+  if (optimizer.clip_value > 0) k.clip(g, n, T(optimizer.clip_value));
+  if (optimizer.clip_norm > 0) {
+    const double norm = std::sqrt(double(k.squares(g, n)));
+    const double by = optimizer.clip_norm / (norm + 1e-6);  // as PyTorch has it
+    if (!(by >= 1)) k.scale(g, n, T(by));
+  }
+  T* slots[kMaxSlots];
+  for (int s = 0; s < kMaxSlots; ++s) slots[s] = static_cast<T*>(optimizer.slots[s]);
+  k.update[optimizer.kind](network_.parameters(), g, slots, n, steps.biases);
+}
+
+// By way of the whole gradient, which is limited before the optimizer sees it.
+template <class T>
+void Trainer<T>::update_clipped(const Batch& batch, const OptimizerState& optimizer, const Steps<T>& steps) {
+  T* g = gradient_.reserve(std::size_t(network_.packed_size()));
+  update(batch, optimizer, steps, g);
+  apply_flat(g, optimizer, steps);
+}
+
+template <class T>
+void Trainer<T>::apply(const T* gradient, const OptimizerState& optimizer) {
+  T* g = gradient_.reserve(std::size_t(network_.packed_size()));
+  std::copy_n(gradient, network_.packed_size(), g);
+  apply_flat(g, optimizer, steps(optimizer, 0));
+}
+
+#define FW_UPDATE(T)                                                           \
+  template void Trainer<T>::update_part(const Batch&, const OptimizerState&, const Steps<T>&, T*, \
+                                        std::size_t, std::ptrdiff_t, std::ptrdiff_t, std::ptrdiff_t); \
+  template void Trainer<T>::update(const Batch&, const OptimizerState&, const Steps<T>&, T*); \
+  template Steps<T> Trainer<T>::steps(const OptimizerState&, std::ptrdiff_t);  \
+  template double Trainer<T>::penalty(const OptimizerState&);                  \
+  template void Trainer<T>::apply_flat(T*, const OptimizerState&, const Steps<T>&); \
+  template void Trainer<T>::apply(const T*, const OptimizerState&);            \
+  template void Trainer<T>::update_clipped(const Batch&, const OptimizerState&, const Steps<T>&);
+FW_UPDATE(float)
+FW_UPDATE(double)
+
+}  // namespace fw

@@ -1,0 +1,75 @@
+"""What all schedules share, and the arithmetic that gives the same rates everywhere."""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..checks import choice
+
+Times = NDArray[np.float64]
+
+
+class Schedule:
+    """The base of all schedules: `rates` is what each defines.
+
+    Parameters
+    ----------
+    by : {"epoch", "step"}
+        What ``t`` counts, from 0.
+    """
+
+    def __init__(self, by: str = "epoch") -> None:
+        self.by = choice("by", by, ("epoch", "step"))
+
+    def rates(self, lr: float, t: Times) -> Times:
+        """Return the learning rates at the times t, (n,) float64, given the optimizer's own."""
+        raise NotImplementedError
+
+    def hyper(self, base: dict[str, float], t: Times) -> dict[str, Times]:
+        """Return the hyper-parameters that it sets, (n,) each, given the optimizer's own."""
+        return {"lr": self.rates(base["lr"], t)}
+
+    def observe(self, value: float) -> None:
+        """Take note of what an epoch brought: the value that a plateau is seen by."""
+
+    def reset(self) -> None:
+        """Forget what was observed."""
+
+    def state(self) -> dict[str, float]:
+        """Return what was observed, to go on from later."""
+        return {}
+
+    def set_state(self, state: dict[str, float]) -> None:
+        """Go on from a `state`."""
+
+    def __repr__(self) -> str:
+        settings = (f"{k}={v!r}" for k, v in self.__dict__.items() if not k.startswith("_"))
+        return f"{type(self).__name__}({', '.join(settings)})"
+
+
+# Of sums and products alone, which NumPy rounds alike everywhere, unlike its cos and power.
+
+
+def power(base: float | Times, n: Times) -> Times:
+    """Return base to the power of each n, a whole number of at least 0, by repeated squaring."""
+    found, square, rest = np.ones_like(n), np.full_like(n, base) * 1.0, n.astype(np.int64)
+    while rest.any():
+        found = np.where(rest & 1, found * square, found)
+        rest = rest >> 1
+        square = np.where(rest > 0, square * square, square)
+    return found
+
+
+def _cos_pi(x: Times) -> Times:
+    """Return cos(pi x) for x of at least 0, by Taylor's series: 2e-16."""
+    x = np.abs((x + 1) % 2 - 1)
+    y = np.where(x > 0.5, 1 - x, x) * math.pi
+    z, series = y * y, np.zeros_like(y)
+    for k in range(22, 0, -2):
+        series = (1 - series) * z / (k * (k - 1))
+    return np.where(x > 0.5, series - 1, 1 - series)
+
+
+def cosine(lr: float, least: float, part: Times) -> Times:
+    return least + (lr - least) * (1 + _cos_pi(part)) / 2

@@ -1,0 +1,185 @@
+"""Schedules: PyTorch's formulas by hand, its own values where it is installed, and in training."""
+
+import math
+
+import numpy as np
+import pytest
+
+import compare
+import featherweight as fw
+import oracle
+
+S = fw.schedules
+
+
+def cosine(a, b, part):
+    return b + (a - b) * (1 + math.cos(math.pi * part)) / 2
+
+
+def restarts(t):
+    begin, length = 0, 4
+    while t >= begin + length:
+        begin, length = begin + length, length * 2
+    return cosine(0.5, 0.01, (t - begin) / length)
+
+
+def one_cycle(t, total=20, top=0.8):
+    first, up = top / 25, 0.3 * total - 1
+    if t <= up:
+        return cosine(first, top, t / up)
+    return cosine(top, first / 1e4, min(1.0, (t - up) / (total - 1 - up)))
+
+
+# each with its rates at t, of a base rate of 0.5
+CASES = {
+    "constant": (S.ConstantLR(0.25, 3), lambda t: 0.125 if t < 3 else 0.5),
+    "linear": (S.LinearLR(0.5, 1.0, 4), lambda t: 0.5 * (0.5 + 0.5 * min(t, 4) / 4)),
+    "step": (S.StepLR(3, 0.1), lambda t: 0.5 * 0.1 ** (t // 3)),
+    "exponential": (S.ExponentialLR(0.9), lambda t: 0.5 * 0.9**t),
+    "inverse": (S.InverseScalingLR(), lambda t: 0.5 / math.sqrt(t + 1)),
+    "inverse cube": (S.InverseScalingLR(3.0), lambda t: 0.5 / (t + 1) ** 3),
+    "cosine": (S.CosineAnnealingLR(7, 0.01), lambda t: cosine(0.5, 0.01, t / 7)),
+    "restarts": (S.CosineAnnealingWarmRestarts(4, 2, 0.01), restarts),
+    "one cycle": (S.OneCycleLR(0.8, 20, cycle_momentum=False), one_cycle),
+    "lambda": (S.LambdaLR(lambda t: 1 / (1 + t)), lambda t: 0.5 / (1 + t)),
+    "warm-up": (
+        S.SequentialLR([S.LinearLR(0.1, 1.0, 5), S.CosineAnnealingLR(10)], [5]),
+        lambda t: 0.5 * (0.1 + 0.9 * t / 5) if t < 5 else cosine(0.5, 0.0, (t - 5) / 10),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_formulas(name):
+    schedule, expected = CASES[name]
+    t = np.arange(25.0)
+    found = schedule.rates(0.5, t)
+    wanted = np.array([expected(i) for i in range(25)])
+    compare.assert_close(found, wanted, 1e-14, name)
+    with pytest.raises(AssertionError):  # the twin: a moment late
+        compare.assert_close(np.roll(found, 1), wanted, 1e-14, name)
+
+
+@pytest.mark.parametrize("name", ["step", "exponential", "cosine", "restarts", "one cycle"])
+def test_as_pytorch(name):
+    torch = pytest.importorskip("torch", reason="PyTorch isn't installed")
+    make = {
+        "step": lambda o: torch.optim.lr_scheduler.StepLR(o, 3, 0.1),
+        "exponential": lambda o: torch.optim.lr_scheduler.ExponentialLR(o, 0.9),
+        "cosine": lambda o: torch.optim.lr_scheduler.CosineAnnealingLR(o, 7, 0.01),
+        "restarts": lambda o: torch.optim.lr_scheduler.CosineAnnealingWarmRestarts(o, 4, 2, 0.01),
+        "one cycle": lambda o: torch.optim.lr_scheduler.OneCycleLR(
+            o, 0.8, total_steps=20, cycle_momentum=False
+        ),
+    }[name]
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.5)
+    theirs, rates = make(optimizer), []
+    for _ in range(20):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        theirs.step()
+    # its cosine is a recursion, whose errors grow; beyond T_max it would differ
+    n = 8 if name == "cosine" else 19
+    compare.assert_close(
+        CASES[name][0].rates(0.5, np.arange(n * 1.0)), np.array(rates[:n]), 1e-8, name
+    )
+
+
+def test_plateau():
+    """Patience 1: the second epoch in a row without a better value reduces; cooldown 2 waits."""
+    s = S.ReduceLROnPlateau(factor=0.5, patience=1, cooldown=2, threshold=0.0, min_lr=0.2)
+    seen = []
+    for value in (5.0, 4.0, 4.0, 4.0, 4.0, 4.0, 4.0, 4.0, 3.0, 3.0, 3.0):
+        s.observe(value)
+        seen.append(float(s.rates(1.0, np.zeros(1))[0]))
+    assert seen == [1, 1, 1, 0.5, 0.5, 0.5, 0.5, 0.25, 0.25, 0.25, 0.25]
+    again = S.ReduceLROnPlateau(factor=0.5, patience=1, cooldown=2, threshold=0.0, min_lr=0.2)
+    again.set_state(s.state())
+    assert again.rates(1.0, np.zeros(1)) == 0.25
+    s.reset()
+    assert s.rates(1.0, np.zeros(1)) == 1.0
+
+
+def problem(dtype, rows=48):
+    rng = np.random.Generator(np.random.Philox(3))
+    net = fw.Network((7, 17, 3), "tanh", dtype=dtype, rng=1)
+    return net, rng.uniform(-1, 1, (rows, 7)).astype(dtype), rng.integers(0, 3, rows)
+
+
+@pytest.mark.parametrize("by", ["step", "epoch"])
+def test_in_training(by, dtype, isa):
+    """Three epochs of three steps, each with its own rate, as the oracle takes them."""
+    net, x, labels = problem(dtype)
+    net = fw.Network((7, 17, 3), "tanh", dtype=dtype, rng=1, isa=isa)
+    reference, t = compare.twin(net), oracle.one_hot(labels, 3)
+    optimizer = fw.SGD(0.5, momentum=0.5, schedule=S.ExponentialLR(0.7, by=by))
+    net.fit(x, labels, epochs=3, batch_size=16, shuffle=False, optimizer=optimizer)
+    theirs = oracle.SGD(0.5, momentum=0.5)
+    for i in range(9):
+        theirs.lr = 0.5 * 0.7 ** (i if by == "step" else i // 3)
+        batch = slice(i % 3 * 16, i % 3 * 16 + 16)
+        oracle.train(reference, theirs, [(x[batch], t[batch], None)])
+    bound = 3e-6 if dtype == np.float32 else 1e-14
+    for w, expected in zip(net.weights, reference.weights, strict=True):
+        compare.assert_close(w, expected, bound * (1 + np.abs(expected)), by)
+        with pytest.raises(AssertionError):
+            compare.assert_close(w * 1.001, expected, bound * (1 + np.abs(expected)), by)
+    assert optimizer.current_lr == pytest.approx(0.5 * 0.7 ** (9 if by == "step" else 3), rel=1e-12)
+
+
+def test_an_epoch_cut_in_two_has_the_rates_of_one():
+    found = []
+    for epochs in ((4,), (1, 3)):
+        net, x, labels = problem(np.float32)
+        optimizer = fw.Adam(0.02, schedule=S.OneCycleLR(0.05, 12))
+        for n in epochs:
+            net.fit(x, labels, epochs=n, batch_size=16, optimizer=optimizer)
+        found.append(net.parameters.copy())
+    compare.assert_same_bits(*found)
+    other, x, labels = problem(np.float32)
+    other.fit(x, labels, epochs=4, batch_size=16, optimizer=fw.Adam(0.02))
+    assert not np.array_equal(other.parameters, found[0])
+
+
+def test_another_network_begins_anew():
+    net, x, labels = problem(np.float32)
+    optimizer = fw.SGD(0.5, schedule=S.StepLR(1, 0.5))
+    net.fit(x, labels, epochs=2, optimizer=optimizer)
+    assert optimizer.current_lr == 0.125
+    other, _, _ = problem(np.float32)
+    other.fit(x, labels, epochs=1, optimizer=optimizer)
+    assert optimizer.current_lr == 0.25
+
+
+def test_a_plateau_in_training():
+    net, x, labels = problem(np.float32)
+    optimizer = fw.SGD(0.0, schedule=S.ReduceLROnPlateau(factor=0.5, patience=1))
+    optimizer.lr = 1e-8  # nothing gets better by more than the threshold
+    net.fit(x, labels, epochs=4, optimizer=optimizer, shuffle=False)
+    assert optimizer.current_lr == 1e-8  # a reduction by less than eps isn't made
+    optimizer = fw.SGD(1e-4, schedule=S.ReduceLROnPlateau(factor=0.5, patience=1, threshold=0.5))
+    net.fit(x, labels, epochs=4, optimizer=optimizer, shuffle=False)
+    assert optimizer.current_lr == 5e-5
+
+
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (lambda: S.StepLR(0), "step_size: expected at least 1, found 0"),
+        (lambda: S.StepLR(2, by="day"), "by: found 'day', expected one of 'epoch', 'step'"),
+        (lambda: S.ExponentialLR(float("nan")), "gamma: expected a finite number"),
+        (lambda: fw.SGD(0.1, schedule=3), "schedule: expected a schedule, a callable or None"),
+        (lambda: S.SequentialLR([S.StepLR(2)], [3]), "milestones: expected 0 increasing numbers"),
+        (
+            lambda: S.SequentialLR([S.StepLR(2), S.OneCycleLR(1.0, 9)], [3]),
+            "schedules: expected schedules that all count by the same",
+        ),
+        (
+            lambda: fw.SGD(0.1, schedule=S.OneCycleLR(1.0, 9)).current_lr,
+            "cycle_momentum: expected an optimizer with momentum or betas",
+        ),
+    ],
+)
+def test_refusals(make, sentence):
+    with pytest.raises((TypeError, ValueError), match=sentence):
+        make()
