@@ -93,11 +93,27 @@ def test_plateau():
         s.observe(value)
         seen.append(float(s.rates(1.0, np.zeros(1))[0]))
     assert seen == [1, 1, 1, 0.5, 0.5, 0.5, 0.5, 0.25, 0.25, 0.25, 0.25]
-    again = S.ReduceLROnPlateau(factor=0.5, patience=1, cooldown=2, threshold=0.0, min_lr=0.2)
-    again.set_state(s.state())
-    assert again.rates(1.0, np.zeros(1)) == 0.25
     s.reset()
     assert s.rates(1.0, np.zeros(1)) == 1.0
+
+
+@pytest.mark.parametrize("mode", ["min", "max"])
+@pytest.mark.parametrize("threshold_mode", ["rel", "abs"])
+def test_what_a_plateau_takes_for_better(mode, threshold_mode):
+    """2 is followed by what is just not better, by NaN, and by what is, with a threshold of 0.1."""
+    limit = 0.2 if threshold_mode == "rel" else 0.1
+    sign = -1 if mode == "min" else 1
+    for value, reductions in (
+        (2 + sign * limit * 0.99, 1),
+        (np.nan, 1),
+        (2 + sign * limit * 1.01, 0),
+    ):
+        s = S.ReduceLROnPlateau(
+            mode, factor=0.5, patience=0, threshold=0.1, threshold_mode=threshold_mode
+        )
+        s.observe(2.0)
+        s.observe(value)
+        assert s.rates(1.0, np.zeros(1)) == 0.5**reductions
 
 
 def problem(dtype, rows=48):
@@ -160,6 +176,16 @@ def test_a_plateau_in_training():
     optimizer = fw.SGD(1e-4, schedule=S.ReduceLROnPlateau(factor=0.5, patience=1, threshold=0.5))
     net.fit(x, labels, epochs=4, optimizer=optimizer, shuffle=False)
     assert optimizer.current_lr == 5e-5
+
+
+def test_a_monitor_that_nothing_fills_is_refused_at_once():
+    net, x, labels = problem(np.float32)
+    before = net.parameters.copy()
+    optimizer = fw.SGD(0.1, schedule=S.ReduceLROnPlateau(monitor="val_loss"))
+    with pytest.raises(ValueError, match="monitor: found 'val_loss'"):
+        net.fit(x, labels, optimizer=optimizer)
+    compare.assert_same_bits(net.parameters, before)
+    net.fit(x, labels, optimizer=optimizer, validation_data=(x, labels))
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,8 @@ def test_limits(kind, limits, isa, dtype):
         theirs.step(reference.weights + reference.biases, grads)
     # Adam's first steps go by the gradient's sign alone, whatever its size
     bound = (2e-4 if kind == "AdamW" else 3e-6) if dtype == np.float32 else 1e-12
-    for w, expected in zip(net.weights, reference.weights, strict=True):
+    found, wanted = (*net.weights, *net.biases), reference.weights + reference.biases
+    for w, expected in zip(found, wanted, strict=True):
         compare.assert_close(w, expected, bound * (1 + np.abs(expected)), limits)
         with pytest.raises(AssertionError):
             compare.assert_close(w + dtype(0.001), expected, bound * (1 + np.abs(expected)), limits)
@@ -59,15 +60,37 @@ def test_limits_by_threads_and_instruction_sets(limits, dtype):
         compare.assert_same_bits(other, found[0])
 
 
+@pytest.mark.parametrize("limits", [None, *LIMITS])
+def test_two_threads_that_share_a_layer(limits):
+    """A small network on wide inputs: schedules by step, and what looks at all of a gradient."""
+    found = []
+    for threads in (1, 2, 2):
+        net, x, labels = problem(np.float32, None, (784, 16, 3), threads, 3200)
+        optimizer = fw.Adam(0.01, schedule=fw.schedules.OneCycleLR(0.02, 200))
+        options = LIMITS.get(limits, {})
+        net.fit(x, labels, epochs=2, batch_size=32, optimizer=optimizer, **options)
+        found.append(net.parameters.copy())
+    compare.assert_same_bits(found[1], found[0])
+    compare.assert_same_bits(found[2], found[0])
+
+
+@pytest.mark.parametrize("schedule", [None, "epoch", "step"])
 @pytest.mark.parametrize("kind", ["SGD", "Adam", "AdamW", "RMSprop"])
-def test_steps_by_hand_are_those_of_fit(kind, isa, dtype):
+def test_steps_by_hand_are_those_of_fit(kind, schedule, isa, dtype):
     net, x, labels = problem(dtype, isa)
     other, _, _ = problem(dtype, isa)
-    net.fit(x, labels, epochs=2, batch_size=20, shuffle=False, optimizer=getattr(fw, kind)(0.01))
-    optimizer = getattr(fw, kind)(0.01)
+
+    def optimizer():
+        rates = schedule and fw.schedules.ExponentialLR(0.5, by=schedule)
+        return getattr(fw, kind)(0.01, schedule=rates)
+
+    net.fit(x, labels, epochs=2, batch_size=20, shuffle=False, optimizer=optimizer())
+    optimizer = optimizer()
     for i in (0, 20) * 2:
         _, grads = other.gradients(x[i : i + 20], labels[i : i + 20])
         optimizer.step(other, grads)
+        if i:
+            optimizer.end_epoch()
     compare.assert_same_bits(other.parameters, net.parameters)
     _, flat = other.gradients(x, labels, flat=True)
     flat[:] += 1  # the padding too, which a step must not let in
@@ -100,8 +123,8 @@ def test_backward(output, isa, dtype):
 @pytest.mark.parametrize("threads", [1, 2])
 def test_a_loss_that_is_not_finite(threads):
     """Epoch 2 meets what epoch 1 didn't: the network is as after epoch 1, the optimizer as new."""
-    net, x, labels = problem(np.float32, sizes=(300, 16, 3), threads=threads, rows=4000)
-    twin, _, _ = problem(np.float32, sizes=(300, 16, 3), rows=4000)
+    net, x, labels = problem(np.float32, sizes=(784, 16, 3), threads=threads, rows=4000)
+    twin, _, _ = problem(np.float32, sizes=(784, 16, 3), rows=4000)
     optimizer = fw.Adam(0.01)
     twin.fit(x, labels, batch_size=40, optimizer=fw.Adam(0.01))
 
@@ -137,7 +160,7 @@ def test_refused_gradients():
     net, x, labels = problem(np.float32)
     _, grads = net.gradients(x, labels)
     other = fw.Network((9, 3), rng=0)
-    with pytest.raises(ValueError, match="gradients: expected weights"):
+    with pytest.raises(ValueError, match="gradients: expected 1 weights, found 3"):
         fw.SGD(0.1).step(other, grads)
     with pytest.raises(ValueError, match="gradients: expected shape"):
         fw.SGD(0.1).step(net, np.zeros(3, np.float32))

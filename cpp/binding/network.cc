@@ -104,13 +104,23 @@ py::array bias(CoreNetwork& core, std::size_t l, const py::object& packed) {
   });
 }
 
-void set(CoreNetwork& core, std::size_t l, const py::object& value, bool is_bias) {
+// Into the parameters or, if `packed` is given, the flat array, in the same order.
+void set(CoreNetwork& core, std::size_t l, const py::object& value, const py::object& packed,
+         bool is_bias) {
   const Layer& a = layer(core, l);
   core.visit([&](auto& net) {
     using T = element_t<decltype(net)>;
     const T* from = elements<T>(value, is_bias ? a.outputs : a.outputs * a.inputs,
                                 "expected an array of the layer's shape");
     expect(from != nullptr, "expected an array of the layer's shape");
+    T* to = writable<T>(packed, net.packed_size(), "packed: expected a flat array");
+    if (to) {
+      if (is_bias)
+        std::copy_n(from, a.outputs, to + a.bias);
+      else
+        net.pack_weights(l, from, to);
+      return;
+    }
     ReleaseGil release;
     Gate::Writer writer(core.gate);
     if (is_bias)
@@ -155,11 +165,15 @@ void bind_network(py::module_& m) {
       .def("weights", &weights, py::arg("layer"), py::arg("packed"))
       .def("bias", &bias, py::arg("layer"), py::arg("packed"))
       .def("set_weights",
-           [](CoreNetwork& c, std::size_t l, const py::object& v) { set(c, l, v, false); },
-           py::arg("layer"), py::arg("value"))
+           [](CoreNetwork& c, std::size_t l, const py::object& v, const py::object& to) {
+             set(c, l, v, to, false);
+           },
+           py::arg("layer"), py::arg("value"), py::arg("packed"))
       .def("set_bias",
-           [](CoreNetwork& c, std::size_t l, const py::object& v) { set(c, l, v, true); },
-           py::arg("layer"), py::arg("value"))
+           [](CoreNetwork& c, std::size_t l, const py::object& v, const py::object& to) {
+             set(c, l, v, to, true);
+           },
+           py::arg("layer"), py::arg("value"), py::arg("packed"))
       .def("begin_fit", [](CoreNetwork& c) {
         c.ready();
         c.gate.begin_fit();

@@ -57,7 +57,7 @@ using Limits = std::tuple<double, double, double>;
 
 // Each hyper-parameter is a number or, for each step of the pass, an array of them: then all are laid out by
 // step, and the state points to what is returned.
-std::vector<double> hyper_parameters(const OptimizerInfo& info, const py::dict& given, std::ptrdiff_t steps,
+[[nodiscard]] std::vector<double> hyper_parameters(const OptimizerInfo& info, const py::dict& given, std::ptrdiff_t steps,
                                      OptimizerState* state) {
   std::vector<double> by_step;
   for (int i = 0; i < info.hyper; ++i) {
@@ -151,15 +151,16 @@ void backward(CoreTrainer& t, const py::array& x, const py::array& dy, const py:
   });
 }
 
-// One step of an optimizer with a gradient from anywhere, in the packed order.
+// One step of an optimizer with a gradient from anywhere, in the packed order, changed on the way.
 void optimizer_step(CoreNetwork& core, const std::string& optimizer, const py::dict& hyper,
                     const Limits& limits, const py::array& memo, const py::array& slots,
                     const py::array& gradient) {
   core.visit([&]<class T>(Network<T>& net) {
     OptimizerState state = optimizer_state(net, optimizer, memo, slots);
-    hyper_parameters(net.table().optimizer_info[state.kind], hyper, 1, &state);
+    const std::vector<double> by_step =
+        hyper_parameters(net.table().optimizer_info[state.kind], hyper, 1, &state);
     std::tie(state.clip_value, state.clip_norm, state.penalty) = limits;
-    const T* g = elements<T>(gradient, net.packed_size(), "gradient: expected a flat array");
+    T* g = writable<T>(gradient, net.packed_size(), "gradient: expected a flat array");
     ReleaseGil release;
     Gate::Writer writer(core.gate);
     Trainer<T>(net, loss_mse, 1).apply(g, state);

@@ -86,9 +86,9 @@ void Network<T>::unpack_weights(std::size_t l, const T* packed, T* to) const {
 }
 
 template <class T>
-void Network<T>::set_weights(std::size_t l, const T* from) {
+void Network<T>::pack_weights(std::size_t l, const T* from, T* packed) const {
   const Layer& a = layers_[l];
-  T* w = parameters_.data() + a.weights;
+  T* w = packed + a.weights;
   for (std::ptrdiff_t o = 0; o < a.outputs; ++o)
     for (std::ptrdiff_t k = 0; k < a.inputs; ++k)
       w[((o / kPanel) * a.inputs + k) * kPanel + o % kPanel] = from[o * a.inputs + k];

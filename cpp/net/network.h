@@ -70,7 +70,8 @@ class Network {
   // (O, I) and (O,), row-major, from and to the packed form
   void get_weights(std::size_t l, T* to) const { unpack_weights(l, parameters_.data(), to); }
   void unpack_weights(std::size_t l, const T* packed, T* to) const;
-  void set_weights(std::size_t l, const T* from);
+  void set_weights(std::size_t l, const T* from) { pack_weights(l, from, parameters_.data()); }
+  void pack_weights(std::size_t l, const T* from, T* packed) const;
   void get_bias(std::size_t l, T* to) const;
   void set_bias(std::size_t l, const T* from);
 

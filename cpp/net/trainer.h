@@ -71,8 +71,11 @@ class Trainer {
   // input, (rows, inputs) without gaps.
   double gradients(const Data& data, T* packed, T* input_gradient);
 
-  // One step of the optimizer with this gradient (packed), limited and penalised as the state has it.
-  void apply(const T* gradient, const OptimizerState& optimizer);
+  // One step of the optimizer with this gradient (packed), limited and penalised as the state has it and
+  // changed on the way.
+  void apply(T* gradient, const OptimizerState& optimizer) {
+    apply_flat(gradient, optimizer, steps(optimizer, 0));
+  }
 
   // The loss of all rows as one sum, whatever the batch size, and how many were read rightly.
   EpochResult evaluate(const Data& data);

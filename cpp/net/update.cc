@@ -117,13 +117,6 @@ void Trainer<T>::update_clipped(const Batch& batch, const OptimizerState& optimi
   apply_flat(g, optimizer, steps);
 }
 
-template <class T>
-void Trainer<T>::apply(const T* gradient, const OptimizerState& optimizer) {
-  T* g = gradient_.reserve(std::size_t(network_.packed_size()));
-  std::copy_n(gradient, network_.packed_size(), g);
-  apply_flat(g, optimizer, steps(optimizer, 0));
-}
-
 #define FW_UPDATE(T)                                                           \
   template void Trainer<T>::update_part(const Batch&, const OptimizerState&, const Steps<T>&, T*, \
                                         std::size_t, std::ptrdiff_t, std::ptrdiff_t, std::ptrdiff_t); \
@@ -131,7 +124,6 @@ void Trainer<T>::apply(const T* gradient, const OptimizerState& optimizer) {
   template Steps<T> Trainer<T>::steps(const OptimizerState&, std::ptrdiff_t);  \
   template double Trainer<T>::penalty(const OptimizerState&);                  \
   template void Trainer<T>::apply_flat(T*, const OptimizerState&, const Steps<T>&); \
-  template void Trainer<T>::apply(const T*, const OptimizerState&);            \
   template void Trainer<T>::update_clipped(const Batch&, const OptimizerState&, const Steps<T>&);
 FW_UPDATE(float)
 FW_UPDATE(double)

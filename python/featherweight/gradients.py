@@ -36,44 +36,34 @@ def check_limits(
 
 
 def pack(network: "Network", gradients: "Gradients | NDArray[Any]") -> NDArray[Any]:
-    """Return gradients as one flat array in the order of the parameters, its padding 0."""
-    layers = list(zip(network.sizes, network.sizes[1:], strict=False))
-    size = network.parameters.size
+    """Return gradients as a new flat array in the order of the parameters, its padding 0."""
+    flat = np.zeros_like(network.parameters)
     if isinstance(gradients, np.ndarray):
-        if gradients.shape != (size,) or gradients.dtype != network.dtype:
+        if gradients.shape != flat.shape or gradients.dtype != flat.dtype:
             raise ValueError(
-                f"gradients: expected shape {(size,)} of {network.dtype}, "
+                f"gradients: expected shape {flat.shape} of {flat.dtype}, "
                 f"found {gradients.shape} of {gradients.dtype}"
             )
-        flat = gradients.copy()
-    else:
-        flat = np.zeros(size, network.dtype)
-    given = None if isinstance(gradients, np.ndarray) else gradients
-    if given is not None and not (hasattr(given, "weights") and hasattr(given, "biases")):
+        given = np.ascontiguousarray(gradients)
+        gradients = network._unpacked(given, flat)  # what the caller has in the padding stays there
+    elif not isinstance(gradients, Gradients):
         raise TypeError(
-            f"gradients: expected those of Network.gradients or a flat array, found {given!r}"
+            "gradients: expected those of Network.gradients or Network.backward, or a flat array, "
+            f"found {gradients!r}"
         )
-    at = 0
-    for i, (n_in, n_out) in enumerate(layers):
-        wide = -(-n_out // 16) * 16
-        # [panel][input][16 outputs], then the biases
-        w = flat[at : at + wide * n_in].reshape(wide // 16, n_in, 16)
-        b = flat[at + wide * n_in : at + wide * (n_in + 1)]
-        if given is not None:
-            for name, part, shape in (
-                ("weights", given.weights, (n_out, n_in)),
-                ("biases", given.biases, (n_out,)),
-            ):
-                if len(part) != len(layers) or np.shape(part[i]) != shape:
-                    found = np.shape(part[i]) if len(part) == len(layers) else f"{len(part)} layers"
-                    raise ValueError(
-                        f"gradients: expected {name}[{i}] of shape {shape}, found {found}"
-                    )
-            padded = np.zeros((wide, n_in), network.dtype)
-            padded[:n_out] = given.weights[i]
-            w[:] = padded.reshape(wide // 16, 16, n_in).transpose(0, 2, 1)
-            b[:n_out] = given.biases[i]
-        w[-1, :, n_out - (wide - 16) :] = 0
-        b[n_out:] = 0
-        at += wide * (n_in + 1)
+    sizes, core = network.sizes, network._core
+    n = len(sizes) - 1
+    for name, parts, store in (
+        ("weights", gradients.weights, core.set_weights),
+        ("biases", gradients.biases, core.set_bias),
+    ):
+        if len(parts) != n:
+            raise ValueError(f"gradients: expected {n} {name}, found {len(parts)}")
+        for i, part in enumerate(parts):
+            shape = (sizes[i + 1], sizes[i])[: 2 if name == "weights" else 1]
+            if np.shape(part) != shape:
+                raise ValueError(
+                    f"gradients: expected {name}[{i}] of shape {shape}, found {np.shape(part)}"
+                )
+            store(i, np.ascontiguousarray(part, flat.dtype), flat)
     return flat

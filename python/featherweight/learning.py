@@ -310,7 +310,7 @@ class Learning(_core.ForwardCall):
         shape = self._sizes[-1:] if single else (rows.shape[0], self._sizes[-1])
         if upstream.shape != shape:
             raise ValueError(f"dy: expected shape {shape}, found {upstream.shape}")
-        packed = np.zeros(self._core.packed_size, self._dtype)
+        packed = np.empty(self._core.packed_size, self._dtype)
         dx = np.empty(rows.shape, self._dtype)
         trainer = _core.CoreTrainer(self._core, "mse", max(1, rows.shape[0]))
         trainer.backward(rows, upstream, packed, dx)

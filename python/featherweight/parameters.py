@@ -45,7 +45,7 @@ class Parameters(Sequence[NDArray[Any]]):
             raise ValueError(f"{self._kind}[{layer}]: expected shape {shape}, found {a.shape}")
         a = np.ascontiguousarray(a, network.dtype)
         store = network._core.set_weights if self._kind == "weights" else network._core.set_bias
-        store(layer, a)
+        store(layer, a, None)
 
     def __iter__(self) -> Iterator[NDArray[Any]]:
         return (self[i] for i in range(len(self)))

@@ -115,13 +115,14 @@ class _Bar:
             self._bar.close()
 
 
-def _monitored(optimizer: Optimizer, history: History) -> float:
-    """Return what the optimizer's schedule looks at: the last of a list of the history."""
+def _monitored(optimizer: Optimizer, validates: bool, classifier: bool) -> str:
+    """Return the list of the history that the optimizer's schedule looks at."""
     name = getattr(optimizer.schedule, "monitor", None)
-    values = history[name] if name else history.val_loss or history.loss
-    if not values:
-        raise ValueError(f"monitor: expected a list that this training fills, found {name!r}")
-    return float(values[-1])
+    if name is None:
+        return "val_loss" if validates else "loss"
+    filled = ["loss", *["accuracy"] * classifier]
+    filled += [f"val_{n}" for n in filled if validates]
+    return checks.choice("monitor", name, filled)
 
 
 def _watched() -> bool:
@@ -161,6 +162,7 @@ def run(
     """Train for `epochs`; `first_epoch` numbers the generator's stream for the first of them."""
     rows = job.x.shape[0]
     optimizer = Adam() if optimizer is None else optimizer
+    monitored = _monitored(optimizer, validation is not None, classifier)
     history = History()
     state = TrainingState(network, history)
     trainer = _core.CoreTrainer(core, loss, max(1, min(batch_size, rows)))
@@ -225,7 +227,7 @@ def run(
                 history.val_loss.append(val_loss)
                 if classifier:
                     history.val_accuracy.append(val_correct / validation.x.shape[0])
-            optimizer.end_epoch(_monitored(optimizer, history))
+            optimizer.end_epoch(history[monitored][-1])
             bar.at(epoch, rows, {n: history[n][-1] for n in _FIELDS[1:5] if history[n]})
             stop = tell("on_epoch_end")
         tell("on_train_end")

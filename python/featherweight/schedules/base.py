@@ -36,13 +36,6 @@ class Schedule:
     def reset(self) -> None:
         """Forget what was observed."""
 
-    def state(self) -> dict[str, float]:
-        """Return what was observed, to go on from later."""
-        return {}
-
-    def set_state(self, state: dict[str, float]) -> None:
-        """Go on from a `state`."""
-
     def __repr__(self) -> str:
         settings = (f"{k}={v!r}" for k, v in self.__dict__.items() if not k.startswith("_"))
         return f"{type(self).__name__}({', '.join(settings)})"

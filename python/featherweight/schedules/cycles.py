@@ -93,7 +93,8 @@ class ReduceLROnPlateau(Schedule):
     patience, cooldown : int
         Epochs without an improvement that are borne; epochs after a reduction that don't count.
     threshold : float
-        What an improvement must exceed: of the best (`threshold_mode` "rel") or outright ("abs").
+        What an improvement must exceed: of the best (`threshold_mode` "rel", for values above 0) or
+        outright ("abs").
     min_lr : float
         The least rate.
     eps : float
@@ -123,38 +124,32 @@ class ReduceLROnPlateau(Schedule):
         self.cooldown = whole("cooldown", cooldown, 0)
         self.min_lr = number("min_lr", min_lr, 0.0, math.inf)
         self.eps = number("eps", eps, 0.0, math.inf)
+        if monitor is not None and not isinstance(monitor, str):
+            raise TypeError(f"monitor: expected a name of the history or None, found {monitor!r}")
         self.monitor = monitor
         self.reset()
 
     def reset(self) -> None:
         self._best = math.inf if self.mode == "min" else -math.inf
-        self._bad = self._rest = 0.0
-        self._reductions = 0.0
-
-    def state(self) -> dict[str, float]:
-        return {"best": self._best, "bad": self._bad, "rest": self._rest, "n": self._reductions}
-
-    def set_state(self, state: dict[str, float]) -> None:
-        self._best, self._bad, self._rest = state["best"], state["bad"], state["rest"]
-        self._reductions = state["n"]
+        self._bad = self._rest = self._reductions = 0
 
     def observe(self, value: float) -> None:
-        sign = 1.0 if self.mode == "min" else -1.0
-        step = self.threshold * (abs(self._best) if self.threshold_mode == "rel" else 1.0)
-        if math.isinf(self._best) or sign * value < sign * self._best - step:
-            self._best, self._bad = value, 0.0
+        step = -self.threshold if self.mode == "min" else self.threshold
+        limit = self._best * (1 + step) if self.threshold_mode == "rel" else self._best + step
+        if value < limit if self.mode == "min" else value > limit:  # never so of NaN
+            self._best, self._bad = value, 0
         else:
             self._bad += 1
         if self._rest > 0:
             self._rest -= 1
-            self._bad = 0.0
+            self._bad = 0
         if self._bad > self.patience:
             self._reductions += 1
-            self._rest, self._bad = float(self.cooldown), 0.0
+            self._rest, self._bad = self.cooldown, 0
 
     def rates(self, lr: float, t: Times) -> Times:
         rate = lr
-        for _ in range(int(self._reductions)):
+        for _ in range(self._reductions):
             less = max(rate * self.factor, self.min_lr)
             rate = less if rate - less > self.eps else rate
         return np.full_like(t, rate)
