@@ -1,5 +1,6 @@
 // Network and Trainer without Python: rows alone and in batches, threads and instruction sets, all
 // by bits; ten steps that learn; and hashes that are the same on every machine.
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstring>
@@ -222,6 +223,22 @@ void all(const fw::KernelTable& table) {
   threads_alike<T>(table);
 }
 
+// A gradient given at the outputs goes down alike whatever loss the trainer is for, and not as that loss's.
+void upstream() {
+  const fw::KernelTable& table = *fw::available_isas().back();
+  const auto x = values<float>(9 * 37), dy = values<float>(9 * 10);
+  std::vector<float> found[2], dx(9 * 37);
+  Net<float> net(kSizes, kActivations, true, table, 1);
+  for (int loss : {fw::loss_mse, fw::loss_cross_entropy}) {
+    auto& packed = found[loss == fw::loss_mse];
+    packed.resize(std::size_t(net.packed_size()));
+    fw::Trainer<float>(net, loss, 9).gradients({view(x, 9, kSizes[0]), {nullptr, nullptr, dy.data()}, nullptr},
+                                               packed.data(), dx.data());
+  }
+  CHECK_SAME(found[0].data(), found[1].data(), found[0].size());
+  CHECK(std::any_of(found[0].begin(), found[0].end(), [](float v) { return v != 0; }));
+}
+
 // One row of a wide network is shared while such rows follow each other closely, and gives the same bits.
 void wide_rows() {
   const fw::KernelTable& table = *fw::available_isas().back();
@@ -252,6 +269,7 @@ void wide_rows() {
 }  // namespace
 
 int main() {
+  upstream();
   wide_rows();
   for (const fw::KernelTable* table : fw::available_isas()) {
     plain::exercised(table);
