@@ -34,6 +34,7 @@ ULPS = {
     "tanh": (2, 2),
     "elu": (1.5, 1.5),
     "softplus": (3, 3),
+    "exp": (2, 1.5),
     "silu": (4, 4),
     "gelu": (6, 6),
     "softmax": (4, 4),
@@ -206,6 +207,11 @@ def loss_bound(net, x, t, loss, dtype, w=None):
     if loss == "cross_entropy":
         size = np.sum(t, axis=1) * (np.abs(z).max(axis=1) + np.log(n) + 1)
         moved = 2 * np.sum(t, axis=1) * s_z.max(axis=1)
+    elif loss == "poisson":
+        size, moved = np.mean(y + t * np.abs(z), axis=1), np.mean(s_y + t * s_z, axis=1)
+    elif loss in ("huber", "quantile"):
+        size = np.mean(np.abs(y) + np.abs(t), axis=1)
+        moved = np.mean(2 * s_y, axis=1)
     elif loss == "binary_cross_entropy":
         size, moved = np.mean(np.abs(z) * (1 + t) + 1, axis=1), np.mean(2 * s_z, axis=1)
     else:

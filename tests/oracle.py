@@ -52,6 +52,7 @@ ACTIVATIONS = {
         lambda z: sigmoid(z) * (1 + z * sigmoid(-z)),
     ),
     "softplus": (lambda z: np.logaddexp(0.0, z), sigmoid),
+    "exp": (np.exp, np.exp),
 }
 
 
@@ -77,28 +78,48 @@ def one_hot(labels, n):
 
 
 def default_loss(output):
-    return {"softmax": "cross_entropy", "sigmoid": "binary_cross_entropy"}.get(output, "mse")
+    losses = {"softmax": "cross_entropy", "sigmoid": "binary_cross_entropy", "exp": "poisson"}
+    return losses.get(output, "mse")
 
 
-def loss_rows(loss, z, y, t):
+def elements(loss, z, y, t, parameter):
+    """The loss of each element, for the losses whose rows are means of such."""
+    if loss == "binary_cross_entropy":
+        return np.logaddexp(0.0, z) - z * t
+    if loss == "poisson":
+        return y - t * z
+    d = np.abs(y - t)
+    if loss == "huber":
+        return np.where(d <= parameter, d * d / 2, parameter * (d - parameter / 2))
+    if loss == "quantile":
+        return np.where(t > y, parameter * d, (1 - parameter) * d)
+    return d * d
+
+
+def loss_rows(loss, z, y, t, parameter=None, output_weights=1.0):
     """The loss of each row, from the last layer's z, its activation y and the targets t."""
     with np.errstate(all="ignore"):
         if loss == "cross_entropy":
             lse = np.logaddexp.reduce(z, axis=1, keepdims=True)
             return np.sum(np.where(t == 0, 0.0, t * (lse - z)), axis=1)
-        if loss == "binary_cross_entropy":
-            return np.mean(np.logaddexp(0.0, z) - z * t, axis=1)
-        return np.mean((y - t) ** 2, axis=1)
+        return np.mean(output_weights * elements(loss, z, y, t, parameter), axis=1)
 
 
-def output_gradient(loss, output, z, y, t, share):
+def output_gradient(loss, output, z, y, t, share, parameter=None, output_weights=1.0):
     """dL/dz and dL/dy (None where the formula goes to dz at once); share is w_r / W, a column."""
     n = z.shape[1]
     if loss == "cross_entropy":
         return (y * np.sum(t, axis=1, keepdims=True) - t) * share, None
-    if loss == "binary_cross_entropy":
+    share = share * output_weights
+    if loss in ("binary_cross_entropy", "poisson"):
         return (y - t) / n * share, None
-    dy = 2 * (y - t) / n * share
+    d = y - t
+    slopes = {
+        "mse": lambda: 2 * d,
+        "huber": lambda: np.clip(d, -parameter, parameter),
+        "quantile": lambda: np.where(d > 0, 1 - parameter, np.where(d < 0, -parameter, 0.0)),
+    }
+    dy = slopes[loss]() / n * share
     if output == "softmax":
         return y * (dy - np.sum(dy * y, axis=1, keepdims=True)), dy
     return dy * act_derivative(output, z), dy
@@ -117,39 +138,49 @@ class Net:
         self.biases = [np.array(b, np.float64) for b in self.biases]
         self.output = self.activations[-1]
 
-    def forward(self, x):
-        """Every layer's z, and [input as used, every layer's activation]."""
+    def forward(self, x, masks=None):
+        """Every layer's z, and [input as used, every layer's activation], before masks."""
         a, zs = [np.asarray(x, np.float64) * self.input_scale], []
+        masks = masks or [1.0] * len(self.weights)
         with np.errstate(all="ignore"):
-            for w, b, name in zip(self.weights, self.biases, self.activations, strict=True):
-                zs.append(a[-1] @ w.T + b)
+            for w, b, name, m in zip(
+                self.weights, self.biases, self.activations, masks, strict=True
+            ):
+                zs.append((a[-1] * m) @ w.T + b)
                 a.append(act(name, zs[-1]))
         return zs, a
 
     def __call__(self, x):
         return self.forward(x)[1][-1]
 
-    def loss(self, x, t, loss=None, w=None):
+    def loss(self, x, t, loss=None, w=None, parameter=None, output_weights=1.0):
         zs, a = self.forward(x)
-        rows = loss_rows(loss or default_loss(self.output), zs[-1], a[-1], t)
+        loss = loss or default_loss(self.output)
+        rows = loss_rows(loss, zs[-1], a[-1], t, parameter, output_weights)
         return float(np.average(rows, weights=w))
 
-    def gradients(self, x, t, loss=None, w=None):
-        """loss, weights, biases, input (dL/dx, x as given); by layer dz, and da (or None)."""
+    def gradients(self, x, t, loss=None, w=None, parameter=None, output_weights=1.0, masks=None):
+        """loss, weights, biases, input (dL/dx, x as given); by layer dz, and da (or None).
+
+        masks: what each layer's inputs are multiplied by, (rows, inputs) each.
+        """
         loss = loss or default_loss(self.output)
-        zs, a = self.forward(x)
+        zs, a = self.forward(x, masks)
+        m = masks or [np.ones(1)] * len(self.weights)
         w = np.ones(len(a[0])) if w is None else np.asarray(w, np.float64)
         share = (w / np.sum(w))[:, None]
-        dz, dy = output_gradient(loss, self.output, zs[-1], a[-1], t, share)
+        options = (parameter, output_weights)
+        dz, dy = output_gradient(loss, self.output, zs[-1], a[-1], t, share, *options)
         dzs, das, d_weights, d_biases = [dz], [dy], [], []
         for i in range(len(self.weights) - 1, -1, -1):
-            d_weights.insert(0, dzs[0].T @ a[i])
+            d_weights.insert(0, dzs[0].T @ (a[i] * m[i]))
             d_biases.insert(0, dzs[0].sum(axis=0))
-            da = dzs[0] @ self.weights[i]
+            da = (dzs[0] @ self.weights[i]) * m[i]
             if i:
                 das.insert(0, da)
                 dzs.insert(0, da * act_derivative(self.activations[i - 1], zs[i - 1]))
-        value = float(np.average(loss_rows(loss, zs[-1], a[-1], t), weights=w))
+        rows = loss_rows(loss, zs[-1], a[-1], t, *options)
+        value = float(np.average(rows, weights=w))
         found = {"loss": value, "input": da * self.input_scale, "dz": dzs, "da": das}
         return SimpleNamespace(weights=d_weights, biases=d_biases, **found)
 
@@ -315,3 +346,35 @@ def sum_rule(a, b):
         sums.append(acc)
     cut = -(-len(sums) // 2)
     return reduce(add, [reduce(add, half) for half in (sums[:cut], sums[cut:]) if half])
+
+
+# ---- Philox4x32-10 (Salmon et al. 2011), and the masks of dropout
+def philox(key, stream, counters):
+    """The four words of each 64-bit counter of a stream, (4, n) uint64."""
+    i, low = np.asarray(counters, np.uint64), np.uint64(0xFFFFFFFF)
+    half = np.uint64(32)
+    c = [i & low, i >> half, np.full_like(i, stream & 0xFFFFFFFF), np.full_like(i, stream >> 32)]
+    k0, k1 = key & 0xFFFFFFFF, key >> 32
+    for _ in range(10):
+        p0, p1 = np.uint64(0xD2511F53) * c[0], np.uint64(0xCD9E8D57) * c[2]
+        c = [
+            (p1 >> half) ^ c[1] ^ np.uint64(k0),
+            p1 & low,
+            (p0 >> half) ^ c[3] ^ np.uint64(k1),
+            p0 & low,
+        ]
+        k0, k1 = (k0 + 0x9E3779B9) & 0xFFFFFFFF, (k1 + 0xBB67AE85) & 0xFFFFFFFF
+    return np.array(c)
+
+
+def mask(key, layer, epoch, positions, width, rate):
+    """What the inputs of a layer are multiplied by, (positions, width): 0 or 1 / (1 - rate).
+
+    To each pair of panels of 16 belong 8 counters, whose words 0 and 1 are for the first panel's
+    two halves, 2 and 3 for the second's.
+    """
+    pairs = -(-width // 32)
+    n = np.asarray(positions)[:, None] * (8 * pairs) + np.arange(8 * pairs)
+    words = philox(key, ((16 + layer) << 32) + epoch, n).reshape(4, len(n), pairs, 8)
+    words = words.transpose(1, 2, 0, 3).reshape(len(n), -1)[:, :width]
+    return np.where(words >= int(rate * 2**32), 1 / (1 - rate), 0.0)

@@ -238,7 +238,8 @@ def test_special_values(name, isa, dtype):
     net = fw.Network([1, 3], output=name, dtype=dtype, isa=isa)
     net.weights[0] = np.array([[1], [1], [-1]], dtype)
     reference = compare.twin(net)
-    expected = reference(x)
+    with np.errstate(over="ignore"):
+        expected = reference(x).astype(dtype)
     ulps = compare.ULPS[name][dtype == np.float64] + 2
     compare.assert_close(net(x), expected, ulps * compare.ulp(expected, dtype), name)
 
@@ -265,8 +266,11 @@ def test_magnitudes(output, magnitude, isa, dtype):
     net = build(sizes, (), output, dtype, isa)
     x = (case(sizes, (), output, dtype)[2][:13] * magnitude).astype(dtype)
     reference = compare.twin(net)
-    bound = compare.forward_bounds(reference, x, dtype)[-1]
-    compare.assert_close(net(x), reference(x), bound, f"{output} at {magnitude}")
+    with np.errstate(over="ignore", invalid="ignore"):
+        bound = compare.forward_bounds(reference, x, dtype)[-1]
+        expected = reference(x).astype(dtype)
+    bound = np.where(np.isfinite(expected), bound, 0)
+    compare.assert_close(net(x), expected, bound, f"{output} at {magnitude}")
 
 
 def test_overflow_within_a_sum(isa):

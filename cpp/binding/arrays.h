@@ -6,6 +6,7 @@
 #include <pybind11/pybind11.h>
 
 #include <stdexcept>
+#include <utility>
 
 #include "../net/matrix.h"
 
@@ -37,6 +38,29 @@ InputView input_view(const py::array& a, std::ptrdiff_t columns) {
   expect(a.shape(0) == 0 || (aligned(a) && (columns < 2 || a.strides(1) == size) && (!walks || a.strides(0) % size == 0)),
          "x: expected an aligned array with unit stride in its rows");
   return {a.data(), is_uint8, a.shape(0), columns, walks ? a.strides(0) / size : columns};
+}
+
+// (rows, columns) of any type of numbers, as training reads them: elements aligned, strides of any kind.
+template <class T>
+InputView any_view(const py::array& a, std::ptrdiff_t columns) {
+  if (holds<std::uint8_t>(a) || holds<T>(a)) {
+    const std::ptrdiff_t size = holds<std::uint8_t>(a) ? 1 : sizeof(T);
+    const bool walks = a.ndim() == 2 && a.shape(0) > 1;
+    if (a.ndim() == 2 && (columns < 2 || a.strides(1) == size) && (!walks || a.strides(0) % size == 0))
+      return input_view<T>(a, columns);
+  }
+  expect(a.ndim() == 2 && a.shape(1) == columns, "x: expected two dimensions, (rows, inputs)");
+  expect(a.shape(0) == 0 || aligned(a), "x: expected an aligned array");
+  const std::pair<bool, Element> kinds[] = {
+      {holds<std::int8_t>(a), Element::int8},     {holds<std::int16_t>(a), Element::int16},
+      {holds<std::int32_t>(a), Element::int32},   {holds<std::int64_t>(a), Element::int64},
+      {holds<std::uint8_t>(a), Element::uint8},   {holds<std::uint16_t>(a), Element::uint16},
+      {holds<std::uint32_t>(a), Element::uint32}, {holds<std::uint64_t>(a), Element::uint64},
+      {holds<bool>(a), Element::uint8},           {a.dtype().equal(py::dtype("e")), Element::float16},
+      {holds<float>(a), Element::float32},        {holds<double>(a), Element::float64}};
+  for (const auto& [is, element] : kinds)
+    if (is) return {a.data(), false, a.shape(0), columns, a.strides(0), element, a.strides(1)};
+  throw std::invalid_argument("x: expected numbers of a type that can be read in place");
 }
 
 // A C-contiguous array of n elements, or null for None.

@@ -2,8 +2,10 @@
 
 #include <pybind11/stl.h>
 
+#include <algorithm>
 #include <tuple>
 
+#include "../net/philox.h"
 #include "network.h"
 
 namespace fw {
@@ -20,27 +22,32 @@ struct CoreTrainer : Initialized {
   }
 };
 
-std::unique_ptr<CoreTrainer> make(CoreNetwork& core, const std::string& loss,
-                                  std::ptrdiff_t batch) {
+std::unique_ptr<CoreTrainer> make(CoreNetwork& core, const std::string& loss, std::ptrdiff_t batch,
+                                  double parameter, double smoothing, const std::vector<double>& weights) {
   expect(batch > 0, "batch: expected a positive number");
   auto t = std::make_unique<CoreTrainer>();
   t->core = &core;
   const int kind = find_loss(loss);
   core.visit([&]<class T>(Network<T>& net) {
     const LossInfo& info = net.table().loss_info[kind];
-    expect(!info.needs_softmax || net.softmax(), "loss: expected a softmax output");
-    expect(!info.needs_sigmoid || net.layers().back().activation == act_sigmoid,
-           "loss: expected a sigmoid output");
-    t->trainer = std::make_unique<Trainer<T>>(net, kind, batch);
+    const int last = net.softmax() ? kActivations : net.layers().back().activation;
+    const int needed[] = {last, kActivations, act_sigmoid, act_exp};
+    expect(last == needed[info.output], "loss: expected the output that it goes with");
+    const std::ptrdiff_t outputs = net.layers().back().outputs;
+    expect(weights.empty() || std::ptrdiff_t(weights.size()) == outputs, "weights: expected one for each output");
+    const double to = info.output == needs_softmax ? 1.0 / double(outputs) : 0.5;
+    t->trainer = std::make_unique<Trainer<T>>(
+        net, LossOptions{kind, parameter, smoothing, to, weights}, batch);
   });
   return t;
 }
 
 template <class T>
 typename Trainer<T>::Data data(CoreTrainer& t, const py::array& x, const py::object& labels,
-                               const py::object& values, const py::object& weights) {
+                               const py::object& values, const py::object& weights,
+                               const py::object& rows = py::none()) {
   auto& net = *std::get<std::unique_ptr<Network<T>>>(t.core->net);
-  const InputView view = input_view<T>(x, net.layers().front().inputs);
+  const InputView view = any_view<T>(x, net.layers().front().inputs);
   const std::ptrdiff_t outputs = net.layers().back().outputs;
   typename Trainer<T>::Data d = {
       view,
@@ -49,6 +56,12 @@ typename Trainer<T>::Data data(CoreTrainer& t, const py::array& x, const py::obj
       elements<T>(weights, view.rows, "weights: expected shape (rows,)")};
   expect((d.targets.labels == nullptr) != (d.targets.values == nullptr),
          "targets: expected labels or values");
+  if (!rows.is_none()) {
+    d.count = py::len(rows);
+    d.index = elements<std::int64_t>(rows, d.count, "rows: expected int64 of shape (rows,)");
+    for (std::ptrdiff_t i = 0; i < d.count; ++i)
+      expect(d.index[i] >= 0 && d.index[i] < view.rows, "rows: expected indices of x");
+  }
   return d;
 }
 
@@ -97,28 +110,30 @@ py::tuple epoch(CoreTrainer& t, const py::array& x, const py::object& labels,
                 const py::object& values, const py::object& weights, const std::string& optimizer,
                 const py::dict& hyper, const Limits& limits, const py::array& memo,
                 const py::array& slots, std::optional<std::uint64_t> key, std::uint64_t number,
-                const py::function& poll) {
+                const py::function& poll, const py::array& seen, const py::object& rows, bool every_step,
+                std::ptrdiff_t position) {
   const auto run = [&]<class T>(Trainer<T>& trainer) {
     auto& net = *std::get<std::unique_ptr<Network<T>>>(t.core->net);
-    const auto d = data<T>(t, x, labels, values, weights);
+    const auto d = data<T>(t, x, labels, values, weights, rows);
+    std::int64_t* done = writable<std::int64_t>(seen, 1, "seen: expected int64 of shape (1,)");
     OptimizerState state = optimizer_state(net, optimizer, memo, slots);
     const OptimizerInfo& info = net.table().optimizer_info[state.kind];
     const std::vector<double> by_step =
-        hyper_parameters(info, hyper, (d.x.rows + trainer.batch() - 1) / trainer.batch(), &state);
+        hyper_parameters(info, hyper, (d.rows() + trainer.batch() - 1) / trainer.batch(), &state);
     std::tie(state.clip_value, state.clip_norm, state.penalty) = limits;
     ReleaseGil release;
     Gate::Writer writer(t.core->gate);
     return trainer.epoch(d, state, key ? &*key : nullptr, number,
                          [&](std::ptrdiff_t rows, const EpochResult& so_far) {
+                           *done = rows;
                            sleep_if_finalizing();
                            py::gil_scoped_acquire acquire;
                            if (PyErr_CheckSignals() != 0) throw py::error_already_set();
-                           poll(rows, so_far.loss, so_far.correct);
-                           return true;
-                         });
+                           return !poll(rows, so_far.loss, so_far.correct).cast<bool>();
+                         }, every_step, position);
   };
   const EpochResult r = t.visit(run);
-  return py::make_tuple(r.loss, r.correct, r.rows, r.failed);
+  return py::make_tuple(r.loss, r.correct, r.rows, r.failed, r.weight);
 }
 
 double gradients(CoreTrainer& t, const py::array& x, const py::object& labels,
@@ -167,10 +182,28 @@ void optimizer_step(CoreNetwork& core, const std::string& optimizer, const py::d
   });
 }
 
+void drop(CoreTrainer& t, const std::vector<double>& rates, std::uint64_t key) {
+  t.visit([&]<class T>(Trainer<T>& trainer) {
+    const auto& net = *std::get<std::unique_ptr<Network<T>>>(t.core->net);
+    expect(rates.size() == net.layers().size(), "rates: expected one for each layer");
+    for (const double r : rates) expect(r >= 0 && r < 1, "rates: expected numbers in [0, 1)");
+    trainer.drop(rates, key);
+  });
+}
+
+py::array_t<std::int64_t> shuffled(const py::array_t<std::int64_t, py::array::c_style>& rows, std::uint64_t key,
+                                   std::uint64_t stream) {
+  py::array_t<std::int64_t> found(rows.size());
+  std::int64_t* to = found.mutable_data();
+  std::copy_n(rows.data(), rows.size(), to);
+  Philox(key).shuffle(kStreamSplit + stream, to, rows.size());
+  return found;
+}
+
 py::tuple evaluate(CoreTrainer& t, const py::array& x, const py::object& labels,
-                   const py::object& values, const py::object& weights) {
+                   const py::object& values, const py::object& weights, const py::object& rows) {
   const auto run = [&]<class T>(Trainer<T>& trainer) {
-    const auto d = data<T>(t, x, labels, values, weights);
+    const auto d = data<T>(t, x, labels, values, weights, rows);
     ReleaseGil release;
     Gate::Reader reader(t.core->gate);
     return trainer.evaluate(d);
@@ -184,15 +217,20 @@ py::tuple evaluate(CoreTrainer& t, const py::array& x, const py::object& labels,
 void bind_trainer(py::module_& m) {
   py::class_<CoreTrainer>(m, "CoreTrainer")
       .def(py::init(&make), py::keep_alive<1, 2>(), py::arg("network"), py::arg("loss"),
-           py::arg("batch"))
+           py::arg("batch"), py::arg("parameter") = 0.0, py::arg("smoothing") = 0.0,
+           py::arg("output_weights") = std::vector<double>())
+      .def("drop", &drop, py::arg("rates"), py::arg("key"))
       .def("epoch", &epoch, py::arg("x"), py::arg("labels"), py::arg("values"), py::arg("weights"),
            py::arg("optimizer"), py::arg("hyper"), py::arg("limits"), py::arg("memo"), py::arg("slots"),
-           py::arg("key"), py::arg("number"), py::arg("poll"))
+           py::arg("key"), py::arg("number"), py::arg("poll"), py::arg("seen"), py::arg("rows") = py::none(),
+           py::arg("every_step") = false, py::arg("position") = 0)
       .def("gradients", &gradients, py::arg("x"), py::arg("labels"), py::arg("values"),
            py::arg("weights"), py::arg("packed"), py::arg("input"))
       .def("backward", &backward, py::arg("x"), py::arg("dy"), py::arg("packed"), py::arg("input"))
       .def("evaluate", &evaluate, py::arg("x"), py::arg("labels"), py::arg("values"),
-           py::arg("weights"));
+           py::arg("weights"), py::arg("rows") = py::none());
+  m.def("shuffled", &shuffled, py::arg("rows"), py::arg("key"), py::arg("stream"),
+        "Return row numbers in the order of one of the generator's streams.");
   m.def("optimizer_step", &optimizer_step, py::arg("network"), py::arg("optimizer"), py::arg("hyper"),
         py::arg("limits"), py::arg("memo"), py::arg("slots"), py::arg("gradient"));
 }

@@ -93,4 +93,11 @@ template <class T> struct softplus {
   static inline V<T> derivative(V<T> z) { return logistic<T>(z); }
 };
 
+// of a rate, or of anything else that is above 0
+template <class T> struct exp {
+  static constexpr bool from_z = false;
+  static inline V<T> value(V<T> z) { return FW_ISA::exp<T>(z); }
+  static inline V<T> derivative(V<T> y) { return y; }
+};
+
 }  // namespace act

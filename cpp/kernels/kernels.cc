@@ -20,6 +20,7 @@ template <int N> struct Int { static constexpr int value = N; };
 #include "optimizers.inl"
 #include "gradient.inl"
 #include "losses.inl"
+#include "dropout.inl"
 #include "limits.inl"
 
 template <class T>
@@ -69,6 +70,8 @@ constexpr Kernels<T> kernels() {
 #define LOSS(name) &loss<T, loss_of::name>,
 #include "registry.def"
       },
+      &drop<T>,
+      &multiply<T>,
       &stage<T, std::uint8_t>,
       &stage<T, T>,
       &sum<T>,

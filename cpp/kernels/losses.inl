@@ -128,7 +128,7 @@ void softmax_backward(const Rows<T>& y, std::ptrdiff_t rows, std::ptrdiff_t outp
 template <class T>
 struct LossRows {
   V<T> scale, row_max, log_sum;
-  T outputs;
+  T outputs, parameter;
 };
 
 // The index of a row's largest output, the first of equals
@@ -152,7 +152,7 @@ void loss(const LossArgs<T>& a) {
   constexpr int L = Vec<T>::lanes;
   for (std::ptrdiff_t r = 0; r < a.rows; r += L) {
     const auto lanes = [&](const T* of) { return of ? load<T>(of + r) : V<T>{}; };
-    const LossRows<T> rows = {lanes(a.scale), lanes(a.row_max), lanes(a.log_sum), T(a.outputs)};
+    const LossRows<T> rows = {lanes(a.scale), lanes(a.row_max), lanes(a.log_sum), T(a.outputs), a.parameter};
     V<T> z[L], y[L], t[L];
     Largest<T> found = {}, expected = {};
     const V<T> sum = sum_terms<V<T>>(a.outputs, [&](V<T> s, std::ptrdiff_t o) {
@@ -164,7 +164,8 @@ void loss(const LossArgs<T>& a) {
       }
       found.see(y[i], o);
       expected.see(t[i], o);
-      return K<T>::add(s, z[i], y[i], t[i], rows);
+      if (!a.output_weights) return K<T>::add(s, z[i], y[i], t[i], rows);
+      return fma(splat<T>(a.output_weights[o]), K<T>::add(splat<T>(0), z[i], y[i], t[i], rows), s);
     });
     const V<T> half = splat<T>(T(0.5)), one = splat<T>(1), none = splat<T>(0);
     if (a.outputs == 1) {
@@ -188,7 +189,8 @@ void loss(const LossArgs<T>& a) {
       const std::ptrdiff_t valid = least(kPanel, a.outputs - p * kPanel);
       for (std::ptrdiff_t i = 0; i < m; ++i, yr += kPanel, tr += kPanel, dz += kPanel)
         FW_UNROLL for (int j = 0; j < kPanel; j += L) {
-          const V<T> g = K<T>::gradient(load<T>(yr + j), load<T>(tr + j), splat<T>(total[i]));
+          V<T> g = K<T>::gradient(load<T>(yr + j), load<T>(tr + j), splat<T>(total[i]), a.parameter);
+          if (a.output_weights) g = g * load<T>(a.output_weights + p * kPanel + j);
           store<T>(dz + j, keep<T>(g * splat<T>(factor[i]), valid, j));
         }
     }
@@ -199,7 +201,7 @@ namespace loss_of {
 
 // the mean over outputs of (y - t)^2
 template <class T> struct mse {
-  static constexpr LossInfo info = {false, false, false};
+  static constexpr LossInfo info = {needs_any, false};
   static constexpr bool needs_total = false;
   static inline V<T> add(V<T> s, V<T>, V<T> y, V<T> t, const LossRows<T>&) {
     return fma(y - t, y - t, s);
@@ -208,12 +210,12 @@ template <class T> struct mse {
   static inline V<T> factor(const LossRows<T>& a) {
     return splat<T>(2) * a.scale / splat<T>(a.outputs);
   }
-  static inline V<T> gradient(V<T> y, V<T> t, V<T>) { return y - t; }
+  static inline V<T> gradient(V<T> y, V<T> t, V<T>, T) { return y - t; }
 };
 
 // -sum t log(softmax(z)), by z - max - log(sum) and not by log(y), which underflows
 template <class T> struct cross_entropy {
-  static constexpr LossInfo info = {true, false, true};
+  static constexpr LossInfo info = {needs_softmax, true};
   static constexpr bool needs_total = true;
   static inline V<T> add(V<T> s, V<T> z, V<T>, V<T> t, const LossRows<T>& a) {
     const V<T> l = a.log_sum - (z - a.row_max);
@@ -221,12 +223,12 @@ template <class T> struct cross_entropy {
   }
   static inline V<T> value(V<T> s, const LossRows<T>&) { return s; }
   static inline V<T> factor(const LossRows<T>& a) { return a.scale; }
-  static inline V<T> gradient(V<T> y, V<T> t, V<T> total) { return fma(y, total, -t); }
+  static inline V<T> gradient(V<T> y, V<T> t, V<T> total, T) { return fma(y, total, -t); }
 };
 
 // the mean over outputs of max(z, 0) - z t + log(1 + exp(-|z|))
 template <class T> struct binary_cross_entropy {
-  static constexpr LossInfo info = {false, true, true};
+  static constexpr LossInfo info = {needs_sigmoid, true};
   static constexpr bool needs_total = false;
   static inline V<T> add(V<T> s, V<T> z, V<T>, V<T> t, const LossRows<T>&) {
     const V<T> top = z < splat<T>(0) ? splat<T>(0) : z;
@@ -234,7 +236,50 @@ template <class T> struct binary_cross_entropy {
   }
   static inline V<T> value(V<T> s, const LossRows<T>& a) { return s / splat<T>(a.outputs); }
   static inline V<T> factor(const LossRows<T>& a) { return a.scale / splat<T>(a.outputs); }
-  static inline V<T> gradient(V<T> y, V<T> t, V<T>) { return y - t; }
+  static inline V<T> gradient(V<T> y, V<T> t, V<T>, T) { return y - t; }
+};
+
+// the mean over outputs of d^2 / 2 where |d| <= delta, of delta (|d| - delta / 2) elsewhere (Huber 1964)
+template <class T> struct huber {
+  static constexpr LossInfo info = {needs_any, false};
+  static constexpr bool needs_total = false;
+  static inline V<T> add(V<T> s, V<T>, V<T> y, V<T> t, const LossRows<T>& a) {
+    const V<T> d = abs<T>(y - t), delta = splat<T>(a.parameter), half = splat<T>(T(0.5));
+    return s + (d > delta ? delta * fma(-half, delta, d) : half * d * d);
+  }
+  static inline V<T> value(V<T> s, const LossRows<T>& a) { return s / splat<T>(a.outputs); }
+  static inline V<T> factor(const LossRows<T>& a) { return a.scale / splat<T>(a.outputs); }
+  static inline V<T> gradient(V<T> y, V<T> t, V<T>, T delta) {
+    const V<T> d = y - t, most = splat<T>(delta), least = splat<T>(-delta);
+    return d > most ? most : d < least ? least : d;
+  }
+};
+
+// the mean over outputs of level (t - y) where t > y, of (1 - level) (y - t) elsewhere (Koenker and Bassett 1978)
+template <class T> struct quantile {
+  static constexpr LossInfo info = {needs_any, false};
+  static constexpr bool needs_total = false;
+  static inline V<T> add(V<T> s, V<T>, V<T> y, V<T> t, const LossRows<T>& a) {
+    const V<T> d = t - y;
+    return fma(d, d < splat<T>(0) ? splat<T>(a.parameter - T(1)) : splat<T>(a.parameter), s);
+  }
+  static inline V<T> value(V<T> s, const LossRows<T>& a) { return s / splat<T>(a.outputs); }
+  static inline V<T> factor(const LossRows<T>& a) { return a.scale / splat<T>(a.outputs); }
+  static inline V<T> gradient(V<T> y, V<T> t, V<T>, T level) {
+    const V<T> d = y - t;  // NaN stays NaN; 0 where the two are equal
+    return d > splat<T>(0) ? splat<T>(T(1) - level) : d < splat<T>(0) ? splat<T>(-level) : d;
+  }
+};
+
+// the mean over outputs of y - t z, for y = exp(z) the rate of a Poisson distribution: its negative log-likelihood
+// without what depends on t alone
+template <class T> struct poisson {
+  static constexpr LossInfo info = {needs_exp, true};
+  static constexpr bool needs_total = false;
+  static inline V<T> add(V<T> s, V<T> z, V<T> y, V<T> t, const LossRows<T>&) { return s + fma(-t, z, y); }
+  static inline V<T> value(V<T> s, const LossRows<T>& a) { return s / splat<T>(a.outputs); }
+  static inline V<T> factor(const LossRows<T>& a) { return a.scale / splat<T>(a.outputs); }
+  static inline V<T> gradient(V<T> y, V<T> t, V<T>, T) { return y - t; }
 };
 
 }  // namespace loss_of

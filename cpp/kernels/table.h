@@ -156,10 +156,30 @@ struct LossArgs {
   T* row_loss;
   T* row_hit;
   RowsOut<T> dz;           // base may be null: the loss alone
+  T parameter;             // huber's delta, quantile's level
+  const T* output_weights; // one for each output, padded to whole panels: what its part of the loss counts; or null
 };
 
+// An output that a loss can't do without; `fused`: its gradient is with respect to z.
+enum OutputNeeded : int { needs_any, needs_softmax, needs_sigmoid, needs_exp };
 struct LossInfo {
-  bool needs_softmax, needs_sigmoid, fused;
+  OutputNeeded output;
+  bool fused;
+};
+
+// y = x * factor, where factor is 0 or `scale`: 0 where a word of the generator is below `threshold`. All are
+// panel-major with all lanes written; y may be x, and factor's base null. Row r is at `position` + r; x
+// begins with panel `panel`, an even one, of rows of `width` elements.
+template <class T>
+struct DropArgs {
+  Rows<T> x;
+  RowsOut<T> y, factor;
+  std::ptrdiff_t rows, columns;
+  std::ptrdiff_t panel, width;
+  std::uint64_t key, stream;
+  std::int64_t position;
+  std::uint32_t threshold;
+  T scale;
 };
 
 struct OptimizerInfo {
@@ -202,6 +222,10 @@ struct Kernels {
   void (*softmax_backward)(const Rows<T>& y, std::ptrdiff_t rows, std::ptrdiff_t outputs,
                            const RowsOut<T>& d);
   void (*loss[kLosses])(const LossArgs<T>&);
+
+  void (*drop)(const DropArgs<T>&);
+  // d *= factor, element by element over panel-major (rows, columns)
+  void (*multiply)(const Rows<T>& factor, std::ptrdiff_t rows, std::ptrdiff_t columns, const RowsOut<T>& d);
 
   // x * scale into panel-major rows (padded lanes 0), from uint8 or T
   void (*stage_u8)(const Rows<std::uint8_t>& x, std::ptrdiff_t rows, std::ptrdiff_t inputs, T scale,

@@ -93,6 +93,30 @@ inline void transpose_square(V<T>* v) {
   }
 }
 
+// Words of 32 bits: computed in the lower halves of 64-bit lanes, whose upper halves are anything.
+typedef std::uint64_t Wide __attribute__((vector_size(FW_VECTOR_BYTES)));
+constexpr int kWideLanes = FW_VECTOR_BYTES / 8;
+inline Wide wide(std::uint64_t x) { return x - Wide{}; }
+inline Wide wide_from(std::uint64_t x) {  // x, x + 1, ...
+  Wide v;
+#pragma GCC unroll 8
+  for (int i = 0; i < kWideLanes; ++i) v[i] = x + std::uint64_t(i);
+  return v;
+}
+inline void store_words(std::uint32_t* p, Wide v) {
+  typedef std::uint32_t Half __attribute__((vector_size(FW_VECTOR_BYTES / 2), aligned(4), may_alias));
+  *reinterpret_cast<Half*>(p) = __builtin_convertvector(v, Half);
+}
+// v in the lanes whose word is at least so much, 0 in the others
+template <class T>
+inline V<T> where_at_least(const std::uint32_t* words, std::uint32_t least, V<T> v) {
+  typedef std::uint32_t Read __attribute__((vector_size(FW_VECTOR_BYTES / sizeof(T) * 4), aligned(4), may_alias));
+  typedef typename Vec<T>::Word Word;
+  typedef Word Words __attribute__((vector_size(FW_VECTOR_BYTES)));
+  const Words w = __builtin_convertvector(*reinterpret_cast<const Read*>(words), Words);
+  return w >= Word(least) - Words{} ? v : V<T>{};
+}
+
 inline float fma(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
 inline double fma(double a, double b, double c) { return __builtin_fma(a, b, c); }
 
@@ -103,6 +127,7 @@ inline double fma(double a, double b, double c) { return __builtin_fma(a, b, c);
   template <> struct Vec<T> {                                                  \
     typedef T V __attribute__((vector_size(FW_VECTOR_BYTES)));                 \
     typedef INT I __attribute__((vector_size(FW_VECTOR_BYTES)));               \
+    using Word = decltype(INT() + 0u);                                         \
     static constexpr int lanes = FW_VECTOR_BYTES / sizeof(T);                  \
     static constexpr int tile_rows = TR, tile_rows_one = TR1, tile_panels = TP; \
     static constexpr int gradient_inputs = GI, gradient_inputs_one = GI1;      \

@@ -29,6 +29,8 @@ inline void load_bytes(const std::uint8_t* p, V<float>& v) {
 inline void load_bytes(const std::uint8_t* p, V<double>& v) {
   v = _mm256_cvtepi32_pd(_mm_cvtepu8_epi32(_mm_loadu_si32(p)));
 }
+// products of the lower halves
+inline Wide multiply_words(Wide a, Wide b) { return (Wide)_mm256_mul_epu32((__m256i)a, (__m256i)b); }
 inline V<float> sqrt(V<float> a) { return _mm256_sqrt_ps(a); }
 inline V<double> sqrt(V<double> a) { return _mm256_sqrt_pd(a); }
 

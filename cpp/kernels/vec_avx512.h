@@ -37,6 +37,8 @@ inline void load_bytes(const std::uint8_t* p, V<double>& v) {
 template <class T> V<T> times_power(V<T> x, V<T> power);
 template <> inline V<float> times_power<float>(V<float> x, V<float> power) { return _mm512_scalef_ps(x, power); }
 template <> inline V<double> times_power<double>(V<double> x, V<double> power) { return _mm512_scalef_pd(x, power); }
+// products of the lower halves
+inline Wide multiply_words(Wide a, Wide b) { return (Wide)_mm512_mul_epu32((__m512i)a, (__m512i)b); }
 inline V<float> sqrt(V<float> a) { return _mm512_sqrt_ps(a); }
 inline V<double> sqrt(V<double> a) { return _mm512_sqrt_pd(a); }
 

@@ -27,6 +27,10 @@ inline void load_bytes(const std::uint8_t* p, V<float>& v) {
 inline void load_bytes(const std::uint8_t* p, V<double>& v) {
   v = V<double>{double(p[0]), double(p[1])};
 }
+// products of the lower halves
+inline Wide multiply_words(Wide a, Wide b) {
+  return (Wide)vmull_u32(vmovn_u64((uint64x2_t)a), vmovn_u64((uint64x2_t)b));
+}
 inline V<float> sqrt(V<float> a) { return vsqrtq_f32(a); }
 inline V<double> sqrt(V<double> a) { return vsqrtq_f64(a); }
 

@@ -47,6 +47,19 @@ template <class T> inline void transpose_square(T*) {}
 inline void load_bytes(const std::uint8_t* p, float& v) { v = *p; }
 inline void load_bytes(const std::uint8_t* p, double& v) { v = *p; }
 
+// words of 32 bits, in the lower half of a wider lane whose upper half is anything
+using Wide = std::uint64_t;
+constexpr int kWideLanes = 1;
+inline Wide wide(std::uint64_t x) { return x; }
+inline Wide wide_from(std::uint64_t x) { return x; }  // x, x + 1, ...
+inline Wide multiply_words(Wide a, Wide b) { return (a & 0xFFFFFFFFu) * (b & 0xFFFFFFFFu); }
+inline void store_words(std::uint32_t* p, Wide v) { *p = std::uint32_t(v); }
+// v in the lanes whose word is at least so much, 0 in the others
+template <class T>
+inline T where_at_least(const std::uint32_t* words, std::uint32_t least, T v) {
+  return *words >= least ? v : T(0);
+}
+
 inline std::int32_t bits(float v) { return __builtin_bit_cast(std::int32_t, v); }
 inline std::int64_t bits(double v) { return __builtin_bit_cast(std::int64_t, v); }
 inline float from_bits(std::int32_t i) { return __builtin_bit_cast(float, i); }

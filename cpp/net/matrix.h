@@ -6,11 +6,17 @@
 
 namespace fw {
 
-// (rows, columns) of T or uint8, unit stride within a row; row_stride in elements.
+// The types of numbers that training reads; native: T or uint8, which the kernels read themselves.
+enum class Element { native, int8, int16, int32, int64, uint8, uint16, uint32, uint64, float16, float32, float64 };
+
+// (rows, columns) of T or uint8, unit stride within a row; row_stride in elements. Of any other type row_stride
+// and `step` are in bytes.
 struct InputView {
   const void* data;
   bool is_uint8;
   std::ptrdiff_t rows, columns, row_stride;
+  Element element = Element::native;
+  std::ptrdiff_t step = 0;
 };
 
 // Class labels (n,), or values (n, outputs) in rows without gaps.

@@ -88,7 +88,12 @@ void Trainer<T>::copy_tails(const OptimizerState& optimizer, OptimizerState* own
 // The caller's thread takes steps by itself until the second side has come, if it does.
 template <class T>
 void Trainer<T>::run_pair(Pass* pass, const OptimizerState& optimizer) {
-  if (!second_) second_ = std::make_unique<Trainer>(network_, loss_, batch_);
+  if (!second_) {
+    second_ = std::make_unique<Trainer>(network_, loss_, batch_);
+    second_->drop(rates_, drop_key_);
+  }
+  second_->epoch_ = epoch_;
+  second_->position_ = position_;
   double memo[kMaxMemo];
   OptimizerState own = optimizer;
   own.memo = memo;
@@ -135,7 +140,7 @@ template <class T>
 void Trainer<T>::run_side(Pass* pass, const OptimizerState& optimizer, int side, Handshake* shake) {
   const Data& data = pass->data;
   const Layer& a = network_.layers()[0];
-  const std::ptrdiff_t n = data.x.rows, border = ((a.inputs + kBlock - 1) / kBlock + 1) / 2 * kBlock;
+  const std::ptrdiff_t n = data.rows(), border = ((a.inputs + kBlock - 1) / kBlock + 1) / 2 * kBlock;
   const std::ptrdiff_t begin = side ? border : 0, end = side ? a.inputs : border;
   const auto started = Clock::now();
   std::uint64_t step = 0;
@@ -147,8 +152,8 @@ void Trainer<T>::run_side(Pass* pass, const OptimizerState& optimizer, int side,
     ++step;
     if (some) {
       for (int s : {0, 1}) half[s] = {shake->halves[step % 2][s].data(), capacity_};
-      point(data, pass->index, first, &batch, network_.needs_staging(data.x) ? begin : 0);
-      const Rows<T> in = stage(data, batch, 0, batch.rows, begin, end - begin);
+      point(data, pass->index, first, &batch, stages(data.x) ? begin : 0);
+      const Rows<T> in = stage(data, batch, 0, batch.rows, begin, end - begin, first, true);
       kernels().dense_half({in, {}, T(0), batch.rows, batch.rows, batch.next, a.inputs,
                             parameter(a.weights), nullptr, a.outputs, half[side].out(), {}},
                            side + 1);

@@ -4,7 +4,9 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
+#include <utility>
 
 namespace fw {
 
@@ -40,6 +42,19 @@ class Philox {
     return double(word(stream, i) >> 11) * 0x1p-53;
   }
 
+  // Fisher and Yates, downwards: n elements in a stream's order
+  template <class Element>
+  void shuffle(std::uint64_t stream, Element* order, std::ptrdiff_t n) const {
+    const auto exchange = [&](std::ptrdiff_t i, std::uint64_t word) {
+      std::swap(order[i], order[scaled(word, std::uint64_t(i) + 1)]);
+    };
+    for (std::ptrdiff_t two = (n + 1) / 2 - 1; two >= 0; --two) {
+      const auto words = pair(stream, std::uint64_t(two));
+      if (2 * two + 1 < n) exchange(2 * two + 1, words[1]);
+      exchange(2 * two, words[0]);  // the last is of 0 with itself
+    }
+  }
+
   // a word brought to [0, n): Lemire's multiplication; its bias, below n / 2^64, is left in
   static std::uint64_t scaled(std::uint64_t word, std::uint64_t n) {
     return std::uint64_t((unsigned __int128)(word)*n >> 64);
@@ -50,6 +65,7 @@ class Philox {
 };
 
 // Streams: what a number is drawn for. The low half tells one use from the next.
-constexpr std::uint64_t kStreamInitial = 1ull << 32, kStreamShuffle = 2ull << 32;
+constexpr std::uint64_t kStreamInitial = 1ull << 32, kStreamShuffle = 2ull << 32,
+                        kStreamSplit = 3ull << 32, kStreamDropout = 16ull << 32;  // the last: + layer << 32
 
 }  // namespace fw

@@ -18,7 +18,7 @@ std::ptrdiff_t round_up(std::ptrdiff_t n, std::ptrdiff_t to) { return (n + to - 
 }  // namespace
 
 template <class T>
-Trainer<T>::Trainer(Network<T>& network, int loss, std::ptrdiff_t batch)
+Trainer<T>::Trainer(Network<T>& network, const LossOptions& loss, std::ptrdiff_t batch)
     : network_(network), loss_(loss), batch_(batch), capacity_(round_up(batch, kPanel)) {
   const auto room = [&](std::ptrdiff_t n) {
     auto buffer = std::make_unique<Buffer<T>>();
@@ -38,89 +38,11 @@ Trainer<T>::Trainer(Network<T>& network, int loss, std::ptrdiff_t batch)
   for (Buffer<T>* b : {&row_loss_, &row_hit_, &scale_, &weight_, &row_max_, &log_sum_})
     b->reserve(std::size_t(capacity_));
   pointers_.reserve(std::size_t(2 * capacity_));
-}
-
-// The batch's weights, their sum and each row's share. False if the sum is 0: nothing to learn.
-template <class T>
-bool Trainer<T>::weigh(const Data& data, const std::int64_t* index, std::ptrdiff_t first,
-                       Batch* batch) {
-  batch->total_weight = T(batch->rows);
-  if (data.weights) {
-    for (std::ptrdiff_t r = 0; r < batch->rows; ++r)
-      weight_.data()[r] = data.weights[index ? index[first + r] : first + r];
-    batch->total_weight = kernels().sum(weight_.data(), nullptr, batch->rows);
-    if (batch->total_weight == T(0)) return false;
-  }
-  for (std::ptrdiff_t r = 0; r < batch->rows; ++r)
-    scale_.data()[r] = (data.weights ? weight_.data()[r] : T(1)) / batch->total_weight;
-  return true;
-}
-
-// Where the first layer finds the batch's rows: in the caller's array, by pointers, or staged there, the
-// pointers being to what is to be staged of each row, from a column on.
-template <class T>
-void Trainer<T>::point(const Data& data, const std::int64_t* index, std::ptrdiff_t first,
-                       Batch* batch, std::ptrdiff_t column) {
-  const InputView& x = data.x;
-  const std::size_t size = x.is_uint8 ? 1 : sizeof(T);
-  const auto* base = static_cast<const char*>(x.data) + std::size_t(column) * size;
-  // of the batch that follows, too: its rows are prefetched while this one's are used
-  batch->next = std::min(batch->rows, std::max(std::ptrdiff_t(0), x.rows - first - batch->rows));
-  for (std::ptrdiff_t r = 0; r < batch->rows + batch->next; ++r) {
-    const std::ptrdiff_t i = index ? index[first + r] : first + r;
-    pointers_.data()[r] = base + i * x.row_stride * std::ptrdiff_t(size);
-    if (data.targets.labels && r >= batch->rows) __builtin_prefetch(data.targets.labels + i);
-  }
-  if (network_.needs_staging(x)) {
-    staged_.reserve(Panels<T>::size(capacity_, x.columns));
-    batch->input = Panels<T>{staged_.data(), capacity_}.rows();
-  } else {
-    batch->input = {nullptr, reinterpret_cast<const T* const*>(pointers_.data()), 0, kPanel};
-  }
-}
-
-template <class T>
-void Trainer<T>::load_targets(const Data& data, const std::int64_t* index, std::ptrdiff_t first,
-                              std::ptrdiff_t from, std::ptrdiff_t rows) {
-  const std::ptrdiff_t outputs = network_.layers().back().outputs;
-  const T* values = data.targets.upstream ? data.targets.upstream : data.targets.values;
-  T* base = data.targets.upstream ? deltas_.back()->data() : targets_.data();
-  for (std::ptrdiff_t r = from; r < from + rows; ++r) {
-    const std::ptrdiff_t i = index ? index[first + r] : first + r;
-    for (std::ptrdiff_t p = 0; p < panels_of(outputs); ++p) {
-      T* to = base + (p * capacity_ + r) * kPanel;
-      std::fill_n(to, kPanel, T(0));
-      if (!data.targets.labels)
-        std::copy_n(values + i * outputs + p * kPanel,
-                    std::min(std::ptrdiff_t(kPanel), outputs - p * kPanel), to);
-    }
-    if (data.targets.labels) {
-      const std::int64_t o = data.targets.labels[i];
-      targets_.data()[(o / kPanel * capacity_ + r) * kPanel + o % kPanel] = T(1);
-    }
-  }
-}
-
-// Some columns of some rows, converted and scaled, and those rows as the first layer reads them.
-template <class T>
-Rows<T> Trainer<T>::stage(const Data& data, const Batch& batch, std::ptrdiff_t from,
-                          std::ptrdiff_t rows, std::ptrdiff_t column, std::ptrdiff_t columns) {
-  Rows<T> in = batch.input;
-  if (!network_.needs_staging(data.x)) {
-    in.pointers += from;
-    return in;
-  }
-  RowsOut<T> to = Panels<T>{staged_.data(), capacity_}.out(from);
-  to.base += column / kPanel * to.panel_stride;
-  const void* const* pointers = pointers_.data() + from;
-  if (data.x.is_uint8)
-    kernels().stage_u8({nullptr, reinterpret_cast<const std::uint8_t* const*>(pointers), 0, kPanel},
-                       rows, columns, network_.input_scale(), to);
-  else
-    kernels().stage({nullptr, reinterpret_cast<const T* const*>(pointers), 0, kPanel}, rows, columns,
-                    network_.input_scale(), to);
-  in.base += from * kPanel;
-  return in;
+  if (loss_.output_weights.empty()) return;
+  const std::ptrdiff_t padded = layers.back().panels() * kPanel;
+  T* to = output_weights_.reserve(std::size_t(padded));
+  std::fill_n(to, padded, T(0));
+  std::copy(loss_.output_weights.begin(), loss_.output_weights.end(), to);
 }
 
 template <class T>
@@ -128,7 +50,7 @@ void Trainer<T>::rows_pass(const Data& data, const std::int64_t* index, std::ptr
                            const Batch& batch, std::ptrdiff_t from, std::ptrdiff_t rows,
                            bool backward) {
   const Layer& a = network_.layers()[0];
-  const Rows<T> in = stage(data, batch, from, rows, 0, data.x.columns);
+  const Rows<T> in = stage(data, batch, from, rows, 0, data.x.columns, first, backward);
   kernels().dense[a.activation]({in, {}, T(0), rows, batch.rows, batch.rows + batch.next - from - rows,
                                  a.inputs, parameter(a.weights), parameter(a.bias), a.outputs,
                                  output(0).out(from), sum(0).out(from)});
@@ -142,7 +64,14 @@ void Trainer<T>::upper_layers(const Data& data, const std::int64_t* index, std::
   const auto& layers = network_.layers();
   for (std::size_t l = 1; l < layers.size(); ++l) {
     const Layer& a = layers[l];
-    k.dense[a.activation]({output(l - 1).rows(from), {}, T(0), rows, 0, 0, a.inputs,
+    if (backward && drops(l)) {
+      DropArgs<T> d = drop_args(l, rows, first + from);
+      d.x = output(l - 1).rows(from);
+      d.y = fed(l).out(from);
+      d.factor = factor(l).out(from);
+      k.drop(d);
+    }
+    k.dense[a.activation]({(backward ? fed(l) : output(l - 1)).rows(from), {}, T(0), rows, 0, 0, a.inputs,
                            parameter(a.weights), parameter(a.bias), a.outputs, output(l).out(from),
                            sum(l).out(from)});
   }
@@ -155,25 +84,27 @@ void Trainer<T>::upper_layers(const Data& data, const std::int64_t* index, std::
   load_targets(data, index, first, from, rows);
   const bool upstream = data.targets.upstream;
   const Panels<T> targets = {targets_.data(), capacity_};
-  if (!upstream) k.loss[loss_]({sum(last).rows(from), output(last).rows(from), targets.rows(from), rows, outputs,
+  if (!upstream) k.loss[loss_.kind]({sum(last).rows(from), output(last).rows(from), targets.rows(from), rows, outputs,
                  softmax ? row_max_.data() + from : nullptr,
                  softmax ? log_sum_.data() + from : nullptr, scale_.data() + from,
                  row_loss_.data() + from, row_hit_.data() + from,
-                 backward ? delta(last).out(from) : RowsOut<T>{}});
+                 backward ? delta(last).out(from) : RowsOut<T>{}, T(loss_.parameter), output_weights_.data()});
   if (!backward) return;
   const auto below = [&](std::size_t l) {
     return (k.derivative_from_z[layers[l].activation] ? sum(l) : output(l)).rows(from);
   };
-  if (upstream || !network_.table().loss_info[loss_].fused) {
+  if (upstream || !network_.table().loss_info[loss_.kind].fused) {
     if (softmax)
       k.softmax_backward(output(last).rows(from), rows, outputs, delta(last).out(from));
     else
       k.derivative[layers[last].activation](below(last), rows, outputs, delta(last).out(from));
   }
-  for (std::size_t l = last; l > 0; --l)
+  for (std::size_t l = last; l > 0; --l) {
     k.dense_backward[layers[l - 1].activation](
         {delta(l).rows(from), rows, layers[l].outputs, parameter(layers[l].weights),
          layers[l].inputs, delta(l - 1).out(from), below(l - 1)});
+    if (drops(l)) k.multiply(factor(l).rows(from), rows, layers[l].inputs, delta(l - 1).out(from));
+  }
 }
 
 template <class T>
@@ -201,12 +132,13 @@ void Trainer<T>::account(Pass* pass, const Batch& batch, double added) {
   }
   pass->weight += double(batch.total_weight);
   pass->result.loss = pass->loss / pass->weight;
+  pass->result.weight = pass->weight;
   pass->result.correct += count_correct(batch.rows);
 }
 
 template <class T>
 bool Trainer<T>::poll_due(const Pass& pass) const {
-  return std::chrono::steady_clock::now() - pass.polled > kPollEvery;
+  return pass.every_step || std::chrono::steady_clock::now() - pass.polled > kPollEvery;
 }
 
 template <class T>
@@ -220,7 +152,7 @@ void Trainer<T>::step(Pass* pass, const OptimizerState& optimizer) {
   const Data& data = pass->data;
   const std::int64_t* index = pass->index;
   const std::ptrdiff_t first = pass->first;
-  Batch batch = {std::min(batch_, data.x.rows - first), 0, T(0), {}};
+  Batch batch = {std::min(batch_, data.rows() - first), 0, T(0), {}};
   if (weigh(data, index, first, &batch)) {
     point(data, index, first, &batch);
     const int threads = network_.threads_for(batch.rows, 2);
@@ -242,24 +174,20 @@ void Trainer<T>::step(Pass* pass, const OptimizerState& optimizer) {
 
 template <class T>
 EpochResult Trainer<T>::epoch(const Data& data, const OptimizerState& optimizer,
-                              const std::uint64_t* key, std::uint64_t epoch, const Poll& when) {
-  const std::ptrdiff_t n = data.x.rows;
-  const std::int64_t* index = nullptr;
-  if (key) {  // Fisher and Yates, downwards
+                              const std::uint64_t* key, std::uint64_t epoch, const Poll& when,
+                              bool every_step, std::ptrdiff_t position) {
+  const std::ptrdiff_t n = data.rows();
+  const std::int64_t* index = data.index;
+  epoch_ = epoch;
+  position_ = position;
+  if (key) {
     order_.resize(std::size_t(n));
-    std::iota(order_.begin(), order_.end(), std::int64_t(0));
-    const Philox random(*key);
-    const auto exchange = [&](std::ptrdiff_t i, std::uint64_t word) {
-      std::swap(order_[std::size_t(i)], order_[Philox::scaled(word, std::uint64_t(i) + 1)]);
-    };
-    for (std::ptrdiff_t pair = (n + 1) / 2 - 1; pair >= 0; --pair) {
-      const auto words = random.pair(kStreamShuffle + epoch, std::uint64_t(pair));
-      if (2 * pair + 1 < n) exchange(2 * pair + 1, words[1]);
-      exchange(2 * pair, words[0]);  // the last is of 0 with itself
-    }
+    if (data.index) std::copy_n(data.index, n, order_.begin());
+    else std::iota(order_.begin(), order_.end(), std::int64_t(0));
+    Philox(*key).shuffle(kStreamShuffle + epoch, order_.data(), n);
     index = order_.data();
   }
-  Pass pass = {data, index, when};
+  Pass pass = {data, index, when, every_step};
   if (pairs(optimizer)) run_pair(&pass, optimizer);
   while (!over(pass)) step(&pass, optimizer);
   pass.result.finite = std::isfinite(pass.result.loss);
@@ -271,6 +199,8 @@ double Trainer<T>::gradients(const Data& data, T* packed, T* input_gradient) {
   const auto& layers = network_.layers();
   std::fill_n(packed, network_.packed_size(), T(0));
   Batch batch = {data.x.rows, 0, T(0), {}};
+  epoch_ = 0;
+  position_ = 0;
   if (batch.rows == 0 || !weigh(data, nullptr, 0, &batch)) {
     if (input_gradient) std::fill_n(input_gradient, data.x.rows * data.x.columns, T(0));
     return batch.rows ? 0.0 : std::nan("");
@@ -288,6 +218,7 @@ double Trainer<T>::gradients(const Data& data, T* packed, T* input_gradient) {
                                             {network_.parameters(), nullptr, 0, 0}});
     for (std::ptrdiff_t i = from * a.inputs; i < (from + rows) * a.inputs; ++i)
       input_gradient[i] *= network_.input_scale();
+    if (drops(0)) drop_gradient(input_gradient, from, rows);
   };
   parallel_for((batch.rows + kRowBlock - 1) / kRowBlock, network_.threads_for(batch.rows, 2),
                rows_task);
@@ -300,14 +231,15 @@ double Trainer<T>::gradients(const Data& data, T* packed, T* input_gradient) {
 template <class T>
 EpochResult Trainer<T>::evaluate(const Data& data) {
   EpochResult result;
-  const std::ptrdiff_t n = data.x.rows;
-  Buffer<T> all;
+  const std::ptrdiff_t n = data.rows();
+  const std::int64_t* index = data.index;
+  Buffer<T> all, weights;
   all.reserve(std::size_t(n));
   for (std::ptrdiff_t first = 0; first < n; first += batch_) {
     Batch batch = {std::min(batch_, n - first), 0, T(0), {}};
-    point(data, nullptr, first, &batch);
+    point(data, index, first, &batch);
     auto rows_task = [&](std::ptrdiff_t b) {
-      rows_pass(data, nullptr, first, batch, b * kRowBlock,
+      rows_pass(data, index, first, batch, b * kRowBlock,
                 std::min(kRowBlock, batch.rows - b * kRowBlock), false);
     };
     parallel_for((batch.rows + kRowBlock - 1) / kRowBlock, network_.threads_for(batch.rows, 1),
@@ -316,8 +248,14 @@ EpochResult Trainer<T>::evaluate(const Data& data) {
     result.correct += count_correct(batch.rows);
     result.rows += batch.rows;
   }
-  const T total = kernels().sum(all.data(), data.weights, n);
-  const T weight = data.weights ? kernels().sum(data.weights, nullptr, n) : T(n);
+  const T* w = data.weights;
+  if (w && index) {
+    weights.reserve(std::size_t(n));
+    for (std::ptrdiff_t i = 0; i < n; ++i) weights.data()[i] = w[index[i]];
+    w = weights.data();
+  }
+  const T total = kernels().sum(all.data(), w, n);
+  const T weight = w ? kernels().sum(w, nullptr, n) : T(n);
   result.loss = n ? double(total / weight) : std::nan("");
   result.finite = std::isfinite(result.loss);
   return result;

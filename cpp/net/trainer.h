@@ -31,9 +31,18 @@ struct OptimizerState {
 
 struct EpochResult {
   double loss = 0;        // mean over the epoch's rows (by weight) of the batches' losses
+  double weight = 0;      // the sum of the rows' weights
   std::ptrdiff_t correct = 0, rows = 0;
   std::ptrdiff_t failed = 0;  // the step, from 1, whose loss was NaN or infinite; it ended the pass
   bool finite = true;
+};
+
+struct LossOptions {
+  int kind;                           // loss_...
+  double parameter = 0;               // huber's delta, quantile's level
+  double smoothing = 0;               // targets t become t (1 - smoothing) + smoothing * smooth_to
+  double smooth_to = 0;
+  std::vector<double> output_weights = {};  // what each output's part counts, or none
 };
 
 // One step's scalars, for weights and for biases.
@@ -46,21 +55,31 @@ template <class T>
 class Trainer {
  public:
   // Room for batches of up to `batch` rows.
-  Trainer(Network<T>& network, int loss, std::ptrdiff_t batch);
+  Trainer(Network<T>& network, const LossOptions& loss, std::ptrdiff_t batch);
+  Trainer(Network<T>& network, int loss, std::ptrdiff_t batch) : Trainer(network, LossOptions{loss}, batch) {}
+
+  // Rates in [0, 1) at which each layer's inputs are dropped in training, those of the network's first; none: no
+  // dropout. Masks are drawn with this key, in streams numbered by epoch.
+  void drop(const std::vector<double>& rates, std::uint64_t key);
 
   // What every row-wise pass needs to know of the data. Weights may be null.
   struct Data {
     InputView x;
     Targets<T> targets;
     const T* weights;
+    const std::int64_t* index = nullptr;  // which rows there are, in this order; null: all of x
+    std::ptrdiff_t count = 0;             // how many
+    std::ptrdiff_t rows() const { return index ? count : x.rows; }
   };
 
   // One pass over the rows in mini-batches of the trainer's size, shuffled if key is not null by
-  // the generator's stream `epoch`. `poll(rows done, result so far)` is called now and then, and
-  // ends the pass after the step in hand by returning false.
+  // the generator's stream `epoch`. `poll(rows done, result so far)` is called now and then, or after every
+  // step, and ends the pass after the step in hand by returning false. `position` is how many rows the
+  // epoch has had before these: what masks are drawn for.
   using Poll = std::function<bool(std::ptrdiff_t, const EpochResult&)>;
   EpochResult epoch(const Data& data, const OptimizerState& optimizer, const std::uint64_t* key,
-                    std::uint64_t epoch, const Poll& poll);
+                    std::uint64_t epoch, const Poll& poll, bool every_step = false,
+                    std::ptrdiff_t position = 0);
 
   std::ptrdiff_t batch() const { return batch_; }
 
@@ -91,6 +110,7 @@ class Trainer {
     const Data& data;
     const std::int64_t* index;     // the order of the rows, or null
     const Poll& poll;
+    bool every_step = false;
     std::ptrdiff_t first = 0;      // the next batch's first row
     bool stopped = false;
     EpochResult result = {};
@@ -105,7 +125,7 @@ class Trainer {
   void point(const Data& data, const std::int64_t* index, std::ptrdiff_t first, Batch* batch,
              std::ptrdiff_t column = 0);
   Rows<T> stage(const Data& data, const Batch& batch, std::ptrdiff_t from, std::ptrdiff_t rows,
-                std::ptrdiff_t column, std::ptrdiff_t columns);
+                std::ptrdiff_t column, std::ptrdiff_t columns, std::ptrdiff_t first, bool dropping);
   void rows_pass(const Data& data, const std::int64_t* index, std::ptrdiff_t first,
                  const Batch& batch, std::ptrdiff_t from, std::ptrdiff_t rows, bool backward);
   // rows_pass but for its first layer
@@ -123,7 +143,7 @@ class Trainer {
                    std::ptrdiff_t last);
   // a step's loss, to which so much is added for a row, and hits
   void account(Pass* pass, const Batch& batch, double added);
-  static bool over(const Pass& pass) { return pass.stopped || pass.first >= pass.data.x.rows; }
+  static bool over(const Pass& pass) { return pass.stopped || pass.first >= pass.data.rows(); }
   bool poll_due(const Pass& pass) const;
   static void poll(Pass* pass);
   bool pairs(const OptimizerState& optimizer) const;
@@ -131,10 +151,20 @@ class Trainer {
   void run_pair(Pass* pass, const OptimizerState& optimizer);
   void copy_tails(const OptimizerState& optimizer, OptimizerState* own);
   void run_side(Pass* pass, const OptimizerState& optimizer, int side, Handshake* shake);
+  void drop_gradient(T* dx, std::ptrdiff_t from, std::ptrdiff_t rows);
   std::ptrdiff_t count_correct(std::ptrdiff_t rows) const;
   Panels<T> delta(std::size_t l) { return {deltas_[l]->data(), capacity_}; }
   Panels<T> output(std::size_t l) { return {outputs_[l]->data(), capacity_}; }
   Panels<T> sum(std::size_t l) { return {sums_[l]->data(), capacity_}; }
+  // Dropout of what layer l reads, of some rows of the epoch from `position` on.
+  bool drops(std::size_t l) const { return !rates_.empty() && rates_[l] > 0; }
+  DropArgs<T> drop_args(std::size_t l, std::ptrdiff_t rows, std::ptrdiff_t position) const;
+  // What layer l > 0 reads in training.
+  Panels<T> fed(std::size_t l) { return drops(l) ? Panels<T>{dropped_[l]->data(), capacity_} : output(l - 1); }
+  Panels<T> factor(std::size_t l) { return {factors_[l]->data(), capacity_}; }
+  bool stages(const InputView& x) const {
+    return network_.needs_staging(x) || x.element != Element::native || drops(0);
+  }
   const Kernels<T>& kernels() const { return network_.kernels(); }
   // Where the parameters at an offset of the packed block are; `tail` begins with the first bias.
   T* parameter(std::ptrdiff_t offset) { return own(network_.parameters(), tail_, offset); }
@@ -144,10 +174,14 @@ class Trainer {
   }
 
   Network<T>& network_;
-  int loss_;
+  LossOptions loss_;
+  std::vector<double> rates_;
+  std::uint64_t drop_key_ = 0, epoch_ = 0;
+  std::ptrdiff_t position_ = 0;
   std::ptrdiff_t batch_, capacity_;
-  std::vector<std::unique_ptr<Buffer<T>>> outputs_, sums_, deltas_;
-  Buffer<T> gradient_, staged_, targets_, row_loss_, row_hit_, scale_, weight_, row_max_, log_sum_;
+  std::vector<std::unique_ptr<Buffer<T>>> outputs_, sums_, deltas_, dropped_, factors_;
+  Buffer<T> gradient_, staged_, targets_, row_loss_, row_hit_, scale_, weight_, row_max_, log_sum_,
+      output_weights_;
   Buffer<const void*> pointers_;
   std::vector<std::int64_t> order_;
   // Of a pair's second side: its own copy of all parameters but the first layer's weights, and of the

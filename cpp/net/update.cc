@@ -19,7 +19,7 @@ void Trainer<T>::update_part(const Batch& batch, const OptimizerState& optimizer
                              std::ptrdiff_t first, std::ptrdiff_t last) {
   const Layer& a = network_.layers()[l];
   GradientArgs<T> g = {};
-  g.x = l ? output(l - 1).rows() : batch.input;
+  g.x = l ? fed(l).rows() : batch.input;
   g.dz = delta(l).rows();
   g.rows = batch.rows;
   g.inputs = a.inputs;

@@ -138,6 +138,7 @@ W value(int activation, W z) {
     case fw::act_gelu: return z * tail;
     case fw::act_silu: return z / (1 + std::exp(-z));
     case fw::act_softplus: return std::log1p(std::exp(z));
+    case fw::act_exp: return std::exp(z);
   }
   return W(NAN);
 }
@@ -158,6 +159,7 @@ W slope(int activation, W v) {
              v * std::exp(-v * v / 2) / std::sqrt(2 * std::acos(W(-1)));
     case fw::act_silu: return s * (1 + v * (1 - s));
     case fw::act_softplus: return s;
+    case fw::act_exp: return v;
   }
   return W(NAN);
 }

@@ -87,8 +87,9 @@ void softmax(std::ptrdiff_t rows, std::ptrdiff_t outputs, Layout layout, bool sp
 }
 
 template <class T>
-void loss(int which, std::ptrdiff_t rows, std::ptrdiff_t outputs) {
+void loss(int which, std::ptrdiff_t rows, std::ptrdiff_t outputs, bool weighted) {
   using W = Wide<T>;
+  const T parameter = T(0.75);  // huber's delta, quantile's level
   Random random(std::uint64_t(rows * 3 + outputs));
   Matrix<T> z(rows, outputs, panel_major), y(rows, outputs, panel_major);
   Matrix<T> t(rows, outputs, panel_major);
@@ -100,9 +101,13 @@ void loss(int which, std::ptrdiff_t rows, std::ptrdiff_t outputs) {
   const fw::LossInfo info = first()->loss_info[which];
   for (std::ptrdiff_t r = 0; r < rows; ++r)
     for (std::ptrdiff_t o = 0; o < outputs; ++o)
-      y(r, o) = info.needs_sigmoid ? T(value(fw::act_sigmoid, W(z(r, o)))) : z(r, o);
-  if (info.needs_softmax)
+      y(r, o) = info.output == fw::needs_sigmoid ? T(value(fw::act_sigmoid, W(z(r, o))))
+                : info.output == fw::needs_exp ? T(std::exp(W(z(r, o))))
+                                               : z(r, o);
+  if (info.output == fw::needs_softmax)
     kernels<T>(*first()).softmax(y.out(), rows, outputs, y.out(), most.data(), sums.data());
+  std::vector<T> by_output(std::size_t(panels_of(outputs) * 16), T(0));
+  for (std::ptrdiff_t o = 0; o < outputs; ++o) by_output[std::size_t(o)] = weighted ? T(o % 3) : T(1);
   std::vector<T> kept;
   for (const fw::KernelTable* table : fw::available_isas()) {
     exercised(table);
@@ -110,11 +115,11 @@ void loss(int which, std::ptrdiff_t rows, std::ptrdiff_t outputs) {
     Matrix<T> losses(1, room, row_major, true), only(1, room, row_major, true);
     Matrix<T> hits(1, room, row_major, true);
     Matrix<T> dz(rows, outputs, panel_major, true);
-    const bool s = info.needs_softmax;
+    const bool s = info.output == fw::needs_softmax;
     const auto kernel = kernels<T>(*table).loss[which];
     fw::LossArgs<T> a = {z.rows(), y.rows(), t.rows(), rows, outputs, s ? most.data() : nullptr,
                          s ? sums.data() : nullptr, scale.data(), &losses(0, 0),
-                         &hits(0, 0), dz.out()};
+                         &hits(0, 0), dz.out(), parameter, weighted ? by_output.data() : nullptr};
     kernel(a);
     a.dz = {};
     a.row_loss = &only(0, 0);
@@ -151,8 +156,13 @@ void loss(int which, std::ptrdiff_t rows, std::ptrdiff_t outputs) {
         if (which == fw::loss_cross_entropy) term = to * (std::log(e) + top - zo);
         if (which == fw::loss_binary_cross_entropy)
           term = (std::log1p(std::exp(zo)) - zo * to) / W(outputs);
+        const W a = std::abs(d), p = parameter;
+        if (which == fw::loss_huber) term = (a <= p ? d * d / 2 : p * (a - p / 2)) / W(outputs);
+        if (which == fw::loss_quantile) term = (d < 0 ? p : 1 - p) * a / W(outputs);
+        if (which == fw::loss_poisson) term = (W(y(r, o)) - to * zo) / W(outputs);
+        term *= W(by_output[std::size_t(o)]);
         total += term;
-        size += std::abs(term) + (which == fw::loss_mse ? 0 : 8 * to) + 4 / W(outputs);
+        size += std::abs(term) + (which == fw::loss_mse ? 0 : 8 * to) + 4 / W(outputs) + std::abs(W(y(r, o))) / W(outputs);
       }
       expected.push_back(total);
       bound.push_back(unit<T> * 80 * size);
@@ -165,7 +175,11 @@ void loss(int which, std::ptrdiff_t rows, std::ptrdiff_t outputs) {
         W d = 0;
         if (which == fw::loss_mse) d = 2 * (yo - to) * s / W(outputs);
         if (which == fw::loss_cross_entropy) d = (yo * all - to) * s;
-        if (which == fw::loss_binary_cross_entropy) d = (yo - to) * s / W(outputs);
+        if (which == fw::loss_binary_cross_entropy || which == fw::loss_poisson) d = (yo - to) * s / W(outputs);
+        const W e = yo - to, p = parameter;
+        if (which == fw::loss_huber) d = std::min(std::max(e, -p), p) * s / W(outputs);
+        if (which == fw::loss_quantile) d = (e > 0 ? 1 - p : e < 0 ? -p : 0) * s / W(outputs);
+        d *= W(by_output[std::size_t(o)]);
         expected.push_back(d);
         bound.push_back(unit<T> * (6 * std::abs(d) + 70 * s * std::abs(yo * all)));
       }
@@ -341,7 +355,8 @@ void all() {
         softmax<T>(rows, n, layout, false);
         softmax<T>(rows, n, layout, true);
       }
-      for (int which = 0; which < fw::kLosses; ++which) loss<T>(which, rows, n);
+      for (int which = 0; which < fw::kLosses; ++which)
+        for (const bool weighted : {false, true}) loss<T>(which, rows, n, weighted);
       for (const Layout layout : {row_major, row_major_loose, panel_major, by_pointers}) {
         stage<T, std::uint8_t>(rows, n, layout);
         stage<T, T>(rows, n, layout);

@@ -161,7 +161,7 @@ std::array<std::uint64_t, 2> ten_steps(const fw::KernelTable& table) {
     for (int kind = 0; kind < fw::kOptimizers; ++kind) {
       const bool softmax = loss == fw::loss_cross_entropy;
       auto activations = kActivations;
-      if (!softmax) activations.back() = fw::act_sigmoid;
+      if (!softmax) activations.back() = loss == fw::loss_poisson ? fw::act_exp : fw::act_sigmoid;
       Net<T> net(kSizes, activations, softmax, table, 1);
       const fw::OptimizerInfo& info = table.optimizer_info[kind];
       double memo[fw::kMaxMemo] = {1, 1};
@@ -178,7 +178,7 @@ std::array<std::uint64_t, 2> ten_steps(const fw::KernelTable& table) {
         slots[s].assign(std::size_t(net.packed_size()), T(0));
         optimizer.slots[s] = slots[s].data();
       }
-      fw::Trainer<T> trainer(net, loss, batch);
+      fw::Trainer<T> trainer(net, fw::LossOptions{loss, 0.6}, batch);
       const bool by_label = softmax && kind % 2;
       const typename fw::Trainer<T>::Data data = {
           view(x, rows, kSizes[0]),

@@ -1,13 +1,16 @@
 """Small and middling dense neural networks on a CPU: fused layers, the same bits everywhere."""
 
-from . import _threadpoolctl, data, schedules
+from . import _threadpoolctl, data, losses, schedules
 from ._core import __version__, isas
+from .callbacks import EarlyStopping, TrainingState
+from .checkpoint import Checkpoint
 from .files import load
 from .gradients import Gradients
+from .history import History
+from .metrics import Metric
 from .network import Network
 from .optimizers import SGD, Adam, AdamW, RMSprop
 from .threads import get_num_threads, set_num_threads
-from .training import History, TrainingState
 
 _threadpoolctl.register()
 
@@ -15,8 +18,11 @@ __all__ = [
     "SGD",
     "Adam",
     "AdamW",
+    "Checkpoint",
+    "EarlyStopping",
     "Gradients",
     "History",
+    "Metric",
     "Network",
     "RMSprop",
     "TrainingState",
@@ -25,6 +31,7 @@ __all__ = [
     "get_num_threads",
     "isas",
     "load",
+    "losses",
     "schedules",
     "set_num_threads",
 ]

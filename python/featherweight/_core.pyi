@@ -62,7 +62,16 @@ class ForwardCall:
     ) -> NDArray[Any]: ...
 
 class CoreTrainer:
-    def __init__(self, network: CoreNetwork, loss: str, batch: int) -> None: ...
+    def __init__(
+        self,
+        network: CoreNetwork,
+        loss: str,
+        batch: int,
+        parameter: float = ...,
+        smoothing: float = ...,
+        output_weights: Sequence[float] = ...,
+    ) -> None: ...
+    def drop(self, rates: Sequence[float], key: int) -> None: ...
     def epoch(
         self,
         x: _Array,
@@ -76,8 +85,12 @@ class CoreTrainer:
         slots: _Array,
         key: int | None,
         number: int,
-        poll: Callable[[int, float, int], None],
-    ) -> tuple[float, int, int, int]: ...
+        poll: Callable[[int, float, int], bool],
+        seen: NDArray[np.int64],
+        rows: NDArray[np.int64] | None = ...,
+        every_step: bool = ...,
+        position: int = ...,
+    ) -> tuple[float, int, int, int, float]: ...
     def backward(self, x: _Array, dy: _Array, packed: _Array, input: _Array | None) -> None: ...
     def gradients(
         self,
@@ -94,7 +107,11 @@ class CoreTrainer:
         labels: _Array | None,
         values: _Array | None,
         weights: _Array | None,
+        rows: NDArray[np.int64] | None = ...,
     ) -> tuple[float, int]: ...
+
+def shuffled(rows: NDArray[np.int64], key: int, stream: int) -> NDArray[np.int64]:
+    """Return row numbers in the order of one of the generator's streams."""
 
 def optimizer_step(
     network: CoreNetwork,

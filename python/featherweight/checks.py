@@ -107,11 +107,19 @@ def real_array(name: str, value: object) -> Array:
     return a
 
 
-def inputs(x: ArrayLike, n: int, want: np.dtype[Any], *, copy: bool | None = None) -> Array:
+def inputs(
+    x: ArrayLike,
+    n: int,
+    want: np.dtype[Any],
+    *,
+    copy: bool | None = None,
+    mapped: bool = False,
+) -> Array:
     """Return x as (rows, n) of the wanted dtype or uint8 with unit stride in the rows.
 
     An array that is such, aligned, comes back as a view of itself, whatever its row stride;
-    anything else is converted, once, here; with ``copy=False`` that is a ValueError.
+    anything else is converted, once, here; with ``copy=False`` that is a ValueError. If `mapped`, a
+    memory-mapped file of other numbers comes back as it is, too, to be converted row by row.
     """
     a = real_array("x", x)
     if a.ndim not in (1, 2) or a.shape[-1] != n:
@@ -132,7 +140,15 @@ def inputs(x: ArrayLike, n: int, want: np.dtype[Any], *, copy: bool | None = Non
         )
     if fits and copy is not True:
         return a
+    if mapped and _is_mapped(x) and a.flags.aligned and a.dtype.isnative and a.itemsize <= 8:
+        return a
     return np.array(a, want if a.dtype != np.uint8 else np.uint8, order="C", copy=True)
+
+
+def _is_mapped(x: object) -> bool:
+    while isinstance(x, np.ndarray) and not isinstance(x, np.memmap):
+        x = x.base
+    return isinstance(x, np.memmap)
 
 
 def targets(
@@ -165,6 +181,10 @@ def targets(
         found = values[(values < 0) | (values > 1)][0]
         raise ValueError(
             f"{what}: expected, for binary_cross_entropy, values from 0 to 1, found {found}"
+        )
+    elif loss == "poisson" and (values < 0).any():
+        raise ValueError(
+            f"{what}: expected, for poisson, values of at least 0, found {values[values < 0][0]}"
         )
     return None, values
 

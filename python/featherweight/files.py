@@ -15,15 +15,16 @@ _METADATA = "featherweight"
 
 def save(network: "Network", path: "str | os.PathLike[str]") -> None:
     """Write `network` to `path`; see `Network.save`."""
-    import tempfile
+    write(path, *describe(network))
 
-    from safetensors.numpy import save as serialize
 
+def describe(network: "Network") -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return a network's tensors and what else makes it up."""
     tensors: dict[str, Any] = {}
     for i in range(len(network.sizes) - 1):
         tensors[f"weights.{i}"] = network.weights[i]
         tensors[f"biases.{i}"] = network.biases[i]
-    header = {
+    return tensors, {
         "format_version": FORMAT_VERSION,
         "sizes": network.sizes,
         "activation": network.activation,
@@ -31,6 +32,14 @@ def save(network: "Network", path: "str | os.PathLike[str]") -> None:
         "dtype": network.dtype.name,
         "input_scale": network.input_scale.hex(),
     }
+
+
+def write(path: "str | os.PathLike[str]", tensors: dict[str, Any], header: dict[str, Any]) -> None:
+    """Write a safetensors file, whole or not at all."""
+    import tempfile
+
+    from safetensors.numpy import save as serialize
+
     content = serialize(tensors, {_METADATA: json.dumps(header, sort_keys=True)})
     path = os.fspath(path)
     target = os.path.realpath(path)  # through a link: the file it points to is replaced
@@ -80,22 +89,10 @@ def load(
     ValueError
         If it isn't such a file, is truncated, or is of a newer format.
     """
-    from safetensors import SafetensorError, safe_open
-
     from .network import Network
 
     name = os.fspath(path)
-    with open(name, "rb"):
-        pass  # the plain error, with its errno, where there is no such file or it's a folder
-    tensors: dict[str, Any] = {}
-    try:
-        with safe_open(name, framework="np") as f:
-            metadata = f.metadata() or {}
-            for key in f.keys():  # noqa: SIM118 - not a dict
-                tensors[key] = f.get_tensor(key)
-    except (SafetensorError, TypeError, KeyError, AttributeError) as e:
-        raise ValueError(f"{name}: expected a whole safetensors file, found: {e}") from None
-    header = _header(name, metadata)
+    tensors, header = read(name)
     try:
         network = Network(
             header["sizes"],
@@ -115,6 +112,8 @@ def load(
         raise ValueError(f"{name}: expected a network's description, found {e}") from None
     layers = range(len(network.sizes) - 1)
     expected = {f"{kind}.{i}" for kind in ("weights", "biases") for i in layers}
+    if "training" in header:  # a checkpoint, of which the network alone is wanted
+        tensors = {key: tensors[key] for key in expected & set(tensors)}
     if set(tensors) != expected:
         raise ValueError(
             f"{name}: expected the tensors {sorted(expected)}, found {sorted(tensors)}"
@@ -129,6 +128,23 @@ def load(
             except ValueError as e:
                 raise ValueError(f"{name}: {e}") from None
     return network
+
+
+def read(name: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the tensors and the header of a file; raises as `load`."""
+    from safetensors import SafetensorError, safe_open
+
+    with open(name, "rb"):
+        pass  # the plain error, with its errno, where there is no such file or it's a folder
+    tensors: dict[str, Any] = {}
+    try:
+        with safe_open(name, framework="np") as f:
+            metadata = f.metadata() or {}
+            for key in f.keys():  # noqa: SIM118 - not a dict
+                tensors[key] = f.get_tensor(key)
+    except (SafetensorError, TypeError, KeyError, AttributeError) as e:
+        raise ValueError(f"{name}: expected a whole safetensors file, found: {e}") from None
+    return tensors, _header(name, metadata)
 
 
 def _header(name: str, metadata: dict[str, str]) -> dict[str, Any]:

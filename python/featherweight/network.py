@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from . import _core, _threadpoolctl, checks
-from .learning import Learning
+from .fitting import Fitting
 from .parameters import Parameters
 from .threads import check_threads
 
@@ -30,7 +30,7 @@ class _CallSignature:
         return None if network is None else signature(network.__call__)
 
 
-class Network(Learning):
+class Network(Fitting):
     """A dense neural network: layers ``a' = act(W a + b)``, each computed in one fused pass.
 
     Parameters
@@ -40,7 +40,7 @@ class Network(Learning):
     activation : str or sequence of str
         Of all hidden layers, or one for each: ``identity``, ``sigmoid``, ``relu``, ``tanh``,
         ``leaky_relu`` (slope 0.01), ``elu`` (alpha 1), ``gelu`` (exact, by erf), ``silu``,
-        ``softplus``.
+        ``softplus``, ``exp``.
     output : str
         ``softmax`` or any activation.
     dtype : dtype

@@ -14,7 +14,9 @@ from .gradients import Gradients, check_limits, pack
 from .schedules import LambdaLR, Schedule
 
 if TYPE_CHECKING:
+    from .history import History
     from .network import Network
+    from .training import Run
 
 ScheduleLike = Schedule | Callable[[int], float] | None
 
@@ -123,6 +125,10 @@ class Optimizer:
         self._epochs += 1
         if self.schedule is not None and value is not None:
             self.schedule.observe(float(value))
+
+    def _fit(self, run: "Run") -> "History":
+        """Train as a run of fit says."""
+        return run.run()
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the settings alone: the state belongs to a network that isn't pickled with it."""

@@ -1,128 +1,116 @@
-"""The loop around the compiled epochs: history, callbacks, progress, and Ctrl-C."""
+"""The loop around the compiled epochs."""
 
+import math
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from . import _core, checks
-from .optimizers import Adam, Optimizer
+from .callbacks import BATCH_EVENTS, Callback, TrainingState, tell
+from .history import History
+from .losses import Loss
+from .metrics import Metric
+from .optimizers import Optimizer
 
 if TYPE_CHECKING:
     from .network import Network
 
-_FIELDS = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy", "seconds")
+_BLOCK = 1024  # rows that a loss is evaluated, and a metric's outputs are computed, at once
 
 
-class History:
-    """What training measured, one entry per epoch.
+class Job(NamedTuple):
+    """Data as the core takes them; `rows`, if given, says which there are, and in which order."""
 
-    Attributes
-    ----------
-    epoch : list of int
-        From 1.
-    loss, accuracy : list of float
-        Means over the epoch's mini-batches, each taken before its own step; accuracy is empty for
-        a regressor.
-    val_loss, val_accuracy : list of float
-        On the validation data after the epoch, empty without any.
-    seconds : list of float
-        Wall time of the epoch's training.
+    x: NDArray[Any]
+    labels: NDArray[np.int64] | None
+    values: NDArray[Any] | None
+    weights: NDArray[Any] | None
+    rows: NDArray[np.int64] | None = None
 
-    ``history["loss"]`` works as well.
-    """
+    @property
+    def n(self) -> int:
+        return len(self.x if self.rows is None else self.rows)
 
-    def __init__(self) -> None:
-        self.epoch: list[int] = []
-        self.loss: list[float] = []
-        self.accuracy: list[float] = []
-        self.val_loss: list[float] = []
-        self.val_accuracy: list[float] = []
-        self.seconds: list[float] = []
+    @property
+    def targets(self) -> NDArray[Any]:
+        """Labels or values of the rows there are."""
+        y = self.values if self.labels is None else self.labels
+        assert y is not None
+        return y if self.rows is None else y[self.rows]
 
-    def __getitem__(self, name: str) -> list[Any]:
-        return list(getattr(self, checks.choice("history", name, _FIELDS)))
-
-    def to_dict(self) -> dict[str, list[Any]]:
-        """Return the lists by name, copied."""
-        return {name: self[name] for name in _FIELDS}
-
-    def __repr__(self) -> str:
-        if not self.epoch:
-            return "History(no epochs)"
-        last = ", ".join(f"{n}={self[n][-1]:.4g}" for n in _FIELDS[1:] if self[n])
-        return f"History({len(self.epoch)} epochs; last: {last})"
+    def outputs(self, network: "Network") -> NDArray[Any]:
+        """Return what the network makes of the rows, some at a time."""
+        found = np.empty((self.n, network.sizes[-1]), network.dtype)
+        for i in range(0, self.n, _BLOCK):
+            part = slice(i, i + _BLOCK)
+            found[part] = network(self.x[part if self.rows is None else self.rows[part]])
+        return found
 
 
-class TrainingState:
-    """What a callback gets.
+@dataclass
+class Plan:
+    """What a training run does, all of it checked."""
 
-    Attributes
-    ----------
-    epoch : int
-        The epoch now, from 1; 0 before the first.
-    history : History
-    network : Network
-    """
+    epochs: int
+    batch_size: int
+    optimizer: Optimizer
+    loss: Loss
+    shuffle: bool
+    key: int
+    first_epoch: int
+    limits: tuple[float, float, float]
+    classifier: bool
+    dropout: tuple[float, ...] = ()
+    smoothing: float = 0.0
+    output_weights: list[float] = field(default_factory=list)
+    metrics: list[Metric] = field(default_factory=list)
+    callbacks: list[Callback] = field(default_factory=list)
+    progress: bool | str = "auto"
+    max_time: float = math.inf
 
-    def __init__(self, network: "Network", history: History) -> None:
-        self.epoch = 0
-        self.history = history
-        self.network = network
-
-
-Callback = Callable[[TrainingState], Any] | Any
-_EVENTS = ("on_train_begin", "on_epoch_begin", "on_epoch_end", "on_train_end")
-
-
-def check_callbacks(callbacks: object) -> list[Callback]:
-    """Return the callbacks as a list; a single one may stand alone."""
-    given: Sequence[Any] = callbacks if isinstance(callbacks, (list, tuple)) else (callbacks,)
-    for c in given:
-        if not callable(c) and not any(hasattr(c, e) for e in _EVENTS):
-            raise TypeError(
-                f"callbacks: expected callables or objects with {' or '.join(_EVENTS)}, found {c!r}"
-            )
-    return list(given)
+    def trainer(self, core: _core.CoreNetwork, batch: int) -> _core.CoreTrainer:
+        """Return a trainer for batches of so many rows, with all that regularises."""
+        trainer = _core.CoreTrainer(
+            core, self.loss.name, max(1, batch), self.loss.parameter, self.smoothing,
+            self.output_weights,
+        )  # fmt: skip
+        if any(self.dropout):
+            trainer.drop(self.dropout, self.key)
+        return trainer
 
 
 class _Bar:
-    """A tqdm bar over all epochs' rows, or nothing."""
+    """A tqdm bar over all epochs' rows (unknown: `rows` is 0), or nothing."""
 
-    def __init__(self, progress: bool | str, epochs: int, rows: int) -> None:
+    def __init__(self, progress: bool | str, epochs: int, rows: int, done: int) -> None:
         show = progress is True or (progress == "auto" and _watched())
         self._bar: Any = None
-        self._epochs, self._rows, self._done = epochs, rows, 0
+        self._epochs, self._rows, self._done = epochs, rows, done * rows
         if show:
             from tqdm.auto import tqdm
 
-            self._bar = tqdm(total=epochs * rows, unit="img", unit_scale=True, leave=True)
+            total = epochs * rows or None
+            self._bar = tqdm(
+                total=total, initial=done * rows, unit="img", unit_scale=True, leave=True
+            )
 
     def at(self, epoch: int, rows: int, values: dict[str, float]) -> None:
         if self._bar is None:
             return
-        now = (epoch - 1) * self._rows + rows
+        now = (epoch - 1) * self._rows + rows if self._rows else rows
         self._bar.set_description(f"epoch {epoch}/{self._epochs}", refresh=False)
         self._bar.set_postfix({k: f"{v:.4f}" for k, v in values.items()}, refresh=False)
-        self._bar.update(now - self._done)
+        self._bar.update(now - self._done if self._rows else max(0, now - self._done))
         self._done = now
 
     def close(self) -> None:
         if self._bar is not None:
             self._bar.close()
-
-
-def _monitored(optimizer: Optimizer, validates: bool, classifier: bool) -> str:
-    """Return the list of the history that the optimizer's schedule looks at."""
-    name = getattr(optimizer.schedule, "monitor", None)
-    if name is None:
-        return "val_loss" if validates else "loss"
-    filled = ["loss", *["accuracy"] * classifier]
-    filled += [f"val_{n}" for n in filled if validates]
-    return checks.choice("monitor", name, filled)
 
 
 def _watched() -> bool:
@@ -132,110 +120,249 @@ def _watched() -> bool:
     return bool(sys.stderr is not None and sys.stderr.isatty())
 
 
-class Job(NamedTuple):
-    """Data as the core takes them."""
+@dataclass
+class Epoch:
+    """What an epoch has brought so far."""
 
-    x: NDArray[Any]
-    labels: NDArray[np.int64] | None
-    values: NDArray[Any] | None
-    weights: NDArray[Any] | None
+    number: int
+    loss: float = math.nan
+    correct: int = 0
+    rows: int = 0
+    weight: float = 0.0
+    failed: int = 0
+    lr: float = math.nan
+    base: int = 0  # rows before the trainer's present pass
+    steps: int = 0  # those of passes that ended
 
 
-def run(
-    network: "Network",
-    core: _core.CoreNetwork,
-    job: Job,
-    validation: Job | None,
-    *,
-    epochs: int,
-    batch_size: int,
-    optimizer: Optimizer | None,
-    loss: str,
-    shuffle: bool,
-    key: int,
-    first_epoch: int,
-    limits: tuple[float, float, float],
-    callbacks: list[Callback],
-    progress: bool | str,
-    classifier: bool,
-) -> History:
-    """Train for `epochs`; `first_epoch` numbers the generator's stream for the first of them."""
-    rows = job.x.shape[0]
-    optimizer = Adam() if optimizer is None else optimizer
-    monitored = _monitored(optimizer, validation is not None, classifier)
-    history = History()
-    state = TrainingState(network, history)
-    trainer = _core.CoreTrainer(core, loss, max(1, min(batch_size, rows)))
-    checker = None
-    if validation is not None:
-        checker = _core.CoreTrainer(core, loss, max(1, min(1024, validation.x.shape[0])))
-    parameters = network.parameters
-    good = np.empty_like(parameters)  # those of the last epoch that ended well
-    bar = _Bar(progress, epochs, rows)
-    steps = -(-rows // max(1, min(batch_size, rows)))
+class Run:
+    """One call of fit: arrays trained on in place, or batches from an iterable."""
 
-    def tell(event: str) -> bool:
-        stop = False
-        for c in callbacks:
-            method = getattr(c, event, None)
-            if method is None and event == "on_epoch_end" and callable(c):
-                method = c
-            if method is not None:
-                answer = method(state)
-                stop |= isinstance(answer, (bool, np.bool_)) and bool(answer)
+    def __init__(
+        self,
+        network: "Network",
+        job: Job | None,
+        batches: Iterable[Any] | None,
+        validation: Job | None,
+        plan: Plan,
+    ) -> None:
+        self.network, self.plan, self.job, self.batches = network, plan, job, batches
+        self.validation = validation
+        self.history = History()
+        self.state = TrainingState(network, self.history, plan.optimizer, plan.epochs, self)
+        self.stopped = False
+        self._core = network._core
+        self._size = 0  # of the trainer's batches
+        self._seen = np.zeros(1, np.int64)  # rows of the present pass, kept by the core
+        self._every_step = any(hasattr(c, e) for c in plan.callbacks for e in BATCH_EVENTS)
+        if job is not None:
+            self._resize(min(plan.batch_size, job.n))
+        self._checker = None
+        if validation is not None:
+            self._checker = _core.CoreTrainer(
+                self._core, plan.loss.name, min(_BLOCK, max(1, validation.n)),
+                plan.loss.parameter, 0.0, plan.output_weights,
+            )  # fmt: skip
+
+    def rebuild(self) -> None:
+        """Make the trainer anew, the plan having changed."""
+        batch, self._size = self._size, 0
+        if batch:
+            self._resize(batch)
+
+    def _resize(self, batch: int) -> None:
+        if batch > self._size:
+            self._trainer = self.plan.trainer(self._core, batch)
+            self._size = batch
+
+    def run(self) -> History:
+        """Train for the epochs that are left."""
+        plan, state, history = self.plan, self.state, self.history
+        rows = 0 if self.job is None else self.job.n
+        self._monitored = self._monitor()
+        self._bar = _Bar(plan.progress, plan.epochs, rows, len(history.epoch))
+        self._good = np.empty_like(self.network.parameters)  # of the last epoch that ended well
+        self._deadline = time.monotonic() + plan.max_time
+        try:
+            stop = self.stopped
+            if not history.epoch:
+                stop = tell(plan.callbacks, "on_train_begin", state)
+            while not stop and len(history.epoch) < plan.epochs:
+                state.epoch = len(history.epoch) + 1
+                state.batch = 0
+                if tell(plan.callbacks, "on_epoch_begin", state):
+                    break
+                epoch = self._epoch(state.epoch)
+                if epoch.rows == 0:
+                    break
+                stop = self._end(epoch)
+            tell(plan.callbacks, "on_train_end", state)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(
+                f"training stopped in epoch {state.epoch} of {plan.epochs}; the network holds the "
+                "weights of the last completed step"
+            ) from None
+        finally:
+            self._bar.close()
+        return history
+
+    # One epoch
+
+    def _epoch(self, number: int) -> Epoch:
+        self._good[:] = self.network.parameters
+        self.stopped = False
+        self._begin = time.perf_counter()
+        epoch = Epoch(number)
+        if self._every_step and tell(self._batch_callbacks(1), "on_batch_begin", self.state):
+            self.stopped = True
+            return epoch
+        if self.job is not None:
+            self._pass(epoch, self.job, self.plan.key if self.plan.shuffle else None, self._size)
+        else:
+            self._batches(epoch)
+        return epoch
+
+    def _batches(self, epoch: Epoch) -> None:
+        assert self.batches is not None
+        for number, item in enumerate(self.batches, 1):
+            if not isinstance(item, (tuple, list)) or not 2 <= len(item) <= 3:
+                raise TypeError(
+                    f"x: expected an iterable of (x, y) or (x, y, sample_weight), "
+                    f"found {type(item).__name__} as batch {number} of epoch {epoch.number}"
+                )
+            weight = item[2] if len(item) == 3 else None
+            job = self.network._job(item[0], item[1], weight, self.plan.loss.name)
+            if job.n == 0:
+                continue
+            self._resize(job.n)
+            self._pass(epoch, job, None, job.n)
+            if self.stopped or epoch.failed:
+                return
+
+    def _pass(self, epoch: Epoch, job: Job, key: int | None, batch: int) -> None:
+        """Train on a job's rows, and add what came of it to the epoch."""
+        plan, optimizer = self.plan, self.plan.optimizer
+        trainer = self._trainer
+        epoch.base, weight, loss = epoch.rows, epoch.weight, epoch.loss
+        before = epoch.correct
+        steps = -(-job.n // batch)
+        memo, slots = optimizer._bind(self.network)
+        name, hyper = optimizer._hyper(steps)
+
+        def note(done: int, mean: float, correct: int, total: float | None = None) -> None:
+            epoch.rows, epoch.correct = epoch.base + done, before + correct
+            total = float(done) if total is None else total
+            epoch.loss = mean if weight == 0 else (loss * weight + mean * total) / (weight + total)
+
+        def poll(done: int, mean: float, correct: int) -> bool:
+            note(done, mean, correct)
+            return self._poll(epoch, epoch.steps + -(-done // batch), done >= job.n)
+
+        self._seen[0] = 0
+        try:
+            mean, correct, seen, failed, total = trainer.epoch(
+                job.x, job.labels, job.values, job.weights, name, hyper, plan.limits, memo, slots,
+                key, plan.first_epoch + epoch.number - 1, poll, self._seen, job.rows,
+                self._every_step, epoch.base,
+            )  # fmt: skip
+        except BaseException:
+            optimizer._steps += -(-int(self._seen[0]) // batch)
+            raise
+        done = -(-seen // batch)
+        note(seen, mean, correct, total)
+        epoch.weight = weight + total
+        if failed:
+            epoch.failed = epoch.steps + failed
+        epoch.steps += done
+        optimizer._steps += done
+        if done:
+            rate = hyper["lr"]
+            epoch.lr = float(rate[done - 1] if isinstance(rate, np.ndarray) else rate)
+
+    def _batch_callbacks(self, batch: int) -> list[Callback]:
+        self.state.batch = batch
+        return self.plan.callbacks
+
+    def _poll(self, epoch: Epoch, steps: int, last: bool) -> bool:
+        """Show what has come so far; return whether to stop."""
+        values = {"loss": epoch.loss}
+        if self.plan.classifier:
+            values["accuracy"] = epoch.correct / max(1, epoch.rows)
+        self._bar.at(epoch.number, epoch.rows, values)
+        stop = time.monotonic() > self._deadline
+        if self._every_step:
+            self.state.loss = epoch.loss
+            stop |= tell(self._batch_callbacks(steps), "on_batch_end", self.state)
+            if not stop and not (last and self.job is not None):
+                stop = tell(self._batch_callbacks(steps + 1), "on_batch_begin", self.state)
+        self.stopped |= stop
         return stop
 
-    try:
-        stop = tell("on_train_begin")
-        for epoch in range(1, epochs + 1):
-            if stop:
-                break
-            state.epoch = epoch
-            if tell("on_epoch_begin"):
-                break
+    # Its end
 
-            def poll(done: int, so_far: float, correct: int, epoch: int = epoch) -> None:
-                values = {"loss": so_far}
-                if classifier:
-                    values["accuracy"] = correct / done
-                bar.at(epoch, done, values)
-
-            memo, slots = optimizer._bind(network)
-            name, hyper = optimizer._hyper(steps)
-            good[:] = parameters
-            begin = time.perf_counter()
-            number = first_epoch + epoch - 1
-            mean, correct, seen, failed = trainer.epoch(
-                *job, name, hyper, limits, memo, slots, key if shuffle else None, number, poll
+    def _end(self, epoch: Epoch) -> bool:
+        """Note what the epoch brought, and tell whoever wants to know; return whether to stop."""
+        plan, history, number = self.plan, self.history, epoch.number
+        if epoch.failed:
+            self.network.parameters[:] = self._good
+            plan.optimizer._owner = None  # whose state may hold what isn't finite
+            raise FloatingPointError(
+                f"loss: expected a finite one, found nan or infinity in epoch {number}, step "
+                f"{epoch.failed}{self._of_steps()}; the network holds the weights of "
+                + (f"the end of epoch {number - 1}" if number > 1 else "before the first epoch")
             )
-            if failed:
-                parameters[:] = good
-                optimizer._owner = None  # whose state may hold what isn't finite
-                raise FloatingPointError(
-                    f"loss: expected a finite one, found nan or infinity in epoch {epoch}, step "
-                    f"{failed} of {steps}; the network holds the weights of "
-                    + (f"the end of epoch {epoch - 1}" if epoch > 1 else "before the first epoch")
-                )
-            optimizer._steps += steps
-            history.seconds.append(time.perf_counter() - begin)
-            history.epoch.append(epoch)
-            history.loss.append(mean)
-            if classifier:
-                history.accuracy.append(correct / seen)
-            if checker is not None and validation is not None:
-                val_loss, val_correct = checker.evaluate(*validation)
-                history.val_loss.append(val_loss)
-                if classifier:
-                    history.val_accuracy.append(val_correct / validation.x.shape[0])
-            optimizer.end_epoch(history[monitored][-1])
-            bar.at(epoch, rows, {n: history[n][-1] for n in _FIELDS[1:5] if history[n]})
-            stop = tell("on_epoch_end")
-        tell("on_train_end")
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(
-            f"training stopped in epoch {state.epoch} of {epochs}; the network holds the weights "
-            "of the last completed step"
-        ) from None
-    finally:
-        bar.close()
-    return history
+        seconds = time.perf_counter() - self._begin
+        history.epoch.append(number)
+        history.loss.append(epoch.loss)
+        if plan.classifier:
+            history.accuracy.append(epoch.correct / epoch.rows)
+        self._measure()
+        history.lr.append(epoch.lr)
+        history.seconds.append(seconds)
+        history.images_per_second.append(epoch.rows / max(seconds, 1e-9))
+        plan.optimizer.end_epoch(history[self._monitored][-1])
+        self.state.loss = epoch.loss
+        shown = ("loss", "accuracy", "val_loss", "val_accuracy")
+        self._bar.at(number, epoch.rows, {n: history[n][-1] for n in shown if history[n]})
+        self.stopped |= tell(plan.callbacks, "on_epoch_end", self.state)
+        self.stopped |= time.monotonic() > self._deadline
+        for c in plan.callbacks:
+            save = getattr(c, "_after_epoch", None)  # when all others have said what they say
+            if save is not None:
+                save(self)
+        return self.stopped
+
+    def _of_steps(self) -> str:
+        return "" if self.job is None else f" of {-(-self.job.n // self._size)}"
+
+    def _measure(self) -> None:
+        plan, history, validation = self.plan, self.history, self.validation
+        if self._checker is not None and validation is not None:
+            loss, correct = self._checker.evaluate(*validation)
+            history.val_loss.append(loss)
+            if plan.classifier:
+                history.val_accuracy.append(correct / validation.n)
+        if not plan.metrics:
+            return
+        for prefix, job in (("", self.job), ("val_", validation)):
+            if job is None:
+                continue
+            outputs = job.outputs(self.network)
+            predicted = self.network._predicted(outputs)
+            for metric in plan.metrics:
+                name = prefix + metric.name
+                if name in ("accuracy", "val_accuracy") and plan.classifier:
+                    continue  # which is there already
+                found = metric.function(job.targets, outputs if metric.outputs else predicted)
+                history._add(name, float(found))
+
+    def _monitor(self) -> str:
+        """Return the list of the history that the optimizer's schedule looks at."""
+        name = getattr(self.plan.optimizer.schedule, "monitor", None)
+        validates = self.validation is not None
+        if name is None:
+            return "val_loss" if validates else "loss"
+        filled = ["loss", *["accuracy"] * self.plan.classifier]
+        filled += [m.name for m in self.plan.metrics if self.job is not None]
+        filled += [f"val_{n}" for n in filled if validates]
+        return checks.choice("monitor", name, filled)

@@ -14,7 +14,8 @@ from ..optimizers import SGD, Adam, Optimizer
 from . import CommandError, Parser, complain, say, sentence
 
 if TYPE_CHECKING:
-    from ..training import History, TrainingState
+    from ..callbacks import TrainingState
+    from ..history import History
 
 _NAME = "featherweight train"
 _RATES = {"adam": 2e-3, "sgd": 0.1}

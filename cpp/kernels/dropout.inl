@@ -1,0 +1,58 @@
+// Dropout (Srivastava et al., JMLR 15, 2014), inverted: what is kept is multiplied by 1 / (1 - rate). The masks
+// are Philox4x32-10's (see net/philox.h), many counters at once: which element is kept is a function of key,
+// stream, the row's position and the element's place, and of nothing else.
+
+constexpr std::ptrdiff_t kDropCounters = 8;  // to a pair of panels: 4 words each
+
+// Words 0 and 1, 2 and 3 of counters `first` to first + 7: of the one panel and of the other.
+inline void philox_words(std::uint64_t key, std::uint64_t stream, std::uint64_t first, std::uint32_t* to) {
+  FW_UNROLL for (int j = 0; j < kDropCounters; j += kWideLanes) {
+    Wide c0 = wide_from(first + std::uint64_t(j)), c1 = c0 >> 32;
+    Wide c2 = wide(stream), c3 = wide(stream >> 32);
+    std::uint32_t k0 = std::uint32_t(key), k1 = std::uint32_t(key >> 32);
+    FW_UNROLL for (int round = 0; round < 10; ++round) {
+      const Wide p0 = multiply_words(c0, wide(0xD2511F53u)), p1 = multiply_words(c2, wide(0xCD9E8D57u));
+      c0 = (p1 >> 32) ^ c1 ^ wide(k0);
+      c1 = p1;
+      c2 = (p0 >> 32) ^ c3 ^ wide(k1);
+      c3 = p0;
+      k0 += 0x9E3779B9u;
+      k1 += 0xBB67AE85u;
+    }
+    const Wide c[] = {c0, c1, c2, c3};
+    FW_UNROLL for (int w = 0; w < 4; ++w) store_words(to + w * kDropCounters + j, c[w]);
+  }
+}
+
+template <class T>
+void drop(const DropArgs<T>& a) {
+  const std::ptrdiff_t pairs = (panels_of(a.width) + 1) / 2, panels = panels_of(a.columns);
+  const V<T> scale = splat<T>(a.scale);
+  for (std::ptrdiff_t r = 0; r < a.rows; ++r) {
+    const std::uint64_t row = std::uint64_t(a.position + r) * std::uint64_t(pairs * kDropCounters);
+    const T* x = row_of(a.x, r);
+    for (std::ptrdiff_t p = 0; p < panels; p += 2) {
+      alignas(64) std::uint32_t words[2 * kPanel];
+      philox_words(a.key, a.stream, row + std::uint64_t((a.panel + p) / 2 * kDropCounters), words);
+      for (std::ptrdiff_t q = p; q < least(panels, p + 2); ++q)
+        FW_UNROLL for (int j = 0; j < kPanel; j += Vec<T>::lanes) {
+          const V<T> factor = where_at_least<T>(words + (q - p) * kPanel + j, a.threshold, scale);
+          store<T>(a.y.base + r * a.y.row_stride + q * a.y.panel_stride + j,
+                   load<T>(x + q * a.x.panel_stride + j) * factor);
+          if (a.factor.base)
+            store<T>(a.factor.base + r * a.factor.row_stride + q * a.factor.panel_stride + j, factor);
+        }
+    }
+  }
+}
+
+// d *= factor, both panel-major
+template <class T>
+void multiply(const Rows<T>& factor, std::ptrdiff_t rows, std::ptrdiff_t columns, const RowsOut<T>& d) {
+  for (std::ptrdiff_t p = 0; p < panels_of(columns); ++p)
+    for (std::ptrdiff_t r = 0; r < rows; ++r) {
+      T* to = d.base + r * d.row_stride + p * d.panel_stride;
+      const T* by = row_of(factor, r) + p * factor.panel_stride;
+      FW_UNROLL for (int j = 0; j < kPanel; j += Vec<T>::lanes) store<T>(to + j, load<T>(to + j) * load<T>(by + j));
+    }
+}

@@ -1,0 +1,168 @@
+// What a mini-batch is made of: rows where the caller has them or staged, weights, targets, dropout's masks.
+#include <algorithm>
+
+#include "convert.h"
+#include "philox.h"
+#include "trainer.h"
+
+namespace fw {
+
+template <class T>
+void Trainer<T>::drop(const std::vector<double>& rates, std::uint64_t key) {
+  rates_ = rates;
+  drop_key_ = key;
+  dropped_.clear();
+  factors_.clear();
+  for (std::size_t l = 0; l < rates.size(); ++l)
+    for (auto* buffers : {&dropped_, &factors_}) {
+      buffers->push_back(std::make_unique<Buffer<T>>());
+      if (l && rates[l] > 0) buffers->back()->reserve(Panels<T>::size(capacity_, network_.layers()[l].inputs));
+    }
+  second_.reset();
+}
+
+template <class T>
+DropArgs<T> Trainer<T>::drop_args(std::size_t l, std::ptrdiff_t rows, std::ptrdiff_t position) const {
+  DropArgs<T> a = {};
+  a.rows = rows;
+  a.columns = a.width = network_.layers()[l].inputs;
+  a.key = drop_key_;
+  a.stream = kStreamDropout + (std::uint64_t(l) << 32) + epoch_;
+  a.position = position_ + position;
+  a.threshold = std::uint32_t(std::min(rates_[l] * 0x1p32, 0x1p32 - 1));
+  a.scale = T(1.0 / (1.0 - rates_[l]));
+  return a;
+}
+
+// The batch's weights, their sum and each row's share. False if the sum is 0: nothing to learn.
+template <class T>
+bool Trainer<T>::weigh(const Data& data, const std::int64_t* index, std::ptrdiff_t first,
+                       Batch* batch) {
+  batch->total_weight = T(batch->rows);
+  if (data.weights) {
+    for (std::ptrdiff_t r = 0; r < batch->rows; ++r)
+      weight_.data()[r] = data.weights[index ? index[first + r] : first + r];
+    batch->total_weight = kernels().sum(weight_.data(), nullptr, batch->rows);
+    if (batch->total_weight == T(0)) return false;
+  }
+  for (std::ptrdiff_t r = 0; r < batch->rows; ++r)
+    scale_.data()[r] = (data.weights ? weight_.data()[r] : T(1)) / batch->total_weight;
+  return true;
+}
+
+// Where the first layer finds the batch's rows: in the caller's array, by pointers, or staged there, the
+// pointers being to what is to be staged of each row, from a column on.
+template <class T>
+void Trainer<T>::point(const Data& data, const std::int64_t* index, std::ptrdiff_t first,
+                       Batch* batch, std::ptrdiff_t column) {
+  const InputView& x = data.x;
+  const bool native = x.element == Element::native;
+  const std::ptrdiff_t size = !native ? 1 : x.is_uint8 ? 1 : std::ptrdiff_t(sizeof(T));  // strides' unit, in bytes
+  const auto* base = static_cast<const char*>(x.data) + column * (native ? size : x.step);
+  // of the batch that follows, too: its rows are prefetched while this one's are used
+  batch->next = std::min(batch->rows, std::max(std::ptrdiff_t(0), data.rows() - first - batch->rows));
+  for (std::ptrdiff_t r = 0; r < batch->rows + batch->next; ++r) {
+    const std::ptrdiff_t i = index ? index[first + r] : first + r;
+    pointers_.data()[r] = base + i * x.row_stride * size;
+    if (data.targets.labels && r >= batch->rows) __builtin_prefetch(data.targets.labels + i);
+  }
+  if (stages(x)) {
+    staged_.reserve(Panels<T>::size(capacity_, x.columns));
+    batch->input = Panels<T>{staged_.data(), capacity_}.rows();
+  } else {
+    batch->input = {nullptr, reinterpret_cast<const T* const*>(pointers_.data()), 0, kPanel};
+  }
+}
+
+template <class T>
+void Trainer<T>::load_targets(const Data& data, const std::int64_t* index, std::ptrdiff_t first,
+                              std::ptrdiff_t from, std::ptrdiff_t rows) {
+  const std::ptrdiff_t outputs = network_.layers().back().outputs;
+  const T* values = data.targets.upstream ? data.targets.upstream : data.targets.values;
+  T* base = data.targets.upstream ? deltas_.back()->data() : targets_.data();
+  const T keep = T(1.0 - loss_.smoothing), floor = T(loss_.smoothing * loss_.smooth_to);
+  for (std::ptrdiff_t r = from; r < from + rows; ++r) {
+    const std::ptrdiff_t i = index ? index[first + r] : first + r;
+    for (std::ptrdiff_t p = 0; p < panels_of(outputs); ++p) {
+      T* to = base + (p * capacity_ + r) * kPanel;
+      std::fill_n(to, kPanel, T(0));
+      if (!data.targets.labels)
+        std::copy_n(values + i * outputs + p * kPanel,
+                    std::min(std::ptrdiff_t(kPanel), outputs - p * kPanel), to);
+    }
+    if (data.targets.labels) {
+      const std::int64_t o = data.targets.labels[i];
+      targets_.data()[(o / kPanel * capacity_ + r) * kPanel + o % kPanel] = T(1);
+    }
+    if (loss_.smoothing > 0)
+      for (std::ptrdiff_t o = 0; o < outputs; ++o) {
+        T& t = base[(o / kPanel * capacity_ + r) * kPanel + o % kPanel];
+        t = t * keep + floor;
+      }
+  }
+}
+
+// Some columns of some rows, converted and scaled, and those rows as the first layer reads them.
+template <class T>
+Rows<T> Trainer<T>::stage(const Data& data, const Batch& batch, std::ptrdiff_t from,
+                          std::ptrdiff_t rows, std::ptrdiff_t column, std::ptrdiff_t columns,
+                          std::ptrdiff_t first, bool dropping) {
+  Rows<T> in = batch.input;
+  if (!stages(data.x)) {
+    in.pointers += from;
+    return in;
+  }
+  RowsOut<T> to = Panels<T>{staged_.data(), capacity_}.out(from);
+  to.base += column / kPanel * to.panel_stride;
+  const void* const* pointers = pointers_.data() + from;
+  if (data.x.element != Element::native)
+    convert_rows(data.x.element, pointers, rows, columns, data.x.step, network_.input_scale(), to);
+  else if (data.x.is_uint8)
+    kernels().stage_u8({nullptr, reinterpret_cast<const std::uint8_t* const*>(pointers), 0, kPanel},
+                       rows, columns, network_.input_scale(), to);
+  else
+    kernels().stage({nullptr, reinterpret_cast<const T* const*>(pointers), 0, kPanel}, rows, columns,
+                    network_.input_scale(), to);
+  if (dropping && drops(0)) {
+    DropArgs<T> a = drop_args(0, rows, first + from);
+    a.x = {to.base, nullptr, to.row_stride, to.panel_stride};
+    a.y = to;
+    a.panel = column / kPanel;
+    a.columns = columns;
+    kernels().drop(a);
+  }
+  in.base += from * kPanel;
+  return in;
+}
+
+// The gradients of some inputs through their masks.
+template <class T>
+void Trainer<T>::drop_gradient(T* dx, std::ptrdiff_t from, std::ptrdiff_t rows) {
+  DropArgs<T> a = drop_args(0, 1, 0);
+  Buffer<T> row;
+  T* to = row.reserve(Panels<T>::size(1, a.columns));
+  a.x = {to, nullptr, kPanel, kPanel};
+  a.y = {to, kPanel, kPanel, true};
+  const std::ptrdiff_t first = a.position;
+  for (std::ptrdiff_t r = from; r < from + rows; ++r) {
+    a.position = first + r;
+    std::fill(std::copy_n(dx + r * a.columns, a.columns, to), to + Panels<T>::size(1, a.columns), T(0));
+    kernels().drop(a);
+    std::copy_n(to, a.columns, dx + r * a.columns);
+  }
+}
+
+#define FW_BATCH(T)                                                            \
+  template void Trainer<T>::drop(const std::vector<double>&, std::uint64_t);   \
+  template DropArgs<T> Trainer<T>::drop_args(std::size_t, std::ptrdiff_t, std::ptrdiff_t) const; \
+  template void Trainer<T>::drop_gradient(T*, std::ptrdiff_t, std::ptrdiff_t); \
+  template bool Trainer<T>::weigh(const Data&, const std::int64_t*, std::ptrdiff_t, Batch*); \
+  template void Trainer<T>::point(const Data&, const std::int64_t*, std::ptrdiff_t, Batch*, std::ptrdiff_t); \
+  template void Trainer<T>::load_targets(const Data&, const std::int64_t*, std::ptrdiff_t, std::ptrdiff_t, \
+                                         std::ptrdiff_t);                      \
+  template Rows<T> Trainer<T>::stage(const Data&, const Batch&, std::ptrdiff_t, std::ptrdiff_t, \
+                                     std::ptrdiff_t, std::ptrdiff_t, std::ptrdiff_t, bool);
+FW_BATCH(float)
+FW_BATCH(double)
+
+}  // namespace fw

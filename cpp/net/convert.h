@@ -1,0 +1,18 @@
+// Rows of numbers of any type, as the first layer reads them.
+#pragma once
+
+#include "../kernels/table.h"
+#include "matrix.h"
+
+namespace fw {
+
+// A half-precision number (IEEE 754 binary16) of these bits.
+float from_half(std::uint16_t bits);
+
+// x * scale, panel by panel, lanes past the last column 0. rows[r] is where row r begins, columns apart by
+// step bytes.
+template <class T>
+void convert_rows(Element element, const void* const* rows, std::ptrdiff_t n, std::ptrdiff_t columns,
+                  std::ptrdiff_t step, T scale, const RowsOut<T>& out);
+
+}  // namespace fw

@@ -1,0 +1,158 @@
+"""What may look on while a network is trained, and end it."""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .checks import choice, number, whole
+from .history import History
+
+if TYPE_CHECKING:
+    from .network import Network
+    from .optimizers import Optimizer
+    from .training import Run
+
+
+class TrainingState:
+    """What a callback gets.
+
+    Attributes
+    ----------
+    epoch : int
+        The epoch now, from 1; 0 before the first.
+    batch : int
+        The mini-batch now, from 1 in each epoch; 0 before the first. Counted for callbacks with
+        ``on_batch_begin`` or ``on_batch_end`` alone.
+    loss : float
+        The mean over this epoch's mini-batches so far, NaN before the first.
+    epochs : int
+        How many there shall be.
+    history : History
+    network : Network
+    optimizer : Optimizer
+    """
+
+    def __init__(
+        self, network: "Network", history: History, optimizer: "Optimizer", epochs: int, run: "Run"
+    ) -> None:
+        self.epoch = self.batch = 0
+        self.loss = math.nan
+        self.epochs = epochs
+        self.history = history
+        self.network = network
+        self.optimizer = optimizer
+        self._run = run
+
+
+Callback = Callable[[TrainingState], Any] | Any
+BATCH_EVENTS = ("on_batch_begin", "on_batch_end")
+_EVENTS = ("on_train_begin", "on_epoch_begin", *BATCH_EVENTS, "on_epoch_end", "on_train_end")
+
+
+def check_callbacks(callbacks: object) -> list[Callback]:
+    """Return the callbacks as a list; a single one may stand alone."""
+    given: Sequence[Any] = callbacks if isinstance(callbacks, (list, tuple)) else (callbacks,)
+    for c in given:
+        if not callable(c) and not any(hasattr(c, e) for e in _EVENTS):
+            raise TypeError(
+                f"callbacks: expected callables or objects with {' or '.join(_EVENTS)}, found {c!r}"
+            )
+    return list(given)
+
+
+def tell(callbacks: list[Callback], event: str, state: TrainingState) -> bool:
+    """Call those that have the event, all of them; return whether one returned True."""
+    stop = False
+    for c in callbacks:
+        method = getattr(c, event, None)
+        if method is None and event == "on_epoch_end" and callable(c):
+            method = c
+        if method is not None:
+            answer = method(state)
+            stop |= isinstance(answer, (bool, np.bool_)) and bool(answer)
+    return stop
+
+
+class EarlyStopping:
+    """Ends training when nothing gets better any more, and gives the best weights back.
+
+    Parameters
+    ----------
+    monitor : str, optional
+        A list of the history; by default ``val_loss``, without validation data ``loss``.
+    patience : int
+        Epochs without an improvement that are borne.
+    min_delta : float
+        What an improvement must exceed, at least 0.
+    mode : {"auto", "min", "max"}
+        Whether less is better, or more; "auto": less of what is called a loss or an error (mse,
+        rmse, mae), more of anything else.
+    restore_best : bool
+        At the end of training, however it comes, the network gets the weights of its best epoch.
+
+    Attributes
+    ----------
+    best, best_epoch
+        The best value and its epoch; None before the first.
+
+    Notes
+    -----
+    Prechelt, "Early stopping - but when?", 1998.
+    """
+
+    def __init__(
+        self,
+        monitor: str | None = None,
+        patience: int = 10,
+        min_delta: float = 0.0,
+        mode: str = "auto",
+        restore_best: bool = True,
+    ) -> None:
+        if monitor is not None and not isinstance(monitor, str):
+            raise TypeError(f"monitor: expected a name of the history or None, found {monitor!r}")
+        self.monitor = monitor
+        self.patience = whole("patience", patience, 0)
+        self.min_delta = number("min_delta", min_delta, 0.0, math.inf)
+        self.mode = choice("mode", mode, ("auto", "min", "max"))
+        self.restore_best = bool(restore_best)
+        self.best: float | None = None
+        self.best_epoch: int | None = None
+        self._weights: Any = None
+
+    def on_train_begin(self, state: TrainingState) -> None:
+        self.best = self.best_epoch = self._weights = None
+
+    def on_epoch_end(self, state: TrainingState) -> bool:
+        name = self.monitor or ("val_loss" if state.history.val_loss else "loss")
+        values = state.history[name]
+        if not values:
+            raise ValueError(
+                f"monitor: expected a list of the history that is filled, found {name}"
+            )
+        value = float(values[-1])
+        less = name.endswith(("loss", "mse", "mae", "error"))
+        less = self.mode == "min" or (self.mode == "auto" and less)
+        gain = math.nan if self.best is None else (self.best - value if less else value - self.best)
+        if self.best is None or gain > self.min_delta or math.isnan(self.best):
+            self.best, self.best_epoch = value, state.epoch
+            if self.restore_best:
+                self._weights = state.network.parameters.copy()
+            return False
+        assert self.best_epoch is not None
+        return state.epoch - self.best_epoch > self.patience
+
+    def on_train_end(self, state: TrainingState) -> None:
+        if self._weights is not None:
+            state.network.parameters[:] = self._weights
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a checkpoint must keep: numbers and arrays by name."""
+        kept = {"best": self.best, "best_epoch": self.best_epoch}
+        return kept if self._weights is None else kept | {"weights": self._weights}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from what `state_dict` returned."""
+        self.best, self.best_epoch = state["best"], state["best_epoch"]
+        self._weights = state.get("weights")

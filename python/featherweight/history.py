@@ -1,0 +1,101 @@
+"""What training measured."""
+
+from typing import TYPE_CHECKING, Any
+
+from . import checks
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+_FIELDS = (
+    "epoch",
+    "loss",
+    "accuracy",
+    "val_loss",
+    "val_accuracy",
+    "lr",
+    "seconds",
+    "images_per_second",
+)
+
+
+class History:
+    """What training measured, one entry per epoch; empty lists for what was not measured.
+
+    Attributes
+    ----------
+    epoch : list of int
+        From 1.
+    loss, accuracy : list of float
+        Means over the epoch's mini-batches, each taken before its own step; accuracy is empty for
+        a regressor and for multilabel targets.
+    val_loss, val_accuracy : list of float
+        On the validation data after the epoch; without dropout, smoothing or penalty.
+    lr : list of float
+        The learning rate of the epoch's last step.
+    seconds, images_per_second : list of float
+        Wall time of the epoch's training, and rows trained on over it.
+
+    A metric's values stand under its name and, for the validation data, ``val_`` and its name.
+    ``history["loss"]`` works as well.
+    """
+
+    epoch: list[int]
+    loss: list[float]
+    accuracy: list[float]
+    val_loss: list[float]
+    val_accuracy: list[float]
+    lr: list[float]
+    seconds: list[float]
+    images_per_second: list[float]
+
+    def __init__(self) -> None:
+        for name in _FIELDS:
+            setattr(self, name, [])
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of all lists, those of metrics last."""
+        return tuple(self.__dict__)
+
+    def __getitem__(self, name: str) -> list[Any]:
+        return list(getattr(self, checks.choice("history", name, self.names)))
+
+    def _add(self, name: str, value: float) -> None:
+        self.__dict__.setdefault(name, []).append(value)
+
+    def to_dict(self) -> dict[str, list[Any]]:
+        """Return the lists by name, copied."""
+        return {name: self[name] for name in self.names}
+
+    def _columns(self) -> dict[str, list[Any]]:
+        return {name: values for name, values in self.to_dict().items() if values}
+
+    def to_csv(self, path: "str | PathLike[str]") -> None:
+        """Write the lists that aren't empty as columns, a line per epoch.
+
+        Raises
+        ------
+        OSError
+            If the file can't be written.
+        """
+        import csv
+
+        columns = self._columns()
+        with open(path, "w", newline="", encoding="utf-8") as f:
+            writer = csv.writer(f, lineterminator="\n")
+            writer.writerow(columns)
+            writer.writerows(zip(*columns.values(), strict=True))
+
+    def to_pandas(self) -> Any:
+        """Return a pandas DataFrame of the lists that aren't empty, indexed by epoch."""
+        from importlib import import_module
+
+        pd = import_module("pandas")
+        return pd.DataFrame(self._columns()).set_index("epoch") if self.epoch else pd.DataFrame()
+
+    def __repr__(self) -> str:
+        if not self.epoch:
+            return "History(no epochs)"
+        last = ", ".join(f"{n}={self[n][-1]:.4g}" for n in self.names[1:] if self[n])
+        return f"History({len(self.epoch)} epochs; last: {last})"

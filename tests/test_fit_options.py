@@ -1,0 +1,297 @@
+"""What fit takes beside data: validation, metrics, callbacks, time; iterables, mapped files."""
+
+import csv
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import compare
+import featherweight as fw
+
+
+def problem(dtype=np.float32, rows=300, **options):
+    rng = np.random.Generator(np.random.Philox(3))
+    x = rng.normal(size=(rows, 20)).astype(dtype)
+    labels = (x[:, 0] > 0).astype(np.int64) + (x[:, 1] > 1.2)
+    return fw.Network([20, 16, 3], dtype=dtype, rng=1, **options), x, labels
+
+
+# ---- validation
+def test_a_split_is_stratified_and_drawn():
+    net, x, labels = problem()
+    kept = []
+
+    class Watch:
+        def on_train_begin(self, state):
+            run = state._run
+            kept.append((run.job.rows, run.validation.rows))
+
+    net.fit(x, labels, validation_split=0.2, callbacks=Watch())
+    problem()[0].fit(x, labels, validation_split=0.2, callbacks=Watch())
+    problem()[0].fit(x, labels, validation_split=0.2, callbacks=Watch(), rng=9)
+    train, valid = kept[0]
+    assert sorted([*train, *valid]) == list(range(300))
+    assert len(valid) == 60
+    counts = np.bincount(labels)
+    assert np.all(np.abs(np.bincount(labels[valid]) - 0.2 * counts) < 1)
+    assert np.array_equal(kept[1][1], valid)
+    assert not np.array_equal(kept[2][1], valid)
+
+
+def test_a_split_trains_as_its_rows_alone(isa, dtype):
+    net, x, labels = problem(dtype, isa=isa)
+    rows = []
+    history = net.fit(
+        x, labels, epochs=2, validation_split=0.3, rng=4, dropout=0.3,
+        callbacks=lambda state: rows.append((state._run.job.rows, state._run.validation.rows)),
+    )  # fmt: skip
+    train, valid = rows[0]
+    twin, _, _ = problem(dtype, isa=isa)
+    other = twin.fit(
+        x[train], labels[train], epochs=2, rng=4, dropout=0.3,
+        validation_data=(x[valid], labels[valid]),
+    )  # fmt: skip
+    compare.assert_same_bits(net.parameters, twin.parameters)
+    assert history.val_loss == other.val_loss
+    assert history.val_accuracy == other.val_accuracy
+
+
+def test_weighted_validation():
+    net, x, labels = problem(np.float64)
+    w = np.arange(300) % 3 + 0.5
+    history = net.fit(x, labels, validation_data=(x, labels, w))
+    assert history.val_loss[-1] == net.evaluate(x, labels, sample_weight=w)[0]
+
+
+# ---- history and metrics
+def test_metrics_and_history(tmp_path):
+    net, x, labels = problem(np.float64)
+
+    def wrong(y, predicted):
+        return np.sum(y != predicted)
+
+    history = net.fit(
+        x, labels, epochs=3, validation_data=(x[:50], labels[:50]), optimizer=fw.SGD(0.5),
+        metrics=["f1", wrong, fw.Metric(lambda y, p: p.sum(), "total", outputs=True)],
+    )  # fmt: skip
+    assert history["wrong"][-1] == np.sum(net.predict(x) != labels)
+    assert history["val_wrong"][-1] == np.sum(net.predict(x[:50]) != labels[:50])
+    compare.assert_close(history["total"][-1], 300, 1e-9)
+    f1 = []
+    for c in range(3):
+        p = net.predict(x) == c
+        f1.append(2 * np.sum(p & (labels == c)) / (np.sum(p) + np.sum(labels == c)))
+    compare.assert_close(history["f1"][-1], np.mean(f1), 1e-12)
+    assert history.lr == [0.5] * 3
+    assert len(history.images_per_second) == 3
+    history.to_csv(tmp_path / "history.csv")
+    with open(tmp_path / "history.csv", encoding="utf-8") as f:
+        rows = list(csv.DictReader(f))
+    assert [float(r["wrong"]) for r in rows] == history["wrong"]
+    assert [int(r["epoch"]) for r in rows] == [1, 2, 3]
+    with pytest.raises(ValueError, match="history: found 'los', did you mean 'loss'"):
+        history["los"]
+
+
+def test_pandas():
+    pd = pytest.importorskip("pandas", reason="pandas is not installed")
+    net, x, labels = problem()
+    frame = net.fit(x, labels, epochs=3).to_pandas()
+    assert isinstance(frame, pd.DataFrame)
+    assert list(frame.index) == [1, 2, 3]
+
+
+def test_regression_metrics():
+    net = fw.Network([20, 8, 2], output="identity", dtype=np.float64, rng=0)
+    _, x, _ = problem(np.float64)
+    t = x[:, :2] * 2
+    history = net.fit(x, t, epochs=2, metrics=["mse", "rmse", "mae", "r2"])
+    y = net(x)
+    compare.assert_close(history["mse"][-1], np.mean((y - t) ** 2), 1e-12)
+    compare.assert_close(history["rmse"][-1], np.sqrt(np.mean((y - t) ** 2)), 1e-12)
+    compare.assert_close(history["mae"][-1], np.mean(np.abs(y - t)), 1e-12)
+    assert history["r2"][-1] == net.score(x, t)
+
+
+def test_the_rate_of_a_schedule_is_noted():
+    net, x, labels = problem()
+    schedule = fw.schedules.ExponentialLR(0.5)
+    history = net.fit(x, labels, epochs=3, optimizer=fw.SGD(0.8, schedule=schedule))
+    assert history.lr == [0.8, 0.4, 0.2]
+
+
+# ---- callbacks
+class Batches:
+    def __init__(self, stop_at=None):
+        self.log, self.stop_at = [], stop_at
+
+    def on_batch_begin(self, state):
+        self.log.append(("begin", state.batch))
+
+    def on_batch_end(self, state):
+        assert np.isfinite(state.loss)
+        state.network(np.zeros(20))  # which it may read
+        self.log.append(("end", state.batch))
+        return state.batch == self.stop_at
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_batch_callbacks(threads):
+    net, x, labels = problem(threads=threads)
+    plain, _, _ = problem(threads=threads)
+    watch = Batches()
+    net.fit(x, labels, batch_size=70, callbacks=watch)
+    assert watch.log == [(w, b) for b in range(1, 6) for w in ("begin", "end")]
+    plain.fit(x, labels, batch_size=70)
+    compare.assert_same_bits(net.parameters, plain.parameters)
+
+
+def test_a_batch_callback_stops():
+    net, x, labels = problem()
+    watch, optimizer = Batches(stop_at=3), fw.Adam()
+    history = net.fit(x, labels, epochs=5, batch_size=70, callbacks=watch, optimizer=optimizer)
+    assert watch.log[-1] == ("end", 3)
+    assert history.epoch == [1]
+    assert optimizer._steps == 3
+    twin, _, _ = problem()
+    twin.fit(x, labels, batch_size=70, callbacks=Batches(stop_at=3))
+    compare.assert_same_bits(net.parameters, twin.parameters)
+
+
+def test_early_stopping_keeps_the_best():
+    net, x, labels = problem(rows=60)
+    noise = np.random.Generator(np.random.Philox(1)).integers(0, 3, 60)
+    kept, stopping = [], fw.EarlyStopping(patience=3)
+    history = net.fit(
+        x, labels, epochs=400, optimizer=fw.Adam(0.03), validation_data=(x, noise),
+        callbacks=[stopping, lambda state: kept.append(net.parameters.copy())],
+    )  # fmt: skip
+    best = int(np.argmin(history.val_loss))
+    assert stopping.best_epoch == best + 1
+    assert len(history.epoch) == best + 1 + 4
+    compare.assert_same_bits(net.parameters, kept[best])
+    with pytest.raises(ValueError, match="monitor: expected"):
+        net.fit(x, labels, callbacks=fw.EarlyStopping("val_accuracy"))
+
+
+def test_max_time():
+    net, x, labels = problem()
+    history = net.fit(x, labels, epochs=10**7, max_time=0.2)
+    assert 0 < len(history.epoch) < 10**7
+    big = np.zeros((200_000, 20), np.float32)
+    history = net.fit(big, np.zeros(200_000, np.int64), epochs=3, batch_size=1, max_time=0.05)
+    assert history.epoch == [1]  # ended in its middle
+    assert np.isfinite(history.loss[0])
+
+
+# ---- batches from elsewhere
+def test_an_iterable_of_batches(isa, dtype):
+    net, x, labels = problem(dtype, isa=isa)
+    twin, _, _ = problem(dtype, isa=isa)
+    parts = [(x[i : i + 64], labels[i : i + 64]) for i in range(0, 300, 64)]
+    schedule = fw.schedules.ExponentialLR(0.9, by="step")
+    history = net.fit(
+        parts, epochs=2, dropout=0.4, optimizer=fw.Adam(0.01, schedule=schedule), rng=2
+    )
+    other = twin.fit(
+        x, labels, epochs=2, dropout=0.4, optimizer=fw.Adam(0.01, schedule=schedule),
+        batch_size=64, shuffle=False, rng=2,
+    )  # fmt: skip
+    compare.assert_same_bits(net.parameters, twin.parameters)
+    compare.assert_close(history.loss, other.loss, 1e-6)
+    assert history.accuracy == other.accuracy
+    assert history.lr == other.lr
+
+
+def test_batches_of_any_size():
+    net, x, labels = problem()
+    parts = [(x[:1], labels[:1]), (x[:0], labels[:0]), (x[:200], labels[:200], np.ones(200))]
+    history = net.fit(iter(parts), callbacks=Batches())
+    assert len(history.epoch) == 1
+    with pytest.raises(ValueError, match="an iterable that can be run through anew"):
+        net.fit(iter(parts), epochs=2)
+    with pytest.raises(TypeError, match="found int as batch 1 of epoch 1"):
+        net.fit([1, 2])
+    with pytest.raises(TypeError, match="y: expected targets, found None"):
+        net.fit(x)
+
+
+def test_partial_fit_goes_on():
+    net, x, labels = problem()
+    twin, _, _ = problem()
+    for _ in range(3):
+        net.partial_fit(x, labels)
+    optimizer = fw.Adam()
+    twin.fit(x, labels, epochs=3, optimizer=optimizer)
+    compare.assert_same_bits(net.parameters, twin.parameters)
+
+
+KINDS = [np.int8, np.int16, np.int32, np.int64, np.uint8, np.uint16, np.uint32, np.uint64]
+KINDS += [np.float16, np.float32, np.float64, np.bool_]
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda k: np.dtype(k).name)
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_mapped_files_of_any_numbers(order, kind, tmp_path, isa, dtype):
+    net, x, labels = problem(dtype, isa=isa, input_scale=0.25)
+    twin, _, _ = problem(dtype, isa=isa, input_scale=0.25)
+    values = (np.abs(x * 5)).astype(kind)
+    mapped = np.memmap(tmp_path / "x", kind, "w+", shape=values.shape, order=order)
+    mapped[:] = values
+    net.fit(mapped[::2], labels[::2], epochs=2, input_dropout=0.2, rng=1)
+    twin.fit(values[::2].astype(dtype), labels[::2], epochs=2, input_dropout=0.2, rng=1)
+    compare.assert_same_bits(net.parameters, twin.parameters)
+    assert net.evaluate(mapped, labels) == twin.evaluate(values.astype(dtype), labels)
+
+
+def test_halves_are_exact(tmp_path):
+    """All 65,536 of them, infinities and NaN too, by way of a network that returns its input."""
+    every = np.arange(65536, dtype=np.uint16).view(np.float16).reshape(-1, 1)
+    mapped = np.memmap(tmp_path / "x", np.float16, "w+", shape=every.shape)
+    mapped[:] = every
+    net = fw.Network([1, 1], output="identity")
+    finite = np.isfinite(every[:, 0])
+    with np.errstate(invalid="ignore"):
+        wide = every.astype(np.float32)
+    net.weights[0] = np.ones((1, 1), np.float32)
+    found, _ = net.evaluate(mapped[finite], wide[finite])
+    assert found == 0.0
+    found, _ = net.evaluate(mapped[finite], wide[finite] + 1)
+    assert found > 0
+
+
+LIMITED = """
+import resource, sys
+import numpy as np
+import featherweight as fw
+rows = int(sys.argv[2])
+x = np.memmap(sys.argv[1], sys.argv[3], "r", shape=(rows, 784))
+labels = np.arange(rows) % 10
+net = fw.Network([784, 16, 10], input_scale=1 / 255, rng=0, threads=1)
+net.fit(x[:64], labels[:64])
+status = dict(line.split(":", 1) for line in open("/proc/self/status"))
+limit = int(status["VmData"].split()[0]) * 1024 + (48 << 20)  # of what is not a mapped file
+resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+try:
+    np.ones(49 << 20, np.uint8)
+    sys.exit("the limit does not hold")
+except MemoryError:
+    pass
+net.fit(x, labels, batch_size=256, validation_data=(x, labels))
+print(x.nbytes)
+"""
+
+
+@pytest.mark.parametrize("kind", ["uint8", "int16"])
+def test_a_file_larger_than_the_memory_limit(kind, tmp_path):
+    rows = (320 << 20) // (784 * np.dtype(kind).itemsize)
+    with open(tmp_path / "x", "wb") as f:
+        f.truncate(rows * 784 * np.dtype(kind).itemsize)
+    done = subprocess.run(
+        [sys.executable, "-c", LIMITED, str(tmp_path / "x"), str(rows), kind],
+        capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > 6 * (48 << 20)
