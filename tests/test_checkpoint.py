@@ -1,0 +1,139 @@
+"""Checkpoints: what they hold, what they refuse, and what comes of being killed."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import compare
+import featherweight as fw
+
+SCRIPT = Path(__file__).with_name("resumed.py")
+CASES, KILLS = 12, 6  # every case is killed so many times: 72 in all
+
+
+def problem(**options):
+    rng = np.random.Generator(np.random.Philox(3))
+    x = rng.normal(size=(200, 20)).astype(np.float32)
+    return fw.Network([20, 16, 2], **({"rng": 1} | options)), x, (x[:, 0] > 0).astype(np.int64)
+
+
+def start(number, checkpoint, result):
+    return subprocess.Popen([sys.executable, SCRIPT, str(number), str(checkpoint), str(result)])
+
+
+@pytest.mark.skipif(not hasattr(os, "kill") or sys.platform == "win32", reason="needs kill -9")
+@pytest.mark.parametrize("number", range(CASES))
+def test_killed_and_resumed(number, tmp_path):
+    """Killed at random moments and resumed, training ends with the bits of an undisturbed run."""
+    assert start(number, "none", tmp_path / "whole").wait(120) == 0
+    rng = np.random.Generator(np.random.Philox(number + 50))
+    checkpoint, result = tmp_path / "run.fw", tmp_path / "result"
+    kills, moments = 0, []
+    while kills < KILLS:
+        process = start(number, checkpoint, result)
+        before = checkpoint.stat().st_mtime_ns if checkpoint.exists() else 0
+        # some die before they have begun, some soon after they have got on by an epoch
+        if kills % 3:
+            while process.poll() is None and (
+                not checkpoint.exists() or checkpoint.stat().st_mtime_ns == before
+            ):
+                time.sleep(0.001)
+            time.sleep(float(rng.uniform(0, 0.02)))
+        else:
+            time.sleep(float(rng.uniform(0, 0.3)))
+        process.kill()
+        if process.wait(30) == 0:
+            break  # it was quicker
+        kills += 1
+        if checkpoint.exists():
+            fw.load(checkpoint)  # whole at any moment
+            moments.append(checkpoint.stat().st_mtime_ns)
+    assert start(number, checkpoint, result).wait(120) == 0
+    whole, found = np.load(tmp_path / "whole"), np.load(result)
+    for name in ("parameters", "loss", "val_loss", "lr"):
+        compare.assert_same_bits(found[name], whole[name], name)
+    print(f"case {number}: {kills} kills, {len(set(moments))} different checkpoints met")
+    assert kills >= 2
+
+
+def test_resumed_with_another_seed_it_would_differ(tmp_path):
+    """The twin: what makes the bits is what the checkpoint holds."""
+    net, x, y = problem()
+    whole = net.fit(x, y, epochs=4, rng=1, dropout=0.2)
+    other, _, _ = problem()
+    assert other.fit(x, y, epochs=4, rng=2, dropout=0.2).loss != whole.loss
+
+
+def test_a_checkpoint_is_a_network_too(tmp_path):
+    net, x, y = problem()
+    path = tmp_path / "run.fw"
+    optimizer = fw.Adam()
+    net.fit(x, y, epochs=3, optimizer=optimizer, callbacks=fw.Checkpoint(path, every=2))
+    compare.assert_same_bits(fw.load(path).parameters, net.parameters)
+    again, _, _ = problem(rng=8)
+    history = again.fit(x, y, epochs=3, callbacks=fw.Checkpoint(path), resume=path)
+    assert history.epoch == [1, 2, 3]  # there was nothing left to do
+    compare.assert_same_bits(again.parameters, net.parameters)
+    more = again.fit(x, y, epochs=5, callbacks=fw.Checkpoint(path), resume=path)
+    twin, _, _ = problem()
+    expected = twin.fit(x, y, epochs=5)
+    compare.assert_same_bits(again.parameters, twin.parameters)
+    assert more.loss == expected.loss
+
+
+def test_early_stopping_stays_stopped(tmp_path):
+    net, x, _ = problem()
+    noise = np.random.Generator(np.random.Philox(1)).integers(0, 2, 200)
+    path = tmp_path / "run.fw"
+
+    def train(net, stopping):
+        return net.fit(
+            x, noise, epochs=300, callbacks=[stopping, fw.Checkpoint(path)], resume=path,
+            validation_split=0.5, optimizer=fw.Adam(0.02),
+        )  # fmt: skip
+
+    first = train(net, fw.EarlyStopping(patience=2))
+    assert len(first.epoch) < 300
+    again, _, _ = problem()
+    second = train(again, fw.EarlyStopping(patience=2))
+    assert second.loss == first.loss
+    compare.assert_same_bits(again.parameters, net.parameters)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"optimizer": fw.SGD(0.1)}, "resume: expected optimizer as before"),
+        ({"batch_size": 16}, "resume: expected batch_size as before, 32, found 16"),
+        ({"dropout": 0.5}, "resume: expected dropout as before"),
+        ({"rng": 5}, "resume: expected the rng as before"),
+        ({"net": {"sizes": [20, 8, 2]}}, r"resume: expected a network with sizes=\(20, 8, 2\)"),
+    ],
+)
+def test_refusals(change, sentence, tmp_path):
+    net, x, y = problem()
+    path = tmp_path / "run.fw"
+    net.fit(x, y, epochs=2, callbacks=fw.Checkpoint(path), rng=3)
+    sizes = change.pop("net", {}).get("sizes", [20, 16, 2])
+    other = fw.Network(sizes, rng=1)
+    before = other.parameters.copy()
+    with pytest.raises(ValueError, match=sentence):
+        other.fit(x, y, epochs=4, resume=path, **({"rng": 3} | change))
+    compare.assert_same_bits(other.parameters, before)
+
+
+def test_no_checkpoint_in_other_files(tmp_path):
+    net, x, y = problem()
+    net.save(tmp_path / "net.safetensors")
+    with pytest.raises(ValueError, match="resume: expected a file of Checkpoint's"):
+        net.fit(x, y, resume=tmp_path / "net.safetensors")
+    (tmp_path / "half").write_bytes((tmp_path / "net.safetensors").read_bytes()[:100])
+    with pytest.raises(ValueError, match="expected a whole safetensors file"):
+        net.fit(x, y, resume=tmp_path / "half")
+    with pytest.raises(FileNotFoundError, match="expected a folder that exists"):
+        net.fit(x, y, callbacks=fw.Checkpoint(tmp_path / "no" / "run.fw"))
