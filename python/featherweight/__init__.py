@@ -7,6 +7,7 @@ from .checkpoint import Checkpoint
 from .files import load
 from .gradients import Gradients
 from .history import History
+from .lbfgs import LBFGS
 from .metrics import Metric
 from .network import Network
 from .optimizers import SGD, Adam, AdamW, RMSprop
@@ -15,6 +16,7 @@ from .threads import get_num_threads, set_num_threads
 _threadpoolctl.register()
 
 __all__ = [
+    "LBFGS",
     "SGD",
     "Adam",
     "AdamW",

@@ -178,24 +178,19 @@ class Run:
     def run(self) -> History:
         """Train for the epochs that are left."""
         plan, state, history = self.plan, self.state, self.history
-        rows = 0 if self.job is None else self.job.n
-        self._monitored = self._monitor()
-        self._bar = _Bar(plan.progress, plan.epochs, rows, len(history.epoch))
-        self._good = np.empty_like(self.network.parameters)  # of the last epoch that ended well
-        self._deadline = time.monotonic() + plan.max_time
+        self.begin()
         try:
             stop = self.stopped
             if not history.epoch:
                 stop = tell(plan.callbacks, "on_train_begin", state)
             while not stop and len(history.epoch) < plan.epochs:
-                state.epoch = len(history.epoch) + 1
-                state.batch = 0
+                self.next()
                 if tell(plan.callbacks, "on_epoch_begin", state):
                     break
                 epoch = self._epoch(state.epoch)
                 if epoch.rows == 0:
                     break
-                stop = self._end(epoch)
+                stop = self.end(epoch)
             tell(plan.callbacks, "on_train_end", state)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(
@@ -203,15 +198,31 @@ class Run:
                 "weights of the last completed step"
             ) from None
         finally:
-            self._bar.close()
+            self.close()
         return history
+
+    def begin(self) -> None:
+        """Get ready for the first epoch."""
+        rows = 0 if self.job is None else self.job.n
+        self._monitored = self._monitor()
+        self._bar = _Bar(self.plan.progress, self.plan.epochs, rows, len(self.history.epoch))
+        self._good = np.empty_like(self.network.parameters)  # of the last epoch that ended well
+        self._deadline = time.monotonic() + self.plan.max_time
+
+    def next(self) -> None:
+        """Begin an epoch."""
+        self.state.epoch, self.state.batch = len(self.history.epoch) + 1, 0
+        self._begin = time.perf_counter()
+        self.stopped = False
+
+    def close(self) -> None:
+        """Take the bar away."""
+        self._bar.close()
 
     # One epoch
 
     def _epoch(self, number: int) -> Epoch:
         self._good[:] = self.network.parameters
-        self.stopped = False
-        self._begin = time.perf_counter()
         epoch = Epoch(number)
         if self._every_step and tell(self._batch_callbacks(1), "on_batch_begin", self.state):
             self.stopped = True
@@ -300,7 +311,7 @@ class Run:
 
     # Its end
 
-    def _end(self, epoch: Epoch) -> bool:
+    def end(self, epoch: Epoch) -> bool:
         """Note what the epoch brought, and tell whoever wants to know; return whether to stop."""
         plan, history, number = self.plan, self.history, epoch.number
         if epoch.failed:

@@ -1,0 +1,148 @@
+"""L-BFGS by SciPy, on our loss and gradient of all rows at once."""
+
+import math
+from importlib import import_module
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .callbacks import tell
+from .checks import number, whole
+from .optimizers import Optimizer
+from .training import Epoch, Job
+
+if TYPE_CHECKING:
+    from .history import History
+    from .training import Run
+
+
+class LBFGS(Optimizer):
+    """L-BFGS (Liu and Nocedal, "On the limited memory BFGS method", Math. Programming 45, 1989).
+
+    Full-batch, by SciPy's ``L-BFGS-B`` (the extra ``lbfgs``): `fit`'s epochs are its iterations at
+    most, and `batch_size` and `shuffle` have no meaning. It has no learning rate, its state doesn't
+    outlive a call of `fit`, and it keeps the activations of all rows. The same bits come out where
+    SciPy's own sums are the same.
+
+    Parameters
+    ----------
+    history_size : int
+        Pairs of steps and gradients that are remembered, at least 1.
+    tolerance_grad : float
+        Ends when no element of the gradient is larger, at least 0.
+    tolerance_change : float
+        Ends when the loss falls by a smaller part of itself, at least 0.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a setting isn't a number, or is out of its range.
+    """
+
+    lr = 1.0
+    schedule = None
+
+    def __init__(
+        self,
+        history_size: int = 10,
+        tolerance_grad: float = 1e-7,
+        tolerance_change: float = 1e-9,
+    ) -> None:
+        self.history_size = whole("history_size", history_size, 1)
+        self.tolerance_grad = number("tolerance_grad", tolerance_grad, 0.0, math.inf)
+        self.tolerance_change = number("tolerance_change", tolerance_change, 0.0, math.inf)
+
+    def _kernel(self) -> tuple[str, dict[str, float]]:
+        raise TypeError("LBFGS: expected to be used by fit, which gives it all rows")
+
+    def _fit(self, run: "Run") -> "History":
+        try:
+            minimize = import_module("scipy.optimize").minimize
+        except ImportError:
+            raise ImportError(
+                "LBFGS needs SciPy, which is not installed: pip install 'featherweight[lbfgs]'"
+            ) from None
+        plan, network = run.plan, run.network
+        if run.job is None:
+            raise ValueError("x: expected arrays with LBFGS, found an iterable of batches")
+        if plan.limits[0] or plan.limits[1] or any(plan.dropout):
+            raise ValueError("optimizer: expected no clipping and no dropout with LBFGS")
+        if any(hasattr(c, "_after_epoch") for c in plan.callbacks):
+            raise ValueError("callbacks: expected no Checkpoint with LBFGS, whose state is SciPy's")
+        objective = _Objective(run, run.job)
+        accepted = network.parameters.copy()
+        options = {
+            "maxiter": plan.epochs,
+            "maxcor": self.history_size,
+            "gtol": self.tolerance_grad,
+            "ftol": self.tolerance_change,
+            "maxfun": 20 * max(1, plan.epochs),
+        }
+
+        def after(xk: NDArray[np.float64]) -> None:
+            loss, epoch = objective.value(xk), Epoch(len(run.history.epoch) + 1)
+            accepted[:] = network.parameters
+            epoch.loss, epoch.rows, epoch.lr = loss, objective.job.n, 1.0
+            if plan.classifier:
+                epoch.correct = objective.trainer.evaluate(*objective.job)[1]
+            if run.end(epoch):
+                raise StopIteration
+            run.next()
+
+        run.begin()
+        try:
+            if not tell(plan.callbacks, "on_train_begin", run.state) and plan.epochs:
+                run.next()
+                start = network.parameters.astype(np.float64)
+                minimize(
+                    objective, start, jac=True, method="L-BFGS-B", callback=after, options=options
+                )
+                network.parameters[:] = accepted
+            tell(plan.callbacks, "on_train_end", run.state)
+        except KeyboardInterrupt:
+            network.parameters[:] = accepted
+            raise KeyboardInterrupt(
+                f"training stopped in iteration {run.state.epoch} of {plan.epochs}; the network "
+                "holds the weights of the last completed one"
+            ) from None
+        finally:
+            run.close()
+        return run.history
+
+
+class _Objective:
+    """The loss of all rows, and its gradient, as functions of the packed parameters."""
+
+    def __init__(self, run: "Run", job: Job) -> None:
+        if job.rows is not None:
+            job = Job(*(None if a is None else a[job.rows] for a in job[:4]))  # type: ignore[arg-type]
+        self.job, self.parameters = job, run.network.parameters
+        self.trainer = run.plan.trainer(run.network._core, job.n)
+        self._flat = np.empty_like(self.parameters)
+        self._l2, self._weights = run.plan.limits[2], np.zeros(self.parameters.shape, bool)
+        at = 0
+        for i, o in pairwise(run.network.sizes):
+            panels = -(-o // 16) * 16
+            self._weights[at : at + panels * i] = True
+            at += panels * (i + 1)
+        self._last: tuple[NDArray[np.float64], float] | None = None
+
+    def __call__(self, theta: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        self.parameters[:] = theta
+        loss = self.trainer.gradients(*self.job[:4], self._flat, None)
+        gradient = self._flat.astype(np.float64)
+        if self._l2:
+            weights = np.where(self._weights, self.parameters, 0).astype(np.float64)
+            loss += self._l2 / 2 * float(weights @ weights)
+            gradient += self._l2 * weights
+        self._last = theta.copy(), loss
+        return loss, gradient
+
+    def value(self, theta: NDArray[np.float64]) -> float:
+        """Return the loss at theta, which is what was looked at last but for rare exceptions."""
+        if self._last is None or not np.array_equal(self._last[0], theta):
+            self(theta)
+        assert self._last is not None
+        return self._last[1]

@@ -1,0 +1,75 @@
+"""L-BFGS: what SciPy is given, and what comes of it."""
+
+import numpy as np
+import pytest
+
+import compare
+import featherweight as fw
+import oracle
+
+optimize = pytest.importorskip("scipy.optimize", reason="SciPy is not installed")
+
+
+def problem(dtype=np.float64, isa=None):
+    rng = np.random.Generator(np.random.Philox(3))
+    net = fw.Network([6, 17, 3], "tanh", dtype=dtype, rng=1, isa=isa)
+    x = rng.normal(size=(90, 6)).astype(dtype)
+    return net, x, (x[:, 0] * x[:, 1] > 0).astype(np.int64) + (x[:, 2] > 1)
+
+
+@pytest.mark.parametrize("l2", [0.0, 0.01])
+def test_against_the_oracle_under_the_same_scipy(l2, isa):
+    """Fifteen iterations, the oracle's loss and gradient in place of ours."""
+    net, x, labels = problem(isa=isa)
+    twin, t, w = compare.twin(net), oracle.one_hot(labels, 3), np.arange(90) % 3 + 1.0
+    shapes = [p.shape for p in twin.weights + twin.biases]
+    ends = np.cumsum([np.prod(s) for s in shapes])
+
+    def objective(theta):
+        parts = [p.reshape(s) for p, s in zip(np.split(theta, ends[:-1]), shapes, strict=True)]
+        twin.weights, twin.biases = parts[:2], parts[2:]
+        g = twin.gradients(x, t, None, w)
+        grads, added = oracle.limited(twin.weights, g.weights, g.biases, l2=l2)
+        return g.loss + added, np.concatenate([a.ravel() for a in grads])
+
+    losses = []
+    start = np.concatenate([p.ravel() for p in twin.weights + twin.biases])
+    found = optimize.minimize(
+        objective, start, jac=True, method="L-BFGS-B",
+        options={"maxiter": 15, "maxcor": 10, "gtol": 1e-7, "ftol": 1e-9},
+        callback=lambda xk: losses.append(objective(xk)[0]),
+    ).x  # fmt: skip
+    history = net.fit(x, labels, epochs=15, optimizer=fw.LBFGS(), sample_weight=w, l2=l2)
+    objective(found)
+    assert history.epoch == list(range(1, 16))
+    compare.assert_close(history.loss, losses, 1e-8)
+    for a, b in zip((*net.weights, *net.biases), twin.weights + twin.biases, strict=True):
+        compare.assert_close(a, b, 1e-6)
+        with pytest.raises(AssertionError):
+            compare.assert_close(a + 1e-4, b, 1e-6)
+    packed = oracle.pack(list(net.weights), list(net.biases))
+    compare.assert_same_bits(net.parameters, packed)  # the padding is 0 still
+
+
+def test_it_learns_and_its_history_is_of_its_weights(dtype):
+    net, x, labels = problem(dtype)
+    history = net.fit(x, labels, epochs=200, optimizer=fw.LBFGS(), validation_split=0.2)
+    assert history.loss[-1] < 0.2
+    assert len(history.accuracy) == len(history.val_loss) == len(history.epoch)
+    net, x, labels = problem(dtype)
+    history = net.fit(x, labels, epochs=8, optimizer=fw.LBFGS(), callbacks=lambda s: s.epoch == 4)
+    assert history.epoch == [1, 2, 3, 4]
+    compare.assert_close(net.evaluate(x, labels)[0], history.loss[-1], 1e-6)
+    assert history.accuracy[-1] == net.score(x, labels)
+
+
+def test_refusals(tmp_path):
+    net, x, labels = problem()
+    with pytest.raises(ValueError, match="expected no clipping and no dropout with LBFGS"):
+        net.fit(x, labels, optimizer=fw.LBFGS(), dropout=0.5)
+    with pytest.raises(ValueError, match="expected no Checkpoint with LBFGS"):
+        net.fit(x, labels, optimizer=fw.LBFGS(), callbacks=fw.Checkpoint(tmp_path / "a"))
+    with pytest.raises(ValueError, match="found an iterable"):
+        net.fit([(x, labels)], optimizer=fw.LBFGS())
+    with pytest.raises(TypeError, match="LBFGS: expected to be used by fit"):
+        fw.LBFGS().step(net, net.gradients(x, labels)[1])
