@@ -22,6 +22,27 @@ def test_the_screenful_runs(tmp_path, monkeypatch, capsys):
     assert (tmp_path / "digits.safetensors").exists()
 
 
+PAGES = sorted(p.name for p in (ROOT / "docs").glob("*.md") if p.name != "README.md")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_runs(page, tmp_path, monkeypatch):
+    parts = blocks(ROOT / "docs" / page, "python")
+    assert parts
+    if any("LBFGS" in part for part in parts):
+        pytest.importorskip("scipy", reason="SciPy is not installed")
+    monkeypatch.chdir(tmp_path)
+    names = {"__name__": "page"}
+    for text in parts:
+        exec(compile(text, page, "exec"), names)
+    assert not list(tmp_path.iterdir())  # what it writes goes to a folder of its own
+
+
+def test_every_page_is_listed():
+    listed = re.findall(r"\]\(([^)]+)\)", (ROOT / "docs" / "README.md").read_text("utf-8"))
+    assert sorted(listed) == PAGES
+
+
 def test_a_broken_example_would_be_noticed():
     (screenful,) = blocks(ROOT / "README.md", "python")
     with pytest.raises(AttributeError):

@@ -8,6 +8,7 @@ from .files import load
 from .gradients import Gradients
 from .history import History
 from .lbfgs import LBFGS
+from .many import fit_many
 from .metrics import Metric
 from .network import Network
 from .optimizers import SGD, Adam, AdamW, RMSprop
@@ -30,6 +31,7 @@ __all__ = [
     "TrainingState",
     "__version__",
     "data",
+    "fit_many",
     "get_num_threads",
     "isas",
     "load",

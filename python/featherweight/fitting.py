@@ -34,6 +34,7 @@ class Fitting(Learning):
         loss: Any = None,
         shuffle: bool = True,
         rng: Any = None,
+        rows: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
         class_weight: dict[int, float] | str | None = None,
         output_weights: Sequence[float] | None = None,
@@ -77,8 +78,12 @@ class Fitting(Learning):
         rng : as in `Network`, optional
             Orders the rows and draws what is dropped; by default the network's own generator goes
             on.
+        rows : (n,) array of int, optional
+            The rows of x to train on, in this order, such as those of a fold; trained on as
+            ``x[rows]`` would be, without a copy.
         sample_weight : (rows,) array, optional
-            At least 0: a batch's loss is the weighted mean of its rows'. Accuracy counts rows.
+            Of all rows of x, at least 0: a batch's loss is the weighted mean of its rows'.
+            Accuracy counts rows.
         class_weight : dict or "balanced", optional
             What rows of each class count, those not named 1; "balanced" makes all classes count the
             same, ``rows / (classes * rows of the class)``. Multiplies `sample_weight`.
@@ -174,13 +179,16 @@ class Fitting(Learning):
         job, batches = None, None
         if y is None and not isinstance(x, np.ndarray):
             batches = self._check_batches(x, plan.epochs)
-            for name, value in (("sample_weight", sample_weight), ("class_weight", class_weight)):
+            given = {"sample_weight": sample_weight, "class_weight": class_weight, "rows": rows}
+            for name, value in given.items():
                 if value is not None:
                     raise ValueError(f"{name}: expected None with an iterable of batches")
         elif y is None:
             raise TypeError("y: expected targets, found None")
         else:
             job = self._job(x, y, sample_weight, found.name)  # type: ignore[arg-type]
+            if rows is not None:
+                job = job._replace(rows=_rows(rows, job.n))
             if job.n == 0:
                 raise ValueError("x: expected at least one row to train on, found none")
             if class_weight is not None:
@@ -258,6 +266,18 @@ def _metrics(given: Any) -> list[metrics.Metric]:
     return metrics.check(given)
 
 
+def _rows(given: ArrayLike, n: int) -> NDArray[np.int64]:
+    a = np.asarray(given)
+    if a.ndim != 1 or (a.dtype.kind not in "iu" and a.size):
+        raise ValueError(
+            f"rows: expected shape (n,) of whole numbers, found {a.shape} of {a.dtype}"
+        )
+    if a.size and not (a.min() >= 0 and a.max() < n):
+        found = a.min() if a.min() < 0 else a.max()
+        raise ValueError(f"rows: expected row numbers from 0 to {n - 1}, found {found}")
+    return np.ascontiguousarray(a, np.int64)
+
+
 def _output_weights(given: Sequence[float] | None, outputs: int, loss: str) -> list[float]:
     if given is None:
         return []
@@ -302,8 +322,8 @@ def _class_weighted(
     weights = np.ones(n)
     if isinstance(given, str):
         checks.choice("class_weight", given, ("balanced",))
-        counts = np.bincount(classes, minlength=n)
-        each = len(classes) / (np.sum(counts > 0) * np.maximum(counts, 1))
+        counts = np.bincount(classes if job.rows is None else classes[job.rows], minlength=n)
+        each = job.n / (np.sum(counts > 0) * np.maximum(counts, 1))
         weights = np.where(counts > 0, each, 1.0)
     elif isinstance(given, dict):
         for label, weight in given.items():
@@ -326,12 +346,13 @@ def split_rows(job: Job, part: float, key: int, stratify: bool = True) -> tuple[
     Of each class (of targets that are classes) the same part, the largest remainders rounded up.
     """
     n = job.n
+    every = np.arange(n) if job.rows is None else job.rows
     total = min(n - 1, max(1, round(part * n)))
     if n < 2:
         raise ValueError(f"validation_split: expected at least 2 rows to split, found {n}")
     whole = job.labels is not None or not (_multilabel(job) or _continuous(job))
     groups = classes_of(job) if stratify and whole else np.zeros(len(job.x), np.int64)
-    _, groups, counts = np.unique(groups, return_inverse=True, return_counts=True)
+    _, groups, counts = np.unique(groups[every], return_inverse=True, return_counts=True)
     exact = counts * (total / n)
     take = np.floor(exact).astype(np.int64)
     for g in np.argsort(take - exact, kind="stable")[: total - int(take.sum())]:
@@ -340,8 +361,7 @@ def split_rows(job: Job, part: float, key: int, stratify: bool = True) -> tuple[
     order = _core.shuffled(np.arange(n), key, 0)
     for g in range(len(counts)):
         kept[order[groups[order] == g][: take[g]]] = True
-    rows = np.arange(n)
-    return job._replace(rows=rows[~kept]), job._replace(rows=rows[kept])
+    return job._replace(rows=every[~kept]), job._replace(rows=every[kept])
 
 
 def _continuous(job: Job) -> bool:

@@ -88,7 +88,7 @@ class _Bar:
     """A tqdm bar over all epochs' rows (unknown: `rows` is 0), or nothing."""
 
     def __init__(self, progress: bool | str, epochs: int, rows: int, done: int) -> None:
-        show = progress is True or (progress == "auto" and _watched())
+        show = progress is True or (progress == "auto" and watched())
         self._bar: Any = None
         self._epochs, self._rows, self._done = epochs, rows, done * rows
         if show:
@@ -113,7 +113,7 @@ class _Bar:
             self._bar.close()
 
 
-def _watched() -> bool:
+def watched() -> bool:
     """Is a person watching: a terminal, or a notebook?"""
     if "ipykernel" in sys.modules:
         return True
