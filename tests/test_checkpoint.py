@@ -105,6 +105,44 @@ def test_early_stopping_stays_stopped(tmp_path):
     compare.assert_same_bits(again.parameters, net.parameters)
 
 
+def test_time_that_ran_out_is_made_good(tmp_path):
+    """Stopped in the middle of an epoch by max_time, again and again: the whole run's bits."""
+    path, rows = tmp_path / "run.fw", 300_000
+    x = np.random.Generator(np.random.Philox(1)).normal(size=(rows, 20)).astype(np.float32)
+    y = (x[:, 0] > 0).astype(np.int64)
+
+    def train(net, **options):
+        schedule = fw.schedules.ExponentialLR(0.99999, by="step")
+        optimizer = fw.Adam(schedule=schedule)
+        return net.fit(x, y, epochs=3, batch_size=1, optimizer=optimizer, **options)
+
+    whole, _, _ = problem()
+    expected = train(whole)
+    cut = 0
+    for _ in range(200):
+        net, _, _ = problem()
+        history = train(net, resume=path, callbacks=fw.Checkpoint(path), max_time=0.06 + 0.03 * cut)
+        if len(history.epoch) == 3 and history.loss == expected.loss:
+            break
+        cut += 1
+    assert cut
+    compare.assert_same_bits(net.parameters, whole.parameters)
+
+
+def test_a_schedule_of_ones_own(tmp_path):
+    """A function's address, which its repr has, is another in every process."""
+    path, losses = tmp_path / "run.fw", []
+    for epochs in (2, 4):
+        net, x, y = problem()
+        optimizer = fw.SGD(0.1, schedule=lambda epoch: 1 / (1 + epoch))
+        history = net.fit(
+            x, y, epochs=epochs, optimizer=optimizer, callbacks=fw.Checkpoint(path), resume=path
+        )
+        losses.append(history.loss)
+    assert losses[1][:2] == losses[0]
+    assert history.lr[3] == 0.1 / 4
+
+
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [

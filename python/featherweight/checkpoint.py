@@ -1,6 +1,7 @@
 """Training that outlives its process: all of its state in one file, and the way back from it."""
 
 import os
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -47,6 +48,8 @@ class Checkpoint:
             raise FileNotFoundError(f"path: expected a folder that exists, found no {folder}")
 
     def _after_epoch(self, run: "Run") -> None:
+        if run.cut:  # the epoch is to be had whole after resuming, from the checkpoint before
+            return
         epoch = run.history.epoch[-1]
         if epoch % self.every == 0 or run.stopped or epoch >= run.plan.epochs:
             save(run, self.path)
@@ -56,7 +59,8 @@ def settings(run: "Run") -> dict[str, Any]:
     """Return what must be the same for a resumed run to have the bits of an undisturbed one."""
     plan, job = run.plan, run.job
     optimizer = dict(plan.optimizer.__getstate__())
-    optimizer["schedule"] = repr(optimizer.get("schedule"))
+    schedule = repr(optimizer.get("schedule"))
+    optimizer["schedule"] = re.sub(r" at 0x[0-9a-fA-F]+", "", schedule)  # of a function
     return {
         "optimizer": [
             type(plan.optimizer).__name__,
@@ -103,7 +107,7 @@ def save(run: "Run", path: str) -> None:
         "epochs": optimizer._epochs,
         "schedule": {k: repr(v) for k, v in _keeping(optimizer.schedule).items()},
         "history": list(run.history.to_dict().items()),  # in their order
-        "stopped": run.stopped and plan.max_time == float("inf"),
+        "stopped": run.asked,
         "callbacks": kept,
         "settings": settings(run),
     }
@@ -171,7 +175,7 @@ def restore(run: "Run", path: "str | os.PathLike[str]", rng: Any) -> None:
         arrays = {k.removeprefix(start): v for k, v in tensors.items() if k.startswith(start)}
         load: Any = c
         load.load_state_dict(numbers | arrays)
-    run.stopped = training["stopped"]
+    run.asked = training["stopped"]
     run.rebuild()
 
 

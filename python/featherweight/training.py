@@ -151,6 +151,8 @@ class Run:
         self.history = History()
         self.state = TrainingState(network, self.history, plan.optimizer, plan.epochs, self)
         self.stopped = False
+        self.asked = False  # by a callback, to stop
+        self.cut = False  # an epoch in its middle, for want of time
         self._core = network._core
         self._size = 0  # of the trainer's batches
         self._seen = np.zeros(1, np.int64)  # rows of the present pass, kept by the core
@@ -180,7 +182,7 @@ class Run:
         plan, state, history = self.plan, self.state, self.history
         self.begin()
         try:
-            stop = self.stopped
+            stop = self.asked
             if not history.epoch:
                 stop = tell(plan.callbacks, "on_train_begin", state)
             while not stop and len(history.epoch) < plan.epochs:
@@ -300,12 +302,15 @@ class Run:
         if self.plan.classifier:
             values["accuracy"] = epoch.correct / max(1, epoch.rows)
         self._bar.at(epoch.number, epoch.rows, values)
-        stop = time.monotonic() > self._deadline
+        late = stop = time.monotonic() > self._deadline
+        self.cut |= late and not (last and self.job is not None)
         if self._every_step:
             self.state.loss = epoch.loss
-            stop |= tell(self._batch_callbacks(steps), "on_batch_end", self.state)
+            self.asked |= tell(self._batch_callbacks(steps), "on_batch_end", self.state)
+            stop |= self.asked
             if not stop and not (last and self.job is not None):
                 stop = tell(self._batch_callbacks(steps + 1), "on_batch_begin", self.state)
+                self.asked |= stop
         self.stopped |= stop
         return stop
 
@@ -335,8 +340,8 @@ class Run:
         self.state.loss = epoch.loss
         shown = ("loss", "accuracy", "val_loss", "val_accuracy")
         self._bar.at(number, epoch.rows, {n: history[n][-1] for n in shown if history[n]})
-        self.stopped |= tell(plan.callbacks, "on_epoch_end", self.state)
-        self.stopped |= time.monotonic() > self._deadline
+        self.asked |= tell(plan.callbacks, "on_epoch_end", self.state)
+        self.stopped |= self.asked or time.monotonic() > self._deadline
         for c in plan.callbacks:
             save = getattr(c, "_after_epoch", None)  # when all others have said what they say
             if save is not None:
