@@ -6,8 +6,10 @@ constexpr std::ptrdiff_t kDropCounters = 8;  // to a pair of panels: 4 words eac
 
 // Words 0 and 1, 2 and 3 of counters `first` to first + 7: of the one panel and of the other.
 inline void philox_words(std::uint64_t key, std::uint64_t stream, std::uint64_t first, std::uint32_t* to) {
-  FW_UNROLL for (int j = 0; j < kDropCounters; j += kWideLanes) {
-    Wide c0 = wide_from(first + std::uint64_t(j)), c1 = c0 >> 32;
+  constexpr int parts = kDropCounters / kWideLanes;
+  Wide words[4 * parts];
+  FW_UNROLL for (int j = 0; j < parts; ++j) {
+    Wide c0 = wide_from(first + std::uint64_t(j * kWideLanes)), c1 = c0 >> 32;
     Wide c2 = wide(stream), c3 = wide(stream >> 32);
     std::uint32_t k0 = std::uint32_t(key), k1 = std::uint32_t(key >> 32);
     FW_UNROLL for (int round = 0; round < 10; ++round) {
@@ -20,8 +22,9 @@ inline void philox_words(std::uint64_t key, std::uint64_t stream, std::uint64_t 
       k1 += 0xBB67AE85u;
     }
     const Wide c[] = {c0, c1, c2, c3};
-    FW_UNROLL for (int w = 0; w < 4; ++w) store_words(to + w * kDropCounters + j, c[w]);
+    FW_UNROLL for (int w = 0; w < 4; ++w) words[w * parts + j] = c[w];
   }
+  FW_UNROLL for (int i = 0; i < 4 * parts; i += 2) store_words(to + i * kWideLanes, words[i], words[i + 1]);
 }
 
 template <class T>

@@ -98,14 +98,26 @@ typedef std::uint64_t Wide __attribute__((vector_size(FW_VECTOR_BYTES)));
 constexpr int kWideLanes = FW_VECTOR_BYTES / 8;
 inline Wide wide(std::uint64_t x) { return x - Wide{}; }
 inline Wide wide_from(std::uint64_t x) {  // x, x + 1, ...
-  Wide v;
-#pragma GCC unroll 8
-  for (int i = 0; i < kWideLanes; ++i) v[i] = x + std::uint64_t(i);
-  return v;
+#if FW_VECTOR_BYTES == 64
+  constexpr Wide step = {0, 1, 2, 3, 4, 5, 6, 7};
+#elif FW_VECTOR_BYTES == 32
+  constexpr Wide step = {0, 1, 2, 3};
+#else
+  constexpr Wide step = {0, 1};
+#endif
+  return wide(x) + step;
 }
-inline void store_words(std::uint32_t* p, Wide v) {
-  typedef std::uint32_t Half __attribute__((vector_size(FW_VECTOR_BYTES / 2), aligned(4), may_alias));
-  *reinterpret_cast<Half*>(p) = __builtin_convertvector(v, Half);
+// The words of a and then of b: by one store, since a load that spans two must wait for both to leave the core.
+inline void store_words(std::uint32_t* p, Wide a, Wide b) {
+  typedef std::uint32_t Words __attribute__((vector_size(FW_VECTOR_BYTES), aligned(4), may_alias));
+#if FW_VECTOR_BYTES == 64
+  *reinterpret_cast<Words*>(p) = __builtin_shufflevector((Words)a, (Words)b, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18,
+                                                         20, 22, 24, 26, 28, 30);
+#elif FW_VECTOR_BYTES == 32
+  *reinterpret_cast<Words*>(p) = __builtin_shufflevector((Words)a, (Words)b, 0, 2, 4, 6, 8, 10, 12, 14);
+#else
+  *reinterpret_cast<Words*>(p) = __builtin_shufflevector((Words)a, (Words)b, 0, 2, 4, 6);
+#endif
 }
 // v in the lanes whose word is at least so much, 0 in the others
 template <class T>

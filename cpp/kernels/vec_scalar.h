@@ -53,7 +53,10 @@ constexpr int kWideLanes = 1;
 inline Wide wide(std::uint64_t x) { return x; }
 inline Wide wide_from(std::uint64_t x) { return x; }  // x, x + 1, ...
 inline Wide multiply_words(Wide a, Wide b) { return (a & 0xFFFFFFFFu) * (b & 0xFFFFFFFFu); }
-inline void store_words(std::uint32_t* p, Wide v) { *p = std::uint32_t(v); }
+inline void store_words(std::uint32_t* p, Wide a, Wide b) {  // the words of a and then of b
+  p[0] = std::uint32_t(a);
+  p[1] = std::uint32_t(b);
+}
 // v in the lanes whose word is at least so much, 0 in the others
 template <class T>
 inline T where_at_least(const std::uint32_t* words, std::uint32_t least, T v) {

@@ -6,6 +6,15 @@
 #include "trainer.h"
 
 namespace fw {
+namespace {
+
+constexpr std::ptrdiff_t kStageAhead = 16;  // rows; asking for the second-level cache alone gained nothing
+
+// Elements from one staged row to the next: row by row, since panels of many rows are far apart, and a panel more
+// than there are, so that rows don't lie a multiple of 4096 bytes apart.
+std::ptrdiff_t staged_stride(std::ptrdiff_t columns) { return (panels_of(columns) + 1) * kPanel; }
+
+}  // namespace
 
 template <class T>
 void Trainer<T>::drop(const std::vector<double>& rates, std::uint64_t key) {
@@ -67,8 +76,8 @@ void Trainer<T>::point(const Data& data, const std::int64_t* index, std::ptrdiff
     if (data.targets.labels && r >= batch->rows) __builtin_prefetch(data.targets.labels + i);
   }
   if (stages(x)) {
-    staged_.reserve(Panels<T>::size(capacity_, x.columns));
-    batch->input = Panels<T>{staged_.data(), capacity_}.rows();
+    const std::ptrdiff_t stride = staged_stride(x.columns);
+    batch->input = {staged_.reserve(std::size_t(capacity_ * stride)), nullptr, stride, kPanel};
   } else {
     batch->input = {nullptr, reinterpret_cast<const T* const*>(pointers_.data()), 0, kPanel};
   }
@@ -112,17 +121,27 @@ Rows<T> Trainer<T>::stage(const Data& data, const Batch& batch, std::ptrdiff_t f
     in.pointers += from;
     return in;
   }
-  RowsOut<T> to = Panels<T>{staged_.data(), capacity_}.out(from);
-  to.base += column / kPanel * to.panel_stride;
+  in.base += from * in.row_stride;
+  const RowsOut<T> to = {staged_.data() + from * in.row_stride + column, in.row_stride, kPanel, true};
   const void* const* pointers = pointers_.data() + from;
-  if (data.x.element != Element::native)
-    convert_rows(data.x.element, pointers, rows, columns, data.x.step, network_.input_scale(), to);
-  else if (data.x.is_uint8)
-    kernels().stage_u8({nullptr, reinterpret_cast<const std::uint8_t* const*>(pointers), 0, kPanel},
-                       rows, columns, network_.input_scale(), to);
-  else
-    kernels().stage({nullptr, reinterpret_cast<const T* const*>(pointers), 0, kPanel}, rows, columns,
-                    network_.input_scale(), to);
+  const Kernels<T>& k = kernels();
+  const T scale = network_.input_scale();
+  // row by row, and each asked for some rows before its use: they are strewn over memory by the shuffle
+  const std::ptrdiff_t known = batch.rows + batch.next - from;
+  const std::ptrdiff_t bytes = columns * (data.x.element != Element::native ? data.x.step
+                                          : data.x.is_uint8 ? 1 : std::ptrdiff_t(sizeof(T)));
+  RowsOut<T> row = to;
+  for (std::ptrdiff_t r = 0; r < rows; ++r, row.base += row.row_stride) {
+    if (r + kStageAhead < known)
+      for (std::ptrdiff_t b = 0; b < bytes; b += 64)
+        __builtin_prefetch(static_cast<const char*>(pointers[r + kStageAhead]) + b);
+    if (data.x.element != Element::native)
+      convert_rows(data.x.element, pointers + r, 1, columns, data.x.step, scale, row);
+    else if (data.x.is_uint8)
+      k.stage_u8({static_cast<const std::uint8_t*>(pointers[r]), nullptr, 0, kPanel}, 1, columns, scale, row);
+    else
+      k.stage({static_cast<const T*>(pointers[r]), nullptr, 0, kPanel}, 1, columns, scale, row);
+  }
   if (dropping && drops(0)) {
     DropArgs<T> a = drop_args(0, rows, first + from);
     a.x = {to.base, nullptr, to.row_stride, to.panel_stride};
@@ -131,7 +150,6 @@ Rows<T> Trainer<T>::stage(const Data& data, const Batch& batch, std::ptrdiff_t f
     a.columns = columns;
     kernels().drop(a);
   }
-  in.base += from * kPanel;
   return in;
 }
 

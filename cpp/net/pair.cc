@@ -154,7 +154,8 @@ void Trainer<T>::run_side(Pass* pass, const OptimizerState& optimizer, int side,
       for (int s : {0, 1}) half[s] = {shake->halves[step % 2][s].data(), capacity_};
       point(data, pass->index, first, &batch, stages(data.x) ? begin : 0);
       const Rows<T> in = stage(data, batch, 0, batch.rows, begin, end - begin, first, true);
-      kernels().dense_half({in, {}, T(0), batch.rows, batch.rows, batch.next, a.inputs,
+      const bool staged = stages(data.x);
+      kernels().dense_half({in, {}, T(0), batch.rows, staged ? 0 : batch.rows, staged ? 0 : batch.next, a.inputs,
                             parameter(a.weights), nullptr, a.outputs, half[side].out(), {}},
                            side + 1);
     }

@@ -51,7 +51,9 @@ void Trainer<T>::rows_pass(const Data& data, const std::int64_t* index, std::ptr
                            bool backward) {
   const Layer& a = network_.layers()[0];
   const Rows<T> in = stage(data, batch, from, rows, 0, data.x.columns, first, backward);
-  kernels().dense[a.activation]({in, {}, T(0), rows, batch.rows, batch.rows + batch.next - from - rows,
+  const bool staged = stages(data.x);  // then stage() has asked for the next rows
+  kernels().dense[a.activation]({in, {}, T(0), rows, staged ? 0 : batch.rows,
+                                 staged ? 0 : batch.rows + batch.next - from - rows,
                                  a.inputs, parameter(a.weights), parameter(a.bias), a.outputs,
                                  output(0).out(from), sum(0).out(from)});
   upper_layers(data, index, first, from, rows, backward);
