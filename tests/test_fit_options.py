@@ -212,6 +212,10 @@ def test_batches_of_any_size():
     assert len(history.epoch) == 1
     with pytest.raises(ValueError, match="an iterable that can be run through anew"):
         net.fit(iter(parts), epochs=2)
+    with pytest.raises(ValueError, match="at least one row from the iterable, found none in"):
+        net.fit([])
+    with pytest.raises(TypeError, match="metrics: expected a number from none, found None"):
+        net.fit(x, labels, metrics=fw.Metric(lambda y, p: None, "none"))
     with pytest.raises(TypeError, match="found int as batch 1 of epoch 1"):
         net.fit([1, 2])
     with pytest.raises(TypeError, match="y: expected targets, found None"):

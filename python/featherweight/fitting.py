@@ -192,6 +192,11 @@ class Fitting(Learning):
             if job.n == 0:
                 raise ValueError("x: expected at least one row to train on, found none")
             if class_weight is not None:
+                if not plan.classifier:
+                    raise ValueError(
+                        "class_weight: expected a softmax or sigmoid output with it, "
+                        f"found {self._output!r}"
+                    )
                 job = _class_weighted(job, class_weight, self._sizes[-1], self._dtype)
             plan.classifier &= not _multilabel(job)
         validation = self._validation(validation_data, found.name)

@@ -190,8 +190,13 @@ class Run:
                 if tell(plan.callbacks, "on_epoch_begin", state):
                     break
                 epoch = self._epoch(state.epoch)
-                if epoch.rows == 0:
+                if epoch.rows == 0 and self.asked:
                     break
+                if epoch.rows == 0:
+                    raise ValueError(
+                        f"x: expected at least one row from the iterable, found none in epoch "
+                        f"{epoch.number}"
+                    )
                 stop = self.end(epoch)
             tell(plan.callbacks, "on_train_end", state)
         except KeyboardInterrupt:
@@ -227,7 +232,7 @@ class Run:
         self._good[:] = self.network.parameters
         epoch = Epoch(number)
         if self._every_step and tell(self._batch_callbacks(1), "on_batch_begin", self.state):
-            self.stopped = True
+            self.stopped = self.asked = True
             return epoch
         if self.job is not None:
             self._pass(epoch, self.job, self.plan.key if self.plan.shuffle else None, self._size)
@@ -370,7 +375,12 @@ class Run:
                 if name in ("accuracy", "val_accuracy") and plan.classifier:
                     continue  # which is there already
                 found = metric.function(job.targets, outputs if metric.outputs else predicted)
-                history._add(name, float(found))
+                try:
+                    history._add(name, float(found))
+                except (TypeError, ValueError):
+                    raise TypeError(
+                        f"metrics: expected a number from {metric.name}, found {found!r}"
+                    ) from None
 
     def _monitor(self) -> str:
         """Return the list of the history that the optimizer's schedule looks at."""
