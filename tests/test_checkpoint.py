@@ -1,6 +1,5 @@
 """Checkpoints: what they hold, what they refuse, and what comes of being killed."""
 
-import os
 import subprocess
 import sys
 import time
@@ -26,7 +25,6 @@ def start(number, checkpoint, result):
     return subprocess.Popen([sys.executable, SCRIPT, str(number), str(checkpoint), str(result)])
 
 
-@pytest.mark.skipif(not hasattr(os, "kill") or sys.platform == "win32", reason="needs kill -9")
 @pytest.mark.parametrize("number", range(CASES))
 def test_killed_and_resumed(number, tmp_path):
     """Killed at random moments and resumed, training ends with the bits of an undisturbed run."""

@@ -140,7 +140,7 @@ def read(name: str) -> tuple[dict[str, Any], dict[str, Any]]:
     try:
         with safe_open(name, framework="np") as f:
             metadata = f.metadata() or {}
-            for key in f.keys():  # noqa: SIM118 - not a dict
+            for key in f.keys():  # noqa: SIM118 - a file, not a dict: it can't be iterated over
                 tensors[key] = f.get_tensor(key)
     except (SafetensorError, TypeError, KeyError, AttributeError) as e:
         raise ValueError(f"{name}: expected a whole safetensors file, found: {e}") from None

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -186,7 +186,8 @@ class Fitting(Learning):
         elif y is None:
             raise TypeError("y: expected targets, found None")
         else:
-            job = self._job(x, y, sample_weight, found.name)  # type: ignore[arg-type]
+            # an iterable without targets has been dealt with above
+            job = self._job(cast("ArrayLike", x), y, sample_weight, found.name)
             if rows is not None:
                 job = job._replace(rows=_rows(rows, job.n))
             if job.n == 0:
@@ -345,7 +346,7 @@ def _class_weighted(
     return job._replace(weights=np.ascontiguousarray(rows, dtype))
 
 
-def split_rows(job: Job, part: float, key: int, stratify: bool = True) -> tuple[Job, Job]:
+def split_rows(job: Job, part: float, key: int) -> tuple[Job, Job]:
     """Return the job's rows as those to train on and those to validate on, both in order.
 
     Of each class (of targets that are classes) the same part, the largest remainders rounded up.
@@ -356,7 +357,7 @@ def split_rows(job: Job, part: float, key: int, stratify: bool = True) -> tuple[
     if n < 2:
         raise ValueError(f"validation_split: expected at least 2 rows to split, found {n}")
     whole = job.labels is not None or not (_multilabel(job) or _continuous(job))
-    groups = classes_of(job) if stratify and whole else np.zeros(len(job.x), np.int64)
+    groups = classes_of(job) if whole else np.zeros(len(job.x), np.int64)
     _, groups, counts = np.unique(groups[every], return_inverse=True, return_counts=True)
     exact = counts * (total / n)
     take = np.floor(exact).astype(np.int64)

@@ -3,7 +3,7 @@
 import math
 from importlib import import_module
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -117,7 +117,8 @@ class _Objective:
 
     def __init__(self, run: "Run", job: Job) -> None:
         if job.rows is not None:
-            job = Job(*(None if a is None else a[job.rows] for a in job[:4]))  # type: ignore[arg-type]
+            parts: list[Any] = [None if a is None else a[job.rows] for a in job[:4]]
+            job = Job(*parts)
         self.job, self.parameters = job, run.network.parameters
         self.trainer = run.plan.trainer(run.network._core, job.n)
         self._flat = np.empty_like(self.parameters)

@@ -88,17 +88,15 @@ class Learning(_core.ForwardCall):
     def _dropout(self, hidden: float | Sequence[float], inputs: float) -> tuple[float, ...]:
         """Return the rate at which each layer's inputs are dropped."""
         n = len(self._sizes) - 2
-        given = [hidden] * n if np.ndim(hidden) == 0 else list(hidden)  # type: ignore[arg-type]
-        if len(given) != n:
+        if isinstance(hidden, (Sequence, np.ndarray)):
+            rates = [checks.number("dropout", rate, 0.0, 1.0) for rate in hidden]
+        else:
+            rates = [checks.number("dropout", hidden, 0.0, 1.0)] * n
+        if len(rates) != n:
             raise ValueError(
-                f"dropout: expected {n} rates, one for each hidden layer, found {len(given)}"
+                f"dropout: expected {n} rates, one for each hidden layer, found {len(rates)}"
             )
-        if n == 0 and np.ndim(hidden) == 0:
-            checks.number("dropout", hidden, 0.0, 1.0)
-        return (
-            checks.number("input_dropout", inputs, 0.0, 1.0),
-            *(checks.number("dropout", rate, 0.0, 1.0) for rate in given),
-        )
+        return checks.number("input_dropout", inputs, 0.0, 1.0), *rates
 
     @overload
     def gradients(
