@@ -167,7 +167,7 @@ class SGD(Optimizer):
 
     def __init__(
         self,
-        lr: float,
+        lr: float = 1e-3,
         momentum: float = 0.0,
         nesterov: bool = False,
         weight_decay: float = 0.0,

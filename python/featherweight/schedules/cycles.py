@@ -48,7 +48,7 @@ class OneCycleLR(Schedule):
     def _phases(self, t: Times, low: float, high: float, last: float) -> Times:
         up = self.pct_start * self.total_steps - 1
         end = float(self.total_steps - 1)
-        ends = [up, 2 * up + 1, end] if self.three_phase else [up, end]
+        ends = [up, 2 * up, end] if self.three_phase else [up, end]
         values = [low, high, low, last] if self.three_phase else [low, high, last]
         found, begin = np.full_like(t, values[-1]), 0.0
         todo = np.ones(t.shape, bool)

@@ -138,30 +138,30 @@ class SequentialLR(Schedule):
     count by the same.
     """
 
-    def __init__(self, schedules: Sequence[Schedule], milestones: Sequence[int]) -> None:
-        kinds = {s.by for s in schedules if isinstance(s, Schedule)}
-        if len(kinds) != 1 or not all(isinstance(s, Schedule) for s in schedules):
+    def __init__(self, schedulers: Sequence[Schedule], milestones: Sequence[int]) -> None:
+        kinds = {s.by for s in schedulers if isinstance(s, Schedule)}
+        if len(kinds) != 1 or not all(isinstance(s, Schedule) for s in schedulers):
             raise ValueError(
-                f"schedules: expected schedules that all count by the same, found {schedules!r}"
+                f"schedulers: expected schedules that all count by the same, found {schedulers!r}"
             )
         super().__init__(kinds.pop())
-        if any(isinstance(s, ReduceLROnPlateau) for s in schedules):
+        if any(isinstance(s, ReduceLROnPlateau) for s in schedulers):
             raise ValueError(
-                "schedules: expected none that waits for a plateau, found ReduceLROnPlateau"
+                "schedulers: expected none that waits for a plateau, found ReduceLROnPlateau"
             )
-        if len(milestones) != len(schedules) - 1 or list(milestones) != sorted(set(milestones)):
+        if len(milestones) != len(schedulers) - 1 or list(milestones) != sorted(set(milestones)):
             raise ValueError(
-                f"milestones: expected {len(schedules) - 1} increasing numbers, "
+                f"milestones: expected {len(schedulers) - 1} increasing numbers, "
                 f"found {milestones!r}"
             )
-        self.schedules = tuple(schedules)
+        self.schedulers = tuple(schedulers)
         self.milestones = tuple(whole("milestones", m, 1) for m in milestones)
 
     def hyper(self, base: dict[str, float], t: Times) -> dict[str, Times]:
         part = np.searchsorted(np.array(self.milestones), t, side="right")
         found: dict[str, Any] = {}
         for i, (schedule, begin) in enumerate(
-            zip(self.schedules, (0, *self.milestones), strict=True)
+            zip(self.schedulers, (0, *self.milestones), strict=True)
         ):
             here = part == i
             if here.any():
