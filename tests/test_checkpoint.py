@@ -10,9 +10,10 @@ import pytest
 
 import compare
 import featherweight as fw
+import resumed
 
 SCRIPT = Path(__file__).with_name("resumed.py")
-CASES, KILLS = 12, 6  # every case is killed so many times: 72 in all
+CASES, KILLS = 13, 6  # every case is killed so many times: 78 in all
 
 
 def problem(**options):
@@ -28,6 +29,8 @@ def start(number, checkpoint, result):
 @pytest.mark.parametrize("number", range(CASES))
 def test_killed_and_resumed(number, tmp_path):
     """Killed at random moments and resumed, training ends with the bits of an undisturbed run."""
+    if number == resumed.LBFGS:
+        pytest.importorskip("scipy", reason="SciPy is not installed")
     assert start(number, "none", tmp_path / "whole").wait(120) == 0
     rng = np.random.Generator(np.random.Philox(number + 50))
     checkpoint, result = tmp_path / "run.fw", tmp_path / "result"
@@ -65,6 +68,39 @@ def test_resumed_with_another_seed_it_would_differ(tmp_path):
     whole = net.fit(x, y, epochs=4, rng=1, dropout=0.2)
     other, _, _ = problem()
     assert other.fit(x, y, epochs=4, rng=2, dropout=0.2).loss != whole.loss
+
+
+class Log:
+    """A callback without a state of its own."""
+
+    def __init__(self):
+        self.seen = []
+
+    def on_train_begin(self, state):
+        self.seen.append(("begin", len(state.history.epoch)))
+
+    def on_epoch_end(self, state):
+        self.seen.append(state.epoch)
+
+
+@pytest.mark.parametrize("kind", ["Adam", "LBFGS"])
+def test_callbacks_hear_of_what_is_new(kind, tmp_path):
+    """A resumed run begins, too, and then each epoch is told of once."""
+    if kind == "LBFGS":
+        pytest.importorskip("scipy", reason="SciPy is not installed")
+    path, seen = tmp_path / "run.fw", []
+    for epochs in (2, 5):
+        net, x, y = problem()
+        log = Log()
+        net.fit(
+            x, y, epochs=epochs, optimizer=getattr(fw, kind)(), resume=path,
+            callbacks=[log, fw.EarlyStopping(), fw.Checkpoint(path)],
+        )  # fmt: skip
+        seen.append(log.seen)
+    assert seen == [[("begin", 0), 1, 2], [("begin", 2), 3, 4, 5]]
+    whole, _, _ = problem()
+    whole.fit(x, y, epochs=5, optimizer=getattr(fw, kind)(), callbacks=fw.EarlyStopping())
+    compare.assert_same_bits(net.parameters, whole.parameters)
 
 
 def test_a_checkpoint_is_a_network_too(tmp_path):

@@ -63,12 +63,43 @@ def test_it_learns_and_its_history_is_of_its_weights(dtype):
     assert history.accuracy[-1] == net.score(x, labels)
 
 
-def test_refusals(tmp_path):
+def test_it_resumes_what_converged(tmp_path):
+    path, found = tmp_path / "run.fw", []
+    for epochs in (9, 3000, 3000):
+        net, x, labels = problem()
+        history = net.fit(
+            x, labels, epochs=epochs, optimizer=fw.LBFGS(tolerance_change=1e-3), l2=0.01,
+            callbacks=fw.Checkpoint(path, every=7), resume=path,
+        )  # fmt: skip
+        found.append((len(history.epoch), net.parameters.copy()))
+    assert found[0][0] == 9
+    assert 9 < found[1][0] == found[2][0] < 3000
+    compare.assert_same_bits(found[1][1], found[2][1])
+
+
+def test_a_start_of_other_weights_is_noticed(tmp_path):
+    path = tmp_path / "run.fw"
+    net, x, labels = problem()
+    net.fit(x, labels, epochs=5, optimizer=fw.LBFGS(), callbacks=fw.Checkpoint(path))
+    before = fw.load(path).parameters.copy()
+    with pytest.raises(RuntimeError, match="expected the weights that were after 5 iterations"):
+        net.fit(x + 1, labels, epochs=9, optimizer=fw.LBFGS(), resume=path)
+    compare.assert_same_bits(net.parameters, before)
+
+
+def test_a_loss_that_is_not_finite():
+    net, x, labels = problem()
+    before = net.parameters.copy()
+    x[3, 2] = np.nan
+    with pytest.raises(FloatingPointError, match="found nan before the first iteration"):
+        net.fit(x, labels, optimizer=fw.LBFGS())
+    compare.assert_same_bits(net.parameters, before)
+
+
+def test_refusals():
     net, x, labels = problem()
     with pytest.raises(ValueError, match="expected no clipping and no dropout with LBFGS"):
         net.fit(x, labels, optimizer=fw.LBFGS(), dropout=0.5)
-    with pytest.raises(ValueError, match="expected no Checkpoint with LBFGS"):
-        net.fit(x, labels, optimizer=fw.LBFGS(), callbacks=fw.Checkpoint(tmp_path / "a"))
     with pytest.raises(ValueError, match="found an iterable"):
         net.fit([(x, labels)], optimizer=fw.LBFGS())
     with pytest.raises(TypeError, match="LBFGS: expected to be used by fit"):

@@ -88,8 +88,7 @@ def save(run: "Run", path: str) -> None:
     """Write a run's state as of the end of an epoch."""
     plan, optimizer = run.plan, run.plan.optimizer
     tensors, header = files.describe(run.network)
-    # the network as a whole, with its padding, and the optimizer's state beside it
-    tensors["optimizer.slots"], tensors["optimizer.memo"] = optimizer._slots, optimizer._memo
+    tensors |= optimizer._tensors()
     kept = []
     for i, c in enumerate(c for c in plan.callbacks if hasattr(c, "state_dict")):
         numbers = {}
@@ -155,9 +154,7 @@ def restore(run: "Run", path: "str | os.PathLike[str]", rng: Any) -> None:
     plan.key, plan.first_epoch = int(training["key"]), training["first_epoch"]
     if rng is None:
         network._key = plan.key
-    optimizer._bind(network)
-    optimizer._slots[...] = tensors["optimizer.slots"]
-    optimizer._memo[...] = tensors["optimizer.memo"]
+    optimizer._restore(network, tensors)
     optimizer._steps, optimizer._epochs = training["steps"], training["epochs"]
     if optimizer.schedule is not None:
         for key, text in training["schedule"].items():
@@ -173,8 +170,7 @@ def restore(run: "Run", path: "str | os.PathLike[str]", rng: Any) -> None:
     ):
         start = f"callbacks.{i}."
         arrays = {k.removeprefix(start): v for k, v in tensors.items() if k.startswith(start)}
-        load: Any = c
-        load.load_state_dict(numbers | arrays)
+        run.kept.append((c, numbers | arrays))
     run.asked = training["stopped"]
     run.rebuild()
 

@@ -15,6 +15,7 @@ from .training import Epoch, Job
 
 if TYPE_CHECKING:
     from .history import History
+    from .network import Network
     from .training import Run
 
 
@@ -24,7 +25,8 @@ class LBFGS(Optimizer):
     Full-batch, by SciPy's ``L-BFGS-B`` (the extra ``lbfgs``): `fit`'s epochs are its iterations at
     most, and `batch_size` and `shuffle` have no meaning. It has no learning rate, its state doesn't
     outlive a call of `fit`, and it keeps the activations of all rows. The same bits come out where
-    SciPy's own sums are the same.
+    SciPy's own sums are the same. SciPy's state cannot be saved: training that is resumed repeats
+    its iterations from the first one's weights, without telling the callbacks again.
 
     Parameters
     ----------
@@ -69,10 +71,10 @@ class LBFGS(Optimizer):
             raise ValueError("x: expected arrays with LBFGS, found an iterable of batches")
         if plan.limits[0] or plan.limits[1] or any(plan.dropout):
             raise ValueError("optimizer: expected no clipping and no dropout with LBFGS")
-        if any(hasattr(c, "_after_epoch") for c in plan.callbacks):
-            raise ValueError("callbacks: expected no Checkpoint with LBFGS, whose state is SciPy's")
         objective = _Objective(run, run.job)
-        accepted = network.parameters.copy()
+        accepted, done, again = network.parameters.copy(), len(run.history.epoch), 0
+        if not done:
+            self._start = accepted.copy()
         options = {
             "maxiter": plan.epochs,
             "maxcor": self.history_size,
@@ -82,8 +84,20 @@ class LBFGS(Optimizer):
         }
 
         def after(xk: NDArray[np.float64]) -> None:
-            loss, epoch = objective.value(xk), Epoch(len(run.history.epoch) + 1)
+            nonlocal again
+            again += 1
+            loss = objective.value(xk)
+            if again < done:
+                return
+            if again == done:
+                if not np.array_equal(accepted, network.parameters):
+                    raise RuntimeError(
+                        f"resume: expected the weights that were after {done} iterations, found "
+                        "others; is this another version of SciPy?"
+                    )
+                return
             accepted[:] = network.parameters
+            epoch = Epoch(len(run.history.epoch) + 1)
             epoch.loss, epoch.rows, epoch.lr = loss, objective.job.n, 1.0
             if plan.classifier:
                 epoch.correct = objective.trainer.evaluate(*objective.job)[1]
@@ -93,16 +107,20 @@ class LBFGS(Optimizer):
 
         run.begin()
         try:
-            if not tell(plan.callbacks, "on_train_begin", run.state) and plan.epochs:
-                run.next()
-                start = network.parameters.astype(np.float64)
-                minimize(
-                    objective, start, jac=True, method="L-BFGS-B", callback=after, options=options
-                )
+            try:
+                if not run.open() and done < plan.epochs:
+                    run.next()
+                    minimize(
+                        objective, self._start.astype(np.float64), jac=True, method="L-BFGS-B",
+                        callback=after, options=options,
+                    )  # fmt: skip
+            finally:
                 network.parameters[:] = accepted
+            if done < len(run.history.epoch) < plan.epochs and not run.stopped:
+                run.stopped = True  # as nothing gets better
+                run.save()
             tell(plan.callbacks, "on_train_end", run.state)
         except KeyboardInterrupt:
-            network.parameters[:] = accepted
             raise KeyboardInterrupt(
                 f"training stopped in iteration {run.state.epoch} of {plan.epochs}; the network "
                 "holds the weights of the last completed one"
@@ -110,6 +128,12 @@ class LBFGS(Optimizer):
         finally:
             run.close()
         return run.history
+
+    def _tensors(self) -> dict[str, NDArray[Any]]:
+        return {"optimizer.start": self._start}
+
+    def _restore(self, network: "Network", tensors: dict[str, NDArray[Any]]) -> None:
+        self._start = tensors["optimizer.start"].astype(network.dtype)
 
 
 class _Objective:
@@ -133,6 +157,11 @@ class _Objective:
     def __call__(self, theta: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         self.parameters[:] = theta
         loss = self.trainer.gradients(*self.job[:4], self._flat, None)
+        if self._last is None and not math.isfinite(loss):
+            raise FloatingPointError(
+                f"loss: expected a finite one, found {loss} before the first iteration; the "
+                "network holds the weights that it had"
+            )
         gradient = self._flat.astype(np.float64)
         if self._l2:
             weights = np.where(self._weights, self.parameters, 0).astype(np.float64)

@@ -12,8 +12,8 @@ from .callbacks import TrainingState, check_callbacks
 from .history import History
 from .network import Network
 from .optimizers import Adam, Optimizer
+from .progress import watched
 from .threads import check_threads
-from .training import watched
 
 
 def fit_many(

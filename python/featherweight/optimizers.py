@@ -130,9 +130,18 @@ class Optimizer:
         """Train as a run of fit says."""
         return run.run()
 
+    # What a checkpoint keeps
+
+    def _tensors(self) -> dict[str, NDArray[Any]]:
+        return {"optimizer.slots": self._slots, "optimizer.memo": self._memo}
+
+    def _restore(self, network: "Network", tensors: dict[str, NDArray[Any]]) -> None:
+        memo, slots = self._bind(network)
+        memo[...], slots[...] = tensors["optimizer.memo"], tensors["optimizer.slots"]
+
     def __getstate__(self) -> dict[str, Any]:
         """Return the settings alone: the state belongs to a network that isn't pickled with it."""
-        state = ("_owner", "_slots", "_memo", "_steps", "_epochs")
+        state = ("_owner", "_slots", "_memo", "_steps", "_epochs", "_start")
         return {k: v for k, v in self.__dict__.items() if k not in state}
 
     def __repr__(self) -> str:

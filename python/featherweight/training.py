@@ -1,7 +1,6 @@
 """The loop around the compiled epochs."""
 
 import math
-import sys
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from .history import History
 from .losses import Loss
 from .metrics import Metric
 from .optimizers import Optimizer
+from .progress import Bar
 
 if TYPE_CHECKING:
     from .network import Network
@@ -84,42 +84,6 @@ class Plan:
         return trainer
 
 
-class _Bar:
-    """A tqdm bar over all epochs' rows (unknown: `rows` is 0), or nothing."""
-
-    def __init__(self, progress: bool | str, epochs: int, rows: int, done: int) -> None:
-        show = progress is True or (progress == "auto" and watched())
-        self._bar: Any = None
-        self._epochs, self._rows, self._done = epochs, rows, done * rows
-        if show:
-            from tqdm.auto import tqdm
-
-            total = epochs * rows or None
-            self._bar = tqdm(
-                total=total, initial=done * rows, unit="img", unit_scale=True, leave=True
-            )
-
-    def at(self, epoch: int, rows: int, values: dict[str, float]) -> None:
-        if self._bar is None:
-            return
-        now = (epoch - 1) * self._rows + rows if self._rows else rows
-        self._bar.set_description(f"epoch {epoch}/{self._epochs}", refresh=False)
-        self._bar.set_postfix({k: f"{v:.4f}" for k, v in values.items()}, refresh=False)
-        self._bar.update(now - self._done if self._rows else max(0, now - self._done))
-        self._done = now
-
-    def close(self) -> None:
-        if self._bar is not None:
-            self._bar.close()
-
-
-def watched() -> bool:
-    """Is a person watching: a terminal, or a notebook?"""
-    if "ipykernel" in sys.modules:
-        return True
-    return bool(sys.stderr is not None and sys.stderr.isatty())
-
-
 @dataclass
 class Epoch:
     """What an epoch has brought so far."""
@@ -153,6 +117,9 @@ class Run:
         self.stopped = False
         self.asked = False  # by a callback, to stop
         self.cut = False  # an epoch in its middle, for want of time
+        self.kept: list[
+            tuple[Any, dict[str, Any]]
+        ] = []  # callbacks, and their states to go on from
         self._core = network._core
         self._size = 0  # of the trainer's batches
         self._seen = np.zeros(1, np.int64)  # rows of the present pass, kept by the core
@@ -182,9 +149,7 @@ class Run:
         plan, state, history = self.plan, self.state, self.history
         self.begin()
         try:
-            stop = self.asked
-            if not history.epoch:
-                stop = tell(plan.callbacks, "on_train_begin", state)
+            stop = self.open()
             while not stop and len(history.epoch) < plan.epochs:
                 self.next()
                 if tell(plan.callbacks, "on_epoch_begin", state):
@@ -212,9 +177,16 @@ class Run:
         """Get ready for the first epoch."""
         rows = 0 if self.job is None else self.job.n
         self._monitored = self._monitor()
-        self._bar = _Bar(self.plan.progress, self.plan.epochs, rows, len(self.history.epoch))
+        self._bar = Bar(self.plan.progress, self.plan.epochs, rows, len(self.history.epoch))
         self._good = np.empty_like(self.network.parameters)  # of the last epoch that ended well
         self._deadline = time.monotonic() + self.plan.max_time
+
+    def open(self) -> bool:
+        """Tell the callbacks that training begins, or goes on; return whether to stop."""
+        stop = tell(self.plan.callbacks, "on_train_begin", self.state)
+        for callback, state in self.kept:
+            callback.load_state_dict(state)
+        return stop or self.asked
 
     def next(self) -> None:
         """Begin an epoch."""
@@ -347,11 +319,14 @@ class Run:
         self._bar.at(number, epoch.rows, {n: history[n][-1] for n in shown if history[n]})
         self.asked |= tell(plan.callbacks, "on_epoch_end", self.state)
         self.stopped |= self.asked or time.monotonic() > self._deadline
-        for c in plan.callbacks:
-            save = getattr(c, "_after_epoch", None)  # when all others have said what they say
-            if save is not None:
-                save(self)
+        self.save()  # when all callbacks have said what they say
         return self.stopped
+
+    def save(self) -> None:
+        """Have the checkpoints written that are due."""
+        for c in self.plan.callbacks:
+            if hasattr(c, "_after_epoch"):
+                c._after_epoch(self)
 
     def _of_steps(self) -> str:
         return "" if self.job is None else f" of {-(-self.job.n // self._size)}"

@@ -1,0 +1,40 @@
+"""The bar that is shown while a network is trained, by tqdm."""
+
+import sys
+from typing import Any
+
+
+class Bar:
+    """A tqdm bar over all epochs' rows (unknown: `rows` is 0), or nothing."""
+
+    def __init__(self, progress: bool | str, epochs: int, rows: int, done: int) -> None:
+        show = progress is True or (progress == "auto" and watched())
+        self._bar: Any = None
+        self._epochs, self._rows, self._done = epochs, rows, done * rows
+        if show:
+            from tqdm.auto import tqdm
+
+            total = epochs * rows or None
+            self._bar = tqdm(
+                total=total, initial=done * rows, unit="img", unit_scale=True, leave=True
+            )
+
+    def at(self, epoch: int, rows: int, values: dict[str, float]) -> None:
+        if self._bar is None:
+            return
+        now = (epoch - 1) * self._rows + rows if self._rows else rows
+        self._bar.set_description(f"epoch {epoch}/{self._epochs}", refresh=False)
+        self._bar.set_postfix({k: f"{v:.4f}" for k, v in values.items()}, refresh=False)
+        self._bar.update(now - self._done if self._rows else max(0, now - self._done))
+        self._done = now
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+
+def watched() -> bool:
+    """Is a person watching: a terminal, or a notebook?"""
+    if "ipykernel" in sys.modules:
+        return True
+    return bool(sys.stderr is not None and sys.stderr.isatty())
