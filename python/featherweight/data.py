@@ -228,13 +228,11 @@ def _fetch(pooch: Any, folder: Path, name: str, advice: str) -> Path:
             )
         except OSError as error:  # the errors of requests are OSErrors
             failures.append(f"{mirror}: {type(error).__name__}")
-            cause: Exception = error
-        except ValueError as error:
+        except ValueError:
             failures.append(f"{mirror}: wrong SHA-256")
-            cause = error
     raise FileNotFoundError(
         f"mnist() could not download {name}.gz ({', '.join(failures)}): {advice}"
-    ) from cause
+    )
 
 
 def _read_split(images_file: Path, labels_file: Path) -> Split:
