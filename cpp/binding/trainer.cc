@@ -65,9 +65,8 @@ typename Trainer<T>::Data data(CoreTrainer& t, const py::array& x, const py::obj
   return d;
 }
 
-// Clipping by value and by norm, and the penalty on the weights' squares: 0 for none; whether the last is
-// divided by the sum of a batch's weights.
-using Limits = std::tuple<double, double, double, bool>;
+// Clipping by value and by norm, and the penalty on the weights' squares: 0 for none.
+using Limits = std::tuple<double, double, double>;
 
 // Each hyper-parameter is a number or, for each step of the pass, an array of them: then all are laid out by
 // step, and the state points to what is returned.
@@ -121,7 +120,7 @@ py::tuple epoch(CoreTrainer& t, const py::array& x, const py::object& labels,
     const OptimizerInfo& info = net.table().optimizer_info[state.kind];
     const std::vector<double> by_step =
         hyper_parameters(info, hyper, (d.rows() + trainer.batch() - 1) / trainer.batch(), &state);
-    std::tie(state.clip_value, state.clip_norm, state.penalty, state.penalty_over_weight) = limits;
+    std::tie(state.clip_value, state.clip_norm, state.penalty) = limits;
     ReleaseGil release;
     Gate::Writer writer(t.core->gate);
     return trainer.epoch(d, state, key ? &*key : nullptr, number,
@@ -175,7 +174,7 @@ void optimizer_step(CoreNetwork& core, const std::string& optimizer, const py::d
     OptimizerState state = optimizer_state(net, optimizer, memo, slots);
     const std::vector<double> by_step =
         hyper_parameters(net.table().optimizer_info[state.kind], hyper, 1, &state);
-    std::tie(state.clip_value, state.clip_norm, state.penalty, state.penalty_over_weight) = limits;
+    std::tie(state.clip_value, state.clip_norm, state.penalty) = limits;
     T* g = writable<T>(gradient, net.packed_size(), "gradient: expected a flat array");
     ReleaseGil release;
     Gate::Writer writer(core.gate);

@@ -150,7 +150,7 @@ void Trainer<T>::poll(Pass* pass) {
 }
 
 template <class T>
-void Trainer<T>::step(Pass* pass, const OptimizerState& given) {
+void Trainer<T>::step(Pass* pass, const OptimizerState& optimizer) {
   const Data& data = pass->data;
   const std::int64_t* index = pass->index;
   const std::ptrdiff_t first = pass->first;
@@ -163,8 +163,6 @@ void Trainer<T>::step(Pass* pass, const OptimizerState& given) {
       rows_pass(data, index, first, batch, b * block, std::min(block, batch.rows - b * block), true);
     };
     parallel_for((batch.rows + block - 1) / block, threads, rows_task);
-    OptimizerState optimizer = given;
-    if (given.penalty_over_weight) optimizer.penalty /= double(batch.total_weight);
     const double added = penalty(optimizer);
     const Steps<T> s = steps(optimizer, first);
     if (optimizer.clips()) update_clipped(batch, optimizer, s);

@@ -26,7 +26,6 @@ struct OptimizerState {
   // 0 for none: the largest element and the largest norm of a gradient, and what half the sum of the weights'
   // squares (not the biases') is multiplied by and added to the loss
   double clip_value = 0, clip_norm = 0, penalty = 0;
-  bool penalty_over_weight = false;  // whether it is divided by the sum of the weights of a batch's rows
   bool clips() const { return clip_value > 0 || clip_norm > 0; }
 };
 

@@ -22,8 +22,8 @@ class Gradients(NamedTuple):
 
 def check_limits(
     clip_value: float | None, clip_norm: float | None, l2: float
-) -> tuple[float, float, float, bool]:
-    """Return the three as the core takes them, 0 for none, and that l2 is for a batch as it is."""
+) -> tuple[float, float, float]:
+    """Return the three as the core takes them, 0 for none."""
     value = (
         0.0
         if clip_value is None
@@ -32,7 +32,7 @@ def check_limits(
     norm = (
         0.0 if clip_norm is None else number("clip_norm", clip_norm, 0.0, math.inf, open_low=True)
     )
-    return value, norm, number("l2", l2, 0.0, math.inf), False
+    return value, norm, number("l2", l2, 0.0, math.inf)
 
 
 def pack(network: "Network", gradients: "Gradients | NDArray[Any]") -> NDArray[Any]:

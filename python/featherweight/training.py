@@ -63,7 +63,7 @@ class Plan:
     shuffle: bool
     key: int
     first_epoch: int
-    limits: tuple[float, float, float, bool]
+    limits: tuple[float, float, float]
     classifier: bool
     dropout: tuple[float, ...] = ()
     smoothing: float = 0.0
