@@ -133,7 +133,7 @@ py::tuple epoch(CoreTrainer& t, const py::array& x, const py::object& labels,
                          }, every_step, position);
   };
   const EpochResult r = t.visit(run);
-  return py::make_tuple(r.loss, r.correct, r.rows, r.failed, r.weight);
+  return py::make_tuple(r.loss, r.correct, r.rows, r.failed, r.weight, r.penalty);
 }
 
 double gradients(CoreTrainer& t, const py::array& x, const py::object& labels,
@@ -191,6 +191,10 @@ void drop(CoreTrainer& t, const std::vector<double>& rates, std::uint64_t key) {
   });
 }
 
+void count_rows(CoreTrainer& t) {
+  t.visit([](auto& trainer) { trainer.count_rows(); });
+}
+
 py::array_t<std::int64_t> shuffled(const py::array_t<std::int64_t, py::array::c_style>& rows, std::uint64_t key,
                                    std::uint64_t stream) {
   py::array_t<std::int64_t> found(rows.size());
@@ -220,6 +224,7 @@ void bind_trainer(py::module_& m) {
            py::arg("batch"), py::arg("parameter") = 0.0, py::arg("smoothing") = 0.0,
            py::arg("output_weights") = std::vector<double>())
       .def("drop", &drop, py::arg("rates"), py::arg("key"))
+      .def("count_rows", &count_rows)
       .def("epoch", &epoch, py::arg("x"), py::arg("labels"), py::arg("values"), py::arg("weights"),
            py::arg("optimizer"), py::arg("hyper"), py::arg("limits"), py::arg("memo"), py::arg("slots"),
            py::arg("key"), py::arg("number"), py::arg("poll"), py::arg("seen"), py::arg("rows") = py::none(),

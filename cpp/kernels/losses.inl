@@ -272,11 +272,15 @@ template <class T> struct quantile {
 };
 
 // the mean over outputs of y - t z, for y = exp(z) the rate of a Poisson distribution: its negative log-likelihood
-// without what depends on t alone
+// without what depends on t alone or, with the parameter 1, half the deviance: with t log(t) - t
 template <class T> struct poisson {
   static constexpr LossInfo info = {needs_exp, true};
   static constexpr bool needs_total = false;
-  static inline V<T> add(V<T> s, V<T> z, V<T> y, V<T> t, const LossRows<T>&) { return s + fma(-t, z, y); }
+  static inline V<T> add(V<T> s, V<T> z, V<T> y, V<T> t, const LossRows<T>& a) {
+    if (a.parameter == T(0)) return s + fma(-t, z, y);
+    const V<T> none = splat<T>(0), one = splat<T>(1);
+    return s + (fma(t, log<T>(t > none ? t : one) - z, y) - t);
+  }
   static inline V<T> value(V<T> s, const LossRows<T>& a) { return s / splat<T>(a.outputs); }
   static inline V<T> factor(const LossRows<T>& a) { return a.scale / splat<T>(a.outputs); }
   static inline V<T> gradient(V<T> y, V<T> t, V<T>, T) { return y - t; }

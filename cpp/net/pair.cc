@@ -91,6 +91,7 @@ void Trainer<T>::run_pair(Pass* pass, const OptimizerState& optimizer) {
   if (!second_) {
     second_ = std::make_unique<Trainer>(network_, loss_, batch_);
     second_->drop(rates_, drop_key_);
+    second_->counts_rows_ = counts_rows_;
   }
   second_->epoch_ = epoch_;
   second_->position_ = position_;

@@ -124,16 +124,20 @@ static std::ptrdiff_t task_rows(std::ptrdiff_t rows, int threads) {
 }
 
 template <class T>
-void Trainer<T>::account(Pass* pass, const Batch& batch, double added) {
-  const double loss = double(kernels().sum(row_loss_.data(), pass->data.weights ? weight_.data() : nullptr,
-                                           batch.rows)) + added * double(batch.total_weight);
+void Trainer<T>::account(Pass* pass, const Batch& batch, double penalty) {
+  const double total = double(batch.total_weight), weight = counts_rows_ ? double(batch.rows) : total;
+  double loss = double(kernels().sum(row_loss_.data(), pass->data.weights ? weight_.data() : nullptr, batch.rows));
+  if (weight != total) loss *= weight / total;
+  loss += penalty * weight;
+  pass->penalty += penalty * weight;
   pass->loss += loss;
   if (!std::isfinite(loss) && !pass->result.failed) {
     pass->result.failed = pass->first / batch_ + 1;
     pass->stopped = true;
   }
-  pass->weight += double(batch.total_weight);
+  pass->weight += weight;
   pass->result.loss = pass->loss / pass->weight;
+  pass->result.penalty = pass->penalty / pass->weight;
   pass->result.weight = pass->weight;
   pass->result.correct += count_correct(batch.rows);
 }
@@ -163,10 +167,12 @@ void Trainer<T>::step(Pass* pass, const OptimizerState& optimizer) {
       rows_pass(data, index, first, batch, b * block, std::min(block, batch.rows - b * block), true);
     };
     parallel_for((batch.rows + block - 1) / block, threads, rows_task);
-    const double added = penalty(optimizer);
-    const Steps<T> s = steps(optimizer, first);
-    if (optimizer.clips()) update_clipped(batch, optimizer, s);
-    else update(batch, optimizer, s, nullptr);
+    OptimizerState state = optimizer;
+    if (counts_rows_) state.penalty /= double(batch.total_weight);
+    const double added = penalty(state);
+    const Steps<T> s = steps(state, first);
+    if (state.clips()) update_clipped(batch, state, s);
+    else update(batch, state, s, nullptr);
     account(pass, batch, added);
   }
   pass->result.rows += batch.rows;

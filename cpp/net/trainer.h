@@ -32,6 +32,7 @@ struct OptimizerState {
 struct EpochResult {
   double loss = 0;        // mean over the epoch's rows (by weight) of the batches' losses
   double weight = 0;      // the sum of the rows' weights
+  double penalty = 0;     // the part of the loss that is the penalty on the weights' squares
   std::ptrdiff_t correct = 0, rows = 0;
   std::ptrdiff_t failed = 0;  // the step, from 1, whose loss was NaN or infinite; it ended the pass
   bool finite = true;
@@ -61,6 +62,13 @@ class Trainer {
   // Rates in [0, 1) at which each layer's inputs are dropped in training, those of the network's first; none: no
   // dropout. Masks are drawn with this key, in streams numbered by epoch.
   void drop(const std::vector<double>& rates, std::uint64_t key);
+
+  // From now on the penalty belongs to a sum over rows, so that its coefficient is divided by each batch's weight,
+  // and an epoch's loss is the mean of its batches' by their rows, whatever these weigh.
+  void count_rows() {
+    counts_rows_ = true;
+    second_.reset();
+  }
 
   // What every row-wise pass needs to know of the data. Weights may be null.
   struct Data {
@@ -114,7 +122,7 @@ class Trainer {
     std::ptrdiff_t first = 0;      // the next batch's first row
     bool stopped = false;
     EpochResult result = {};
-    double loss = 0, weight = 0;
+    double loss = 0, weight = 0, penalty = 0;
     std::chrono::steady_clock::time_point polled = std::chrono::steady_clock::now();
   };
   struct Handshake;
@@ -141,8 +149,8 @@ class Trainer {
   void update_part(const Batch& batch, const OptimizerState& optimizer, const Steps<T>& steps,
                    T* packed, std::size_t l, std::ptrdiff_t panel, std::ptrdiff_t first,
                    std::ptrdiff_t last);
-  // a step's loss, to which so much is added for a row, and hits
-  void account(Pass* pass, const Batch& batch, double added);
+  // a step's loss, to which the penalty is added, and hits
+  void account(Pass* pass, const Batch& batch, double penalty);
   static bool over(const Pass& pass) { return pass.stopped || pass.first >= pass.data.rows(); }
   bool poll_due(const Pass& pass) const;
   static void poll(Pass* pass);
@@ -177,6 +185,7 @@ class Trainer {
   LossOptions loss_;
   std::vector<double> rates_;
   std::uint64_t drop_key_ = 0, epoch_ = 0;
+  bool counts_rows_ = false;
   std::ptrdiff_t position_ = 0;
   std::ptrdiff_t batch_, capacity_;
   std::vector<std::unique_ptr<Buffer<T>>> outputs_, sums_, deltas_, dropped_, factors_;

@@ -112,7 +112,7 @@ def load(
         raise ValueError(f"{name}: expected a network's description, found {e}") from None
     layers = range(len(network.sizes) - 1)
     expected = {f"{kind}.{i}" for kind in ("weights", "biases") for i in layers}
-    if "training" in header:  # a checkpoint, of which the network alone is wanted
+    if "training" in header or "estimator" in header:  # of which the network alone is wanted
         tensors = {key: tensors[key] for key in expected & set(tensors)}
     if set(tensors) != expected:
         raise ValueError(

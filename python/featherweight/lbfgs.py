@@ -36,6 +36,15 @@ class LBFGS(Optimizer):
         Ends when no element of the gradient is larger, at least 0.
     tolerance_change : float
         Ends when the loss falls by a smaller part of itself, at least 0.
+    max_evaluations : int, optional
+        How often the loss may be computed, at least 1; by default 20 times for each iteration.
+
+    Attributes
+    ----------
+    converged : bool
+        Whether one of the tolerances ended the last call of `fit`.
+    message : str
+        SciPy's sentence on how it ended; empty before.
 
     Raises
     ------
@@ -45,16 +54,29 @@ class LBFGS(Optimizer):
 
     lr = 1.0
     schedule = None
+    _end: Any = None  # SciPy's result
 
     def __init__(
         self,
         history_size: int = 10,
         tolerance_grad: float = 1e-7,
         tolerance_change: float = 1e-9,
+        max_evaluations: int | None = None,
     ) -> None:
         self.history_size = whole("history_size", history_size, 1)
         self.tolerance_grad = number("tolerance_grad", tolerance_grad, 0.0, math.inf)
         self.tolerance_change = number("tolerance_change", tolerance_change, 0.0, math.inf)
+        self.max_evaluations = (
+            None if max_evaluations is None else whole("max_evaluations", max_evaluations, 1)
+        )
+
+    @property
+    def converged(self) -> bool:
+        return self._end is not None and self._end.status == 0
+
+    @property
+    def message(self) -> str:
+        return "" if self._end is None else str(self._end.message)
 
     def _kernel(self) -> tuple[str, dict[str, float]]:
         raise TypeError("LBFGS: expected to be used by fit, which gives it all rows")
@@ -80,7 +102,7 @@ class LBFGS(Optimizer):
             "maxcor": self.history_size,
             "gtol": self.tolerance_grad,
             "ftol": self.tolerance_change,
-            "maxfun": 20 * max(1, plan.epochs),
+            "maxfun": self.max_evaluations or 20 * max(1, plan.epochs),
         }
 
         def after(xk: NDArray[np.float64]) -> None:
@@ -110,7 +132,7 @@ class LBFGS(Optimizer):
             try:
                 if not run.open() and done < plan.epochs:
                     run.next()
-                    minimize(
+                    self._end = minimize(
                         objective, self._start.astype(np.float64), jac=True, method="L-BFGS-B",
                         callback=after, options=options,
                     )  # fmt: skip

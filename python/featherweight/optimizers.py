@@ -141,7 +141,7 @@ class Optimizer:
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the settings alone: the state belongs to a network that isn't pickled with it."""
-        state = ("_owner", "_slots", "_memo", "_steps", "_epochs", "_start")
+        state = ("_owner", "_slots", "_memo", "_steps", "_epochs", "_start", "_end")
         return {k: v for k, v in self.__dict__.items() if k not in state}
 
     def __repr__(self) -> str:

@@ -72,6 +72,7 @@ class Plan:
     callbacks: list[Callback] = field(default_factory=list)
     progress: bool | str = "auto"
     max_time: float = math.inf
+    count_rows: bool = False  # the penalty is that of a sum over rows, batches count by their rows
 
     def trainer(self, core: _core.CoreNetwork, batch: int) -> _core.CoreTrainer:
         """Return a trainer for batches of so many rows, with all that regularises."""
@@ -81,6 +82,8 @@ class Plan:
         )  # fmt: skip
         if any(self.dropout):
             trainer.drop(self.dropout, self.key)
+        if self.count_rows:
+            trainer.count_rows()
         return trainer
 
 
@@ -93,6 +96,7 @@ class Epoch:
     correct: int = 0
     rows: int = 0
     weight: float = 0.0
+    penalty: float = 0.0  # the part of the loss that is the penalty
     failed: int = 0
     lr: float = math.nan
     base: int = 0  # rows before the trainer's present pass
@@ -250,7 +254,7 @@ class Run:
 
         self._seen[0] = 0
         try:
-            mean, correct, seen, failed, total = trainer.epoch(
+            mean, correct, seen, failed, total, penalty = trainer.epoch(
                 job.x, job.labels, job.values, job.weights, name, hyper, plan.limits, memo, slots,
                 key, plan.first_epoch + epoch.number - 1, poll, self._seen, job.rows,
                 self._every_step, epoch.base,
@@ -261,6 +265,7 @@ class Run:
         done = -(-seen // batch)
         note(seen, mean, correct, total)
         epoch.weight = weight + total
+        epoch.penalty += (penalty - epoch.penalty) * total / epoch.weight if total else 0.0
         if failed:
             epoch.failed = epoch.steps + failed
         epoch.steps += done

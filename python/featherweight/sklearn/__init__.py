@@ -1,0 +1,17 @@
+"""scikit-learn's pair of multi-layer perceptrons on featherweight: change one import, keep the rest.
+
+Needs scikit-learn 1.6 or newer: ``pip install 'featherweight[sklearn]'``.
+"""
+
+try:
+    from sklearn.utils.validation import validate_data as _needed  # noqa: F401 - new in 1.6
+except ImportError:
+    raise ImportError(
+        "featherweight.sklearn needs scikit-learn 1.6 or newer, which is not installed: "
+        "pip install 'featherweight[sklearn]'"
+    ) from None
+
+from ._classifier import MLPClassifier
+from ._regressor import MLPRegressor
+
+__all__ = ["MLPClassifier", "MLPRegressor"]

@@ -1,0 +1,103 @@
+"""What the parameters may be, and the sentences for those that don't go together."""
+
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils._param_validation import Interval, Options, StrOptions
+
+from .. import _core
+
+NAMES = {"logistic": "sigmoid"}  # scikit-learn's names that aren't ours
+ACTIVATIONS = {*_core.activations(), *NAMES}
+
+_least_0 = Interval(Real, 0, None, closed="left")
+_above_0 = Interval(Real, 0, None, closed="neither")
+_part = Interval(Real, 0, 1, closed="left")
+_count = Interval(Integral, 1, None, closed="left")
+
+CONSTRAINTS: dict[str, list[Any]] = {
+    "hidden_layer_sizes": ["array-like", _count],
+    "activation": [StrOptions(ACTIVATIONS), "array-like"],
+    "solver": [StrOptions({"lbfgs", "sgd", "adam"})],
+    "alpha": [_least_0],
+    "batch_size": [StrOptions({"auto"}), _count],
+    "learning_rate": [StrOptions({"constant", "invscaling", "adaptive"})],
+    "learning_rate_init": [_above_0],
+    "power_t": [_least_0],
+    "max_iter": [_count],
+    "shuffle": ["boolean"],
+    "random_state": ["random_state"],
+    "tol": [_least_0],
+    "verbose": ["verbose"],
+    "warm_start": ["boolean"],
+    "momentum": [Interval(Real, 0, 1, closed="both")],
+    "nesterovs_momentum": ["boolean"],
+    "early_stopping": ["boolean"],
+    "validation_fraction": [_part],
+    "beta_1": [_part],
+    "beta_2": [_part],
+    "epsilon": [_above_0],
+    "n_iter_no_change": [_count, Options(Real, {np.inf})],
+    "max_fun": [_count],
+    "dropout": [_part, "array-like"],
+    "input_dropout": [_part],
+    "weight_decay": [_least_0],
+    "schedule": [callable, "no_validation"],  # checked where it is used, in a sentence of ours
+    "callbacks": ["no_validation"],
+    "progress": ["boolean", StrOptions({"auto"})],
+    "max_time": [_above_0, None],
+    "threads": [Interval(Integral, 1, 1024, closed="both"), None],
+}
+
+
+def hidden_sizes(estimator: Any) -> list[int]:
+    """Return the hidden layers' sizes, or say in scikit-learn's words what is wrong with them."""
+    given = estimator.hidden_layer_sizes
+    sizes = list(given) if hasattr(given, "__iter__") else [given]
+    if any(isinstance(s, bool) or not isinstance(s, (Integral, np.integer)) for s in sizes):
+        raise TypeError(f"hidden_layer_sizes: expected whole numbers, found {given!r}")
+    if any(s <= 0 for s in sizes):
+        raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}.")
+    return [int(s) for s in sizes]
+
+
+def activations(estimator: Any, layers: int) -> list[str]:
+    """Return our name of each hidden layer's activation."""
+    given = estimator.activation
+    if isinstance(given, str):
+        return [NAMES.get(given, given)] * layers
+    names = list(given)
+    if len(names) != layers:
+        raise ValueError(
+            f"activation: expected {layers} names, one for each hidden layer, found {len(names)}"
+        )
+    for i, name in enumerate(names):
+        if name not in ACTIVATIONS:
+            known = ", ".join(sorted(ACTIVATIONS))
+            raise ValueError(f"activation[{i}]: expected one of {known}, found {name!r}")
+    return [NAMES.get(name, name) for name in names]
+
+
+def combination(estimator: Any) -> None:
+    """Refuse parameters that don't go together."""
+    drops = bool(np.any(estimator.dropout)) or estimator.input_dropout > 0
+    if estimator.solver == "lbfgs" and (drops or estimator.schedule is not None):
+        raise ValueError("solver: expected 'sgd' or 'adam' with dropout or schedule, found 'lbfgs'")
+    if estimator.weight_decay and estimator.solver != "adam":
+        raise ValueError(
+            f"solver: expected 'adam' with weight_decay, found {estimator.solver!r} "
+            "(alpha penalises the weights with any solver)"
+        )
+    if estimator.schedule is not None and estimator.learning_rate != "constant":
+        raise ValueError(
+            "learning_rate: expected 'constant' with schedule, "
+            f"found {estimator.learning_rate!r}"
+        )
+
+
+def finite(x: NDArray[Any]) -> bool:
+    """Whether all is finite, as far as can be told quickly: False where a sum overflows, too."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.isfinite(x.sum()))

@@ -1,0 +1,245 @@
+"""Training as scikit-learn does it: its batches, its books, its reasons to stop."""
+
+import math
+import time
+import warnings
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.exceptions import ConvergenceWarning
+
+from ..lbfgs import LBFGS
+from ..losses import Named
+from ..training import Epoch, Job, Plan, Run
+
+if TYPE_CHECKING:
+    from ..history import History
+    from ..network import Network
+
+_FAILED = (
+    "Solver produced non-finite parameter weights. The input data may contain large values and "
+    "need to be preprocessed."
+)
+
+
+class Problem(NamedTuple):
+    """What is to be learned, checked and encoded."""
+
+    x: Any  # (rows, features), an array or a sparse matrix of row after row
+    labels: NDArray[np.int64] | None
+    values: NDArray[Any] | None
+    weights: NDArray[Any] | None
+
+    @property
+    def rows(self) -> int:
+        return int(self.x.shape[0])
+
+
+class Batches:
+    """A sparse matrix's batches, made dense one by one."""
+
+    def __init__(self, problem: Problem, size: int) -> None:
+        self._problem, self._size = problem, size
+        self.rows: NDArray[np.int64] = np.arange(problem.rows)
+
+    def __iter__(self) -> Iterator[tuple[Any, ...]]:
+        p = self._problem
+        y = p.values if p.labels is None else p.labels
+        assert y is not None
+        for i in range(0, len(self.rows), self._size):
+            rows = self.rows[i : i + self._size]
+            weights = None if p.weights is None else p.weights[rows]
+            yield p.x[rows].toarray(), y[rows], weights
+
+
+class Goal(NamedTuple):
+    """A loss as the core has it, and how scikit-learn's figure comes of it."""
+
+    loss: str
+    parameter: float = 0.0
+    output_weights: tuple[float, ...] = ()
+    share: float = 1.0  # of the data's part: that is a mean over outputs there, trained on as a sum
+
+    def shown(self, loss: float, penalty: float) -> float:
+        """Return scikit-learn's figure: the data's part and the penalty, weighed apart."""
+        return loss if self.share == 1.0 else (loss - penalty) * self.share + penalty
+
+    def plan(self, estimator: Any, network: "Network", **settings: Any) -> Plan:
+        """Return a plan for the estimator's network."""
+        loss = Named(self.loss)
+        loss.parameter = self.parameter
+        found = {
+            "loss": loss,
+            "output_weights": list(self.output_weights),
+            "shuffle": False,
+            "key": network._key,
+            "first_epoch": network._epochs,
+            "dropout": network._dropout(estimator.dropout, estimator.input_dropout),
+            "progress": estimator.progress,
+            "max_time": math.inf if estimator.max_time is None else float(estimator.max_time),
+        }
+        return Plan(**(found | settings))
+
+
+class Stochastic(Run):
+    """A run of fit by sgd or adam."""
+
+    def __init__(
+        self,
+        estimator: Any,
+        problem: Problem,
+        goal: Goal,
+        plan: Plan,
+        rows: NDArray[np.int64] | None,
+        held_out: Any,
+        validation: Job | None,
+    ) -> None:
+        sparse = hasattr(problem.x, "toarray")
+        batches = Batches(problem, plan.batch_size) if sparse else None
+        job = None if sparse else Job(*problem, rows=rows)
+        super().__init__(estimator.network_, job, batches, validation, plan)
+        self._estimator, self._goal, self._held_out = estimator, goal, held_out
+        self._count = problem.rows if rows is None else len(rows)
+        self._from = rows
+        self.incremental = False
+        self.best: NDArray[Any] | None = None  # parameters
+        if batches is not None and rows is not None:
+            batches.rows = rows
+
+    def next(self) -> None:
+        """Begin an epoch, in scikit-learn's next order of rows."""
+        super().next()
+        estimator = self._estimator
+        if not estimator.shuffle:
+            return
+        by = np.arange(self._count)
+        estimator._random_state.shuffle(by)
+        before = estimator._order
+        order = by if before is None or len(before) != len(by) else before[by]
+        estimator._order = order
+        rows = order if self._from is None else self._from[order]
+        if isinstance(self.batches, Batches):
+            self.batches.rows = rows
+        else:
+            assert self.job is not None
+            self.job = self.job._replace(rows=rows)
+
+    def end(self, epoch: Epoch) -> bool:
+        """Keep scikit-learn's books of the epoch, and ours; return whether to stop."""
+        begun, estimator = time.perf_counter(), self._estimator
+        failed = bool(epoch.failed)
+        if not failed:
+            epoch.loss = self._goal.shown(epoch.loss, epoch.penalty)
+        elif not estimator.early_stopping:
+            raise ValueError(_FAILED)
+        else:
+            self.network.parameters[:] = self._good
+            self.plan.optimizer._owner = None
+            epoch.loss = math.nan
+        estimator.n_iter_ += 1
+        estimator.t_ += self._count
+        estimator.loss_ = epoch.loss
+        estimator.loss_curve_.append(epoch.loss)
+        if estimator.verbose:
+            print(f"Iteration {estimator.n_iter_}, loss = {epoch.loss:.8f}")
+        self._judge(math.nan if failed else None)
+        optimizer: Any = self.plan.optimizer
+        if failed:
+            warnings.warn(
+                f"Training ended at iteration {estimator.n_iter_}, whose loss was not finite.",
+                ConvergenceWarning,
+                stacklevel=2,
+            )
+            return True
+        optimizer.iteration_ends(estimator.t_)
+        stop = self._stops(optimizer)
+        self._begin += time.perf_counter() - begun  # the history tells of the training alone
+        stop |= super().end(epoch)
+        last = estimator.n_iter_ == self.plan.epochs and not self.incremental
+        if last and not stop:
+            warnings.warn(
+                f"Stochastic Optimizer: Maximum iterations ({self.plan.epochs}) reached and the "
+                "optimization hasn't converged yet.",
+                ConvergenceWarning,
+                stacklevel=2,
+            )
+        return stop
+
+    def _judge(self, score: float | None) -> None:
+        """Count the epochs that brought no improvement, of the validation score or the loss."""
+        e = self._estimator
+        if self._held_out is not None:
+            if score is None:
+                score = e._held_out_score(*self._held_out)
+            e.validation_scores_.append(score)
+            if e.verbose:
+                print(f"Validation score: {score:f}")
+        if e.early_stopping:
+            worse = score < e.best_validation_score_ + e.tol
+            if score > e.best_validation_score_:
+                e.best_validation_score_ = score
+                self.best = self.network.parameters.copy()
+        else:
+            worse = e.loss_ > e.best_loss_ - e.tol
+            e.best_loss_ = min(e.best_loss_, e.loss_)
+        e._no_improvement_count = e._no_improvement_count + 1 if worse else 0
+
+    def _stops(self, optimizer: Any) -> bool:
+        e = self._estimator
+        if e._no_improvement_count <= e.n_iter_no_change:
+            return False
+        what = "Validation score" if e.early_stopping else "Training loss"
+        message = (
+            f"{what} did not improve more than tol={e.tol:f} for {e.n_iter_no_change} "
+            "consecutive epochs."
+        )
+        stop: bool = optimizer.trigger_stopping(message, e.verbose)
+        if not stop:
+            e._no_improvement_count = 0
+        return stop
+
+
+def by_lbfgs(
+    estimator: Any, network: "Network", problem: Problem, goal: Goal, callbacks: list[Any]
+) -> "History":
+    """Train by L-BFGS on all rows at once."""
+    optimizer = LBFGS(
+        tolerance_grad=float(estimator.tol),
+        tolerance_change=2.220446049250313e-09,  # SciPy's default, which scikit-learn leaves
+        max_evaluations=int(estimator.max_fun),
+    )
+    rows = problem.rows if problem.weights is None else float(problem.weights.sum())
+    penalty = float(estimator.alpha) / rows
+    plan = goal.plan(
+        estimator, network,
+        epochs=int(estimator.max_iter), batch_size=problem.rows, optimizer=optimizer,
+        limits=(0.0, 0.0, penalty), classifier=False, callbacks=callbacks,
+    )  # fmt: skip
+    job = Job(*problem)
+    history = network._run(Run(network, job, None, None, plan), None, None)
+    end = optimizer._end
+    estimator.n_iter_ = len(history.epoch)
+    squares = sum(float(np.vdot(w, w)) for w in network.weights)
+    estimator.loss_ = goal.shown(float(end.fun), penalty / 2 * squares)
+    if not np.isfinite(network.parameters).all() or not math.isfinite(estimator.loss_):
+        raise ValueError(_FAILED)
+    if not optimizer.converged and end.status != _STOPPED:
+        more = ""
+        if estimator.n_iter_ == estimator.max_iter:
+            more = (
+                "\nIncrease the number of iterations to improve the convergence "
+                f"(max_iter={estimator.max_iter})."
+            )
+        warnings.warn(
+            f"lbfgs failed to converge after {estimator.n_iter_} iteration(s) "
+            f"(status={end.status}):\n{optimizer.message}\n{more}\nYou might also want to scale "
+            "the data.",
+            ConvergenceWarning,
+            stacklevel=2,
+        )
+    return history
+
+
+_STOPPED = 99  # SciPy's status of a run that a callback ended

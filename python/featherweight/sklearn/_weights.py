@@ -1,0 +1,63 @@
+"""`coefs_` and `intercepts_`: the network's parameters as scikit-learn shows them."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, SupportsIndex
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from ..network import Network
+
+
+class Parameters(list[NDArray[Any]]):
+    """A list of arrays, read-only so that writing into one is no loss; assigning an item stores.
+
+    Of `coefs_` each is (inputs, outputs), of `intercepts_` (outputs,).
+    """
+
+    def __init__(self, network: "Network", kind: str) -> None:
+        super().__init__(a.T for a in getattr(network, kind))
+        self._network, self._kind = network, kind
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        if not isinstance(index, SupportsIndex):
+            raise TypeError(f"coefs_, intercepts_: expected a layer's number, found {index!r}")
+        getattr(self._network, self._kind)[index] = np.asarray(value).T
+        super().__setitem__(index, getattr(self._network, self._kind)[index].T)
+
+    def __reduce__(self) -> Any:
+        return list, (list(map(np.array, self)),)
+
+
+def store(network: "Network", kind: str, values: Sequence[Any]) -> None:
+    """Store all layers' weights or biases, or none."""
+    name = "coefs_" if kind == "weights" else "intercepts_"
+    to = getattr(network, kind)
+    if len(values) != len(to):
+        raise ValueError(f"{name}: expected {len(to)} arrays, found {len(values)}")
+    arrays = [np.asarray(v).T for v in values]
+    for i, a in enumerate(arrays):
+        if a.shape != to[i].shape:
+            raise ValueError(
+                f"{name}[{i}]: expected shape {to[i].T.shape}, found {np.shape(values[i])}"
+            )
+    for i, a in enumerate(arrays):
+        to[i] = a
+
+
+def initial(
+    random_state: np.random.RandomState, sizes: Sequence[int], activation: Sequence[str]
+) -> tuple[list[NDArray[np.float64]], list[NDArray[np.float64]]]:
+    """Draw what scikit-learn draws, in its order: (inputs, outputs) and (outputs,) by layer.
+
+    Uniform in (-l, l) with l = sqrt(6 / (inputs + outputs)), for logistic sqrt(2 / ...) (Glorot and
+    Bengio 2010), biases included; the output layer goes by the last hidden layer's activation.
+    """
+    coefs, intercepts = [], []
+    for i, (n, m) in enumerate(zip(sizes, sizes[1:], strict=False)):
+        name = activation[min(i, len(activation) - 1)] if activation else "identity"
+        bound = np.sqrt((2.0 if name == "sigmoid" else 6.0) / (n + m))
+        coefs.append(random_state.uniform(-bound, bound, (n, m)))
+        intercepts.append(random_state.uniform(-bound, bound, m))
+    return coefs, intercepts
