@@ -35,7 +35,7 @@ class BaseMLP(
     """A multi-layer perceptron with scikit-learn's parameters, trained by a `Network`."""
 
     network_: Network
-    _parameter_constraints: dict[str, list[Any]] = _checks.CONSTRAINTS
+    _parameter_constraints: dict[str, Any] = _checks.CONSTRAINTS
 
     def _keep(self, values: dict[str, Any]) -> None:
         """Store what __init__ was given."""
