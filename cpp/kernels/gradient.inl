@@ -139,6 +139,14 @@ struct Keep {
   T* gradient;
   FW_INLINE void operator()(std::ptrdiff_t at, V<T> g) const { store<T>(gradient + at, g); }
 };
+template <class T>
+struct Add {
+  T* sums;
+  bool begin;
+  FW_INLINE void operator()(std::ptrdiff_t at, V<T> g) const {
+    store<T>(sums + at, begin ? g : load<T>(sums + at) + g);
+  }
+};
 template <class T, template <class> class O>
 struct Apply {
   T* weights;
@@ -153,8 +161,33 @@ struct Apply {
 };
 
 template <class T>
+FW_INLINE void add(T* to, const T* second, std::ptrdiff_t n) {
+  for (std::ptrdiff_t i = 0; i < n; i += Vec<T>::lanes) store<T>(to + i, load<T>(to + i) + load<T>(second + i));
+}
+
+template <class T>
 void dense_gradient(const GradientArgs<T>& a) {
-  walk_gradient<T>(a, Keep<T>{a.gradient}, Keep<T>{a.gradient_bias});
+  const std::ptrdiff_t blocks = blocks_of(a.rows), half = first_half(blocks);
+  if (!a.second || blocks == 1) {
+    walk_gradient<T>(a, Keep<T>{a.gradient}, Keep<T>{a.gradient_bias});
+    return;
+  }
+  for (std::ptrdiff_t b = 0; b < blocks; ++b) {
+    GradientArgs<T> block = a;
+    const std::ptrdiff_t from = b * kBlock;
+    block.rows = least(kBlock, a.rows - from);
+    if (a.x.pointers) block.x.pointers = a.x.pointers + from;
+    else block.x.base = a.x.base + from * a.x.row_stride;
+    block.dz.base = a.dz.base + from * kPanel;
+    const bool begin = b == 0 || b == half;
+    walk_gradient<T>(block, Add<T>{b < half ? a.gradient : a.second, begin},
+                     Add<T>{b < half ? a.gradient_bias : a.second_bias, begin});
+  }
+  for (std::ptrdiff_t p = a.panel; p < a.panel + a.panels; ++p) {
+    const std::ptrdiff_t at = (p * a.inputs + a.first) * kPanel;
+    add<T>(a.gradient + at, a.second + at, (a.last - a.first) * kPanel);
+    if (a.first == 0) add<T>(a.gradient_bias + p * kPanel, a.second_bias + p * kPanel, kPanel);
+  }
 }
 
 template <class T, template <class> class O>

@@ -132,6 +132,8 @@ struct GradientArgs {
   std::ptrdiff_t first, last;
   T* gradient;               // packed (I, O), or null
   T* gradient_bias;          // packed, or null
+  T* second;                 // room like `gradient` for the second half's sums, or null: then many rows are
+  T* second_bias;            // taken block by block, their inputs being far apart in memory
   T* weights;                // packed, updated in place
   T* bias;
   T* slots[kMaxSlots];       // optimizer state beside `weights`

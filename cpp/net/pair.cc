@@ -46,6 +46,7 @@ struct Trainer<T>::Handshake {
   std::exception_ptr error;
   Clock::duration late{};  // the time that side 0 has lost
   Buffer<T> halves[2][2];  // by the step's parity and the side: it may be a step ahead of its reader
+  double squares[2] = {};  // likewise by parity, of the second side's weights of the first layer
 
   void arrive(int side, std::uint64_t step) { met[side][0].store(step, std::memory_order_release); }
   void await(int side, std::uint64_t step) {
@@ -69,7 +70,7 @@ bool Trainer<T>::pairs(const OptimizerState& optimizer) const {
   const double first = 2.0 * double(batch_) * double(a.inputs * a.panels() * kPanel);
   const double all = 3.0 * double(batch_) * double(network_.packed_size());
   const int limit = thread_limit();
-  if (optimizer.clips() || optimizer.penalty != 0) return false;  // which look at all weights or gradients
+  if (optimizer.clips()) return false;  // which looks at all gradients
   return network_.threads() > 1 && limit != 1 && network_.threads_for(batch_, 2) == 1 &&
          a.inputs > kBlock && first >= kPairWork && 2 * first > all &&
          Clock::now().time_since_epoch().count() > g_rest_until.load(std::memory_order_relaxed);
@@ -141,8 +142,7 @@ template <class T>
 void Trainer<T>::run_side(Pass* pass, const OptimizerState& optimizer, int side, Handshake* shake) {
   const Data& data = pass->data;
   const Layer& a = network_.layers()[0];
-  const std::ptrdiff_t n = data.rows(), border = ((a.inputs + kBlock - 1) / kBlock + 1) / 2 * kBlock;
-  const std::ptrdiff_t begin = side ? border : 0, end = side ? a.inputs : border;
+  const std::ptrdiff_t n = data.rows(), begin = side ? border() : 0, end = side ? a.inputs : border();
   const auto started = Clock::now();
   std::uint64_t step = 0;
   for (; pass->first < n; pass->first += batch_) {
@@ -150,6 +150,7 @@ void Trainer<T>::run_side(Pass* pass, const OptimizerState& optimizer, int side,
     Batch batch = {std::min(batch_, n - first), 0, T(0), {}};
     const bool some = weigh(data, pass->index, first, &batch);
     Panels<T> half[2];
+    double own_squares = 0;
     ++step;
     if (some) {
       for (int s : {0, 1}) half[s] = {shake->halves[step % 2][s].data(), capacity_};
@@ -159,6 +160,8 @@ void Trainer<T>::run_side(Pass* pass, const OptimizerState& optimizer, int side,
       kernels().dense_half({in, {}, T(0), batch.rows, staged ? 0 : batch.rows, staged ? 0 : batch.next, a.inputs,
                             parameter(a.weights), nullptr, a.outputs, half[side].out(), {}},
                            side + 1);
+      if (optimizer.penalty != 0) own_squares = squares(a, begin, end);
+      if (side == 1) shake->squares[step % 2] = own_squares;
     }
     // A poll may read the network, so that the second side must have done its part of the last step.
     const bool due = side == 0 && poll_due(*pass);
@@ -183,15 +186,17 @@ void Trainer<T>::run_side(Pass* pass, const OptimizerState& optimizer, int side,
       kernels().join[a.activation]({half[0].rows(), half[1].rows(), batch.rows, parameter(a.bias),
                                     a.outputs, output(0).out(), sum(0).out()});
       upper_layers(data, pass->index, first, 0, batch.rows, true);
-      const Steps<T> scalars = steps(optimizer, first);
+      const OptimizerState state = of_batch(optimizer, batch);
+      const double added = state.penalty == 0 ? 0 : penalty(state, own_squares, shake->squares[step % 2]);
+      const Steps<T> scalars = steps(state, first);
       for (std::ptrdiff_t p = 0; p < a.panels(); p += kPair) {
-        update_part(batch, optimizer, scalars, nullptr, 0, p, begin, end);
-        if (begin) update_part(batch, optimizer, scalars, nullptr, 0, p, 0, 0);  // its bias
+        update_part(batch, state, scalars, nullptr, 0, p, begin, end);
+        if (begin) update_part(batch, state, scalars, nullptr, 0, p, 0, 0);  // its bias
       }
       for (std::size_t l = 1; l < network_.layers().size(); ++l)
         for (std::ptrdiff_t p = 0; p < network_.layers()[l].panels(); p += kPair)
-          update_part(batch, optimizer, scalars, nullptr, l, p, 0, network_.layers()[l].inputs);
-      if (side == 0) account(pass, batch, 0);
+          update_part(batch, state, scalars, nullptr, l, p, 0, network_.layers()[l].inputs);
+      if (side == 0) account(pass, batch, added);
     }
     pass->result.rows += batch.rows;
   }

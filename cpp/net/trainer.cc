@@ -167,8 +167,7 @@ void Trainer<T>::step(Pass* pass, const OptimizerState& optimizer) {
       rows_pass(data, index, first, batch, b * block, std::min(block, batch.rows - b * block), true);
     };
     parallel_for((batch.rows + block - 1) / block, threads, rows_task);
-    OptimizerState state = optimizer;
-    if (counts_rows_) state.penalty /= double(batch.total_weight);
+    const OptimizerState state = of_batch(optimizer, batch);
     const double added = penalty(state);
     const Steps<T> s = steps(state, first);
     if (state.clips()) update_clipped(batch, state, s);

@@ -6,6 +6,7 @@
 // inputs instead: see pair.cc.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <functional>
 #include <memory>
@@ -139,12 +140,24 @@ class Trainer {
   // rows_pass but for its first layer
   void upper_layers(const Data& data, const std::int64_t* index, std::ptrdiff_t first,
                     std::ptrdiff_t from, std::ptrdiff_t rows, bool backward);
+  // with the penalty's coefficient for a batch
+  OptimizerState of_batch(OptimizerState optimizer, const Batch& batch) const {
+    if (counts_rows_) optimizer.penalty /= double(batch.total_weight);
+    return optimizer;
+  }
   Steps<T> steps(const OptimizerState& optimizer, std::ptrdiff_t first);
   void update(const Batch& batch, const OptimizerState& optimizer, const Steps<T>& steps, T* packed);
   void update_clipped(const Batch& batch, const OptimizerState& optimizer, const Steps<T>& steps);
   // g, which is changed on the way, into the parameters
   void apply_flat(T* g, const OptimizerState& optimizer, const Steps<T>& steps);
   double penalty(const OptimizerState& optimizer);  // what it adds to the loss
+  // the same, given the squares of the first layer's two parts by inputs
+  double penalty(const OptimizerState& optimizer, double first, double second);
+  double squares(const Layer& a, std::ptrdiff_t first, std::ptrdiff_t last);  // of inputs [first, last)
+  std::ptrdiff_t border() const {  // between the halves of the first layer's sums
+    const std::ptrdiff_t inputs = network_.layers()[0].inputs;
+    return std::min(inputs, ((inputs + kBlock - 1) / kBlock + 1) / 2 * kBlock);
+  }
   // panels [panel, panel + kPair) of layer l, inputs [first, last) of its weights
   void update_part(const Batch& batch, const OptimizerState& optimizer, const Steps<T>& steps,
                    T* packed, std::size_t l, std::ptrdiff_t panel, std::ptrdiff_t first,
@@ -189,7 +202,7 @@ class Trainer {
   std::ptrdiff_t position_ = 0;
   std::ptrdiff_t batch_, capacity_;
   std::vector<std::unique_ptr<Buffer<T>>> outputs_, sums_, deltas_, dropped_, factors_;
-  Buffer<T> gradient_, staged_, targets_, row_loss_, row_hit_, scale_, weight_, row_max_, log_sum_,
+  Buffer<T> gradient_, second_half_, staged_, targets_, row_loss_, row_hit_, scale_, weight_, row_max_, log_sum_,
       output_weights_;
   Buffer<const void*> pointers_;
   std::vector<std::int64_t> order_;

@@ -10,6 +10,7 @@ namespace fw {
 namespace {
 
 constexpr std::ptrdiff_t kInputChunk = 240;  // inputs to a task: a multiple of a panel and of tiles
+constexpr std::ptrdiff_t kManyRows = 256;    // above which a gradient is summed block by block of rows
 
 }  // namespace
 
@@ -30,6 +31,10 @@ void Trainer<T>::update_part(const Batch& batch, const OptimizerState& optimizer
   if (packed) {
     g.gradient = packed + a.weights;
     g.gradient_bias = packed + a.bias;
+    if (batch.rows > kManyRows) {
+      g.second = second_half_.data() + a.weights;
+      g.second_bias = second_half_.data() + a.bias;
+    }
     kernels().dense_gradient(g);
     return;
   }
@@ -50,6 +55,7 @@ template <class T>
 void Trainer<T>::update(const Batch& batch, const OptimizerState& optimizer, const Steps<T>& steps,
                         T* packed) {
   const auto& layers = network_.layers();
+  if (packed && batch.rows > kManyRows) second_half_.reserve(std::size_t(network_.packed_size()));
   // task numbers run over layers, pairs of panels and chunks of inputs
   const auto chunks = [&](std::size_t l) {
     return (layers[l].inputs + kInputChunk - 1) / kInputChunk;
@@ -82,12 +88,27 @@ Steps<T> Trainer<T>::steps(const OptimizerState& optimizer, std::ptrdiff_t first
 }
 
 template <class T>
+double Trainer<T>::squares(const Layer& a, std::ptrdiff_t first, std::ptrdiff_t last) {
+  double sum = 0;
+  if (first == last) return sum;
+  for (std::ptrdiff_t p = 0; p < a.panels(); ++p)
+    sum += double(kernels().squares(parameter(a.weights) + (p * a.inputs + first) * kPanel, (last - first) * kPanel));
+  return sum;
+}
+
+template <class T>
+double Trainer<T>::penalty(const OptimizerState& optimizer, double first, double second) {
+  const auto& layers = network_.layers();
+  double sum = first + second;
+  for (std::size_t l = 1; l < layers.size(); ++l) sum += squares(layers[l], 0, layers[l].inputs);
+  return 0.5 * optimizer.penalty * sum;
+}
+
+template <class T>
 double Trainer<T>::penalty(const OptimizerState& optimizer) {
   if (optimizer.penalty == 0) return 0;
-  double squares = 0;
-  for (const Layer& a : network_.layers())
-    squares += double(kernels().squares(network_.parameters() + a.weights, a.bias - a.weights));
-  return 0.5 * optimizer.penalty * squares;
+  const Layer& a = network_.layers()[0];
+  return penalty(optimizer, squares(a, 0, border()), squares(a, border(), a.inputs));
 }
 
 template <class T>
@@ -123,6 +144,8 @@ void Trainer<T>::update_clipped(const Batch& batch, const OptimizerState& optimi
   template void Trainer<T>::update(const Batch&, const OptimizerState&, const Steps<T>&, T*); \
   template Steps<T> Trainer<T>::steps(const OptimizerState&, std::ptrdiff_t);  \
   template double Trainer<T>::penalty(const OptimizerState&);                  \
+  template double Trainer<T>::penalty(const OptimizerState&, double, double);  \
+  template double Trainer<T>::squares(const Layer&, std::ptrdiff_t, std::ptrdiff_t); \
   template void Trainer<T>::apply_flat(T*, const OptimizerState&, const Steps<T>&); \
   template void Trainer<T>::update_clipped(const Batch&, const OptimizerState&, const Steps<T>&);
 FW_UPDATE(float)

@@ -109,7 +109,7 @@ class BaseMLP(
         if context is not None:
             callbacks.append(context)
         if self.solver == "lbfgs":
-            self._by_lbfgs(problem, callbacks)
+            self.history_ = by_lbfgs(self, problem, self._goal(), callbacks)
         else:
             self._by_steps(problem, y, held_out, callbacks, incremental)
         if context is not None:
@@ -144,22 +144,6 @@ class BaseMLP(
         self.best_loss_ = None if stopping else np.inf
         self.best_validation_score_ = -np.inf if stopping else None
         self.validation_scores_: list[float] | None = [] if stopping else None
-
-    def _by_lbfgs(self, problem: Problem, callbacks: list[Any]) -> None:
-        network = self.network_
-        if network.dtype == np.float32:  # its line searches need the digits
-            x, labels, values, weights = problem
-            wide = [None if a is None else a.astype(np.float64) for a in (x, values, weights)]
-            problem = Problem(wide[0], labels, wide[1], wide[2])
-            solver = Network(
-                network.sizes, network.activation, network.output,
-                dtype=np.float64, rng=0, threads=network.threads,
-            )  # fmt: skip
-            solver.parameters[:] = network.parameters
-            self.history_ = by_lbfgs(self, solver, problem, self._goal(), callbacks)
-            network.parameters[:] = solver.parameters
-        else:
-            self.history_ = by_lbfgs(self, network, problem, self._goal(), callbacks)
 
     def _by_steps(
         self, problem: Problem, y: Any, held_out: Any, callbacks: list[Any], incremental: bool

@@ -1,8 +1,7 @@
 """scikit-learn 1.9's callbacks, told of our epochs; older versions have none."""
 
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 try:
     from sklearn.callback import CallbackSupportMixin, with_callbacks
@@ -35,10 +34,9 @@ class Bridge:
 
     def _fitted(self) -> dict[str, Any]:
         """What makes a copy of the estimator one whose training ended here."""
-        return {"network_": self._network.copy()}
+        return {"network_": deepcopy(self._estimator.network_)}
 
     def on_train_begin(self, state: "TrainingState") -> None:
-        self._network = _Copying(self._estimator, state.network)
         self._open()
 
     def on_epoch_end(self, state: "TrainingState") -> bool:
@@ -59,20 +57,6 @@ class Bridge:
     def close(self) -> None:
         """Tell that all is over."""
         self._root.call_on_fit_task_end(**self._told, reconstruction_attributes=self._fitted)
-
-
-class _Copying:
-    """Copies of the estimator's network with the weights that are being trained."""
-
-    def __init__(self, estimator: Any, trained: Any) -> None:
-        self._estimator, self._trained = estimator, trained
-
-    def copy(self) -> Any:
-        from copy import deepcopy
-
-        network = deepcopy(self._estimator.network_)
-        network.parameters[:] = np.asarray(self._trained.parameters, network.dtype)
-        return network
 
 
 class Callbacks(CallbackSupportMixin):

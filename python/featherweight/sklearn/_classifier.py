@@ -19,7 +19,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._base import BaseMLP
 from ._callbacks import with_callbacks
-from ._checks import CONSTRAINTS
+from ._checks import CONSTRAINTS, known_finite
 from ._training import Goal, Problem
 
 Array = NDArray[Any]
@@ -200,7 +200,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def _targets(self, x: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, Any]:
         x, y = validate_data(
             self, x, y, accept_sparse=["csr", "csc"], multi_output=True,
-            dtype=(np.float64, np.float32), reset=reset,
+            dtype=(np.float64, np.float32), reset=reset, ensure_all_finite=not known_finite(x),
         )  # fmt: skip
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)

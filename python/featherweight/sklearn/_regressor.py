@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from ._base import BaseMLP
 from ._callbacks import with_callbacks
-from ._checks import ACTIVATIONS, CONSTRAINTS, NAMES
+from ._checks import ACTIVATIONS, CONSTRAINTS, NAMES, known_finite
 from ._training import Goal
 
 Array = NDArray[Any]
@@ -146,7 +146,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     def _targets(self, x: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, Any]:
         x, y = validate_data(
             self, x, y, accept_sparse=["csr", "csc"], multi_output=True, y_numeric=True,
-            dtype=(np.float64, np.float32), reset=reset,
+            dtype=(np.float64, np.float32), reset=reset, ensure_all_finite=not known_finite(x),
         )  # fmt: skip
         y = self._column(y)
         if self.loss == "poisson" and (y < 0).any():

@@ -201,10 +201,9 @@ class Stochastic(Run):
         return stop
 
 
-def by_lbfgs(
-    estimator: Any, network: "Network", problem: Problem, goal: Goal, callbacks: list[Any]
-) -> "History":
+def by_lbfgs(estimator: Any, problem: Problem, goal: Goal, callbacks: list[Any]) -> "History":
     """Train by L-BFGS on all rows at once."""
+    network: Network = estimator.network_
     optimizer = LBFGS(
         tolerance_grad=float(estimator.tol),
         tolerance_change=2.220446049250313e-09,  # SciPy's default, which scikit-learn leaves
