@@ -31,6 +31,8 @@ def test_a_page_runs(page, tmp_path, monkeypatch):
     assert parts
     if any("LBFGS" in part for part in parts):
         pytest.importorskip("scipy", reason="SciPy is not installed")
+    if any("featherweight.sklearn" in part for part in parts):
+        pytest.importorskip("sklearn", reason="scikit-learn is not installed")
     monkeypatch.chdir(tmp_path)
     names = {"__name__": "page"}
     for text in parts:

@@ -8,23 +8,25 @@ import numpy as np
 import pytest
 
 pytest.importorskip("sklearn", reason="scikit-learn is not installed")
-from sklearn import datasets, neural_network  # noqa: E402
-from sklearn.base import clone  # noqa: E402
-from sklearn.exceptions import ConvergenceWarning  # noqa: E402
-from sklearn.model_selection import (  # noqa: E402
+from sklearn import datasets, neural_network
+from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import (
     GridSearchCV,
     StratifiedShuffleSplit,
     cross_val_score,
 )
-from sklearn.pipeline import make_pipeline  # noqa: E402
-from sklearn.preprocessing import StandardScaler  # noqa: E402
-from sklearn.utils.estimator_checks import parametrize_with_checks  # noqa: E402
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import parametrize_with_checks
 
-import featherweight.sklearn as ours  # noqa: E402
+import featherweight.sklearn as ours
 
 PAIR = ("MLPClassifier", "MLPRegressor")
 ACTIVATIONS = ("identity", "logistic", "tanh", "relu")
-WEIGHTED = "sample_weight" in inspect.signature(neural_network.MLPClassifier.fit).parameters  # since 1.7
+WEIGHTED = (
+    "sample_weight" in inspect.signature(neural_network.MLPClassifier.fit).parameters
+)  # since 1.7
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -304,9 +306,9 @@ def test_what_is_not_finite_is_refused(bad):
     a.fit(x, y)
     for rows in (x[:1].copy(), x.copy(), np.asfortranarray(x), x.astype(np.float32)):
         rows[0, 3] = bad
-        with pytest.raises(ValueError, match="NaN|infinity"):
+        with pytest.raises(ValueError, match=r"NaN|infinity"):
             a.predict(rows)
-        with pytest.raises(ValueError, match="NaN|infinity"):
+        with pytest.raises(ValueError, match=r"NaN|infinity"):
             clone(a).fit(rows, y[: len(rows)])
     huge = x.copy()
     huge[0, 0] = 1e200  # whose square isn't finite, though it is

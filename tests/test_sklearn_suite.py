@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-sklearn = pytest.importorskip("sklearn", reason="scikit-learn is not installed")
-import featherweight.sklearn as ours  # noqa: E402
+pytest.importorskip("sklearn", reason="scikit-learn is not installed")
+import featherweight.sklearn as ours
 
 # What they look at is private to scikit-learn's implementation
 LEFT_OUT = {

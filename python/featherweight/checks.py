@@ -218,6 +218,19 @@ def sample_weights(w: ArrayLike | None, rows: int, want: np.dtype[Any]) -> Array
     return a
 
 
+def dropout(hidden: object, inputs: object, n: int) -> tuple[float, ...]:
+    """Return the rate at which each layer's inputs are dropped, given n hidden layers."""
+    if isinstance(hidden, (Sequence, np.ndarray)):
+        rates = [number("dropout", rate, 0.0, 1.0) for rate in hidden]
+    else:
+        rates = [number("dropout", hidden, 0.0, 1.0)] * n
+    if len(rates) != n:
+        raise ValueError(
+            f"dropout: expected {n} rates, one for each hidden layer, found {len(rates)}"
+        )
+    return number("input_dropout", inputs, 0.0, 1.0), *rates
+
+
 def key(rng: object) -> int:
     """Return the 64-bit key of our own generator for whatever numpy.random.default_rng takes."""
     if isinstance(rng, (bool, np.bool_, float, str, bytes)):

@@ -87,16 +87,7 @@ class Learning(_core.ForwardCall):
 
     def _dropout(self, hidden: float | Sequence[float], inputs: float) -> tuple[float, ...]:
         """Return the rate at which each layer's inputs are dropped."""
-        n = len(self._sizes) - 2
-        if isinstance(hidden, (Sequence, np.ndarray)):
-            rates = [checks.number("dropout", rate, 0.0, 1.0) for rate in hidden]
-        else:
-            rates = [checks.number("dropout", hidden, 0.0, 1.0)] * n
-        if len(rates) != n:
-            raise ValueError(
-                f"dropout: expected {n} rates, one for each hidden layer, found {len(rates)}"
-            )
-        return checks.number("input_dropout", inputs, 0.0, 1.0), *rates
+        return checks.dropout(hidden, inputs, len(self._sizes) - 2)
 
     @overload
     def gradients(

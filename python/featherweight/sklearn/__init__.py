@@ -1,4 +1,4 @@
-"""scikit-learn's pair of multi-layer perceptrons on featherweight: change one import, keep the rest.
+"""scikit-learn's pair of multi-layer perceptrons, on featherweight: one changed import.
 
 Needs scikit-learn 1.6 or newer: ``pip install 'featherweight[sklearn]'``.
 """

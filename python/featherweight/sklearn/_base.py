@@ -18,7 +18,7 @@ from ..callbacks import check_callbacks
 from ..network import Network
 from ..training import Job
 from . import _checks, _optimizers, _weights
-from ._callbacks import Bridge, Callbacks
+from ._callbacks import Callbacks
 from ._files import Saving
 from ._training import Goal, Problem, Stochastic, by_lbfgs
 
@@ -29,9 +29,7 @@ DENSE = 1 << 30
 _SKLEARN = {ours: theirs for theirs, ours in _checks.NAMES.items()}
 
 
-class BaseMLP(
-    Callbacks, Saving, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
-):
+class BaseMLP(Callbacks, Saving, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """A multi-layer perceptron with scikit-learn's parameters, trained by a `Network`."""
 
     network_: Network
@@ -39,7 +37,7 @@ class BaseMLP(
 
     def _keep(self, values: dict[str, Any]) -> None:
         """Store what __init__ was given."""
-        vars(self).update((k, v) for k, v in values.items() if k not in ("self", "__class__"))
+        self.__dict__.update((k, v) for k, v in values.items() if k not in ("self", "__class__"))
 
     # What the two differ in
 
@@ -76,7 +74,7 @@ class BaseMLP(
     ) -> Any:
         hidden = _checks.hidden_sizes(self)
         acts = _checks.activations(self, len(hidden))
-        _checks.combination(self)
+        _checks.combination(self, len(hidden))
         callbacks = check_callbacks(self.callbacks)
         _optimizers.make(self)  # for its sentence on a schedule that is none
         if self.early_stopping and incremental:
@@ -88,7 +86,7 @@ class BaseMLP(
         weights = self._weighted(y, sample_weight, incremental)
         outputs, output = self._shape(y)
         sizes = [x.shape[1], *hidden, outputs]
-        if first or "network_" not in vars(self) or not hasattr(self, "_random_state"):
+        if first or "network_" not in self.__dict__ or not hasattr(self, "_random_state"):
             self._begin(sizes, acts, output, x.dtype, first)
         elif list(self.network_.sizes) != sizes:
             raise ValueError(
@@ -128,7 +126,7 @@ class BaseMLP(
         network = Network(sizes, acts, output, dtype=dtype, rng=seed, threads=self.threads)
         _weights.store(network, "weights", coefs)
         _weights.store(network, "biases", intercepts)
-        vars(self).pop("_given", None)
+        self.__dict__.pop("_given", None)
         self.network_ = network
         self.n_iter_ = self.t_ = 0
         self.n_outputs_, self.n_layers_ = sizes[-1], len(sizes)
@@ -136,7 +134,7 @@ class BaseMLP(
         self._no_improvement_count = 0
         self._order: Any = None
         self._split_state: Any = None
-        vars(self).pop("_optimizer", None)
+        self.__dict__.pop("_optimizer", None)
         if self.solver == "lbfgs":
             return
         self.loss_curve_: list[float] = []
@@ -149,7 +147,7 @@ class BaseMLP(
         self, problem: Problem, y: Any, held_out: Any, callbacks: list[Any], incremental: bool
     ) -> None:
         network, rows = self.network_, None
-        self._optimizer = _optimizers.renewed(self, vars(self).get("_optimizer"))
+        self._optimizer = _optimizers.renewed(self, self.__dict__.get("_optimizer"))
         if self.early_stopping and held_out is None:
             rows, held_out = self._split(problem, y)
         if held_out is not None and self.validation_scores_ is None:
@@ -247,7 +245,7 @@ class BaseMLP(
 
     def _outputs(self, x: Any) -> Array:
         """Return the network's outputs, (rows, outputs)."""
-        network = vars(self).get("network_")
+        network = self.__dict__.get("network_")
         # most of what validate_data does is for what can't be the matter here
         if (
             network is not None
@@ -307,11 +305,11 @@ class BaseMLP(
     # scikit-learn's names of the parameters
 
     def _parameters(self, name: str, kind: str) -> list[Array]:
-        network = vars(self).get("network_")
+        network = self.__dict__.get("network_")
         if network is not None:
             return _weights.Parameters(network, kind)
         try:
-            found: list[Array] = vars(self)["_given"][name]
+            found: list[Array] = self.__dict__["_given"][name]
         except KeyError:
             raise AttributeError(
                 f"{type(self).__name__!r} object has no attribute {name!r}"
@@ -319,9 +317,9 @@ class BaseMLP(
         return found
 
     def _assign(self, name: str, kind: str, values: Any) -> None:
-        network = vars(self).get("network_")
+        network = self.__dict__.get("network_")
         if network is None:
-            vars(self).setdefault("_given", {})[name] = values
+            self.__dict__.setdefault("_given", {})[name] = values
         else:
             _weights.store(network, kind, values)
 

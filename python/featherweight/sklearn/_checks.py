@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 
-from .. import _core
+from .. import _core, checks
 
 NAMES = {"logistic": "sigmoid"}  # scikit-learn's names that aren't ours
 ACTIVATIONS = {*_core.activations(), *NAMES}
@@ -81,9 +81,9 @@ def activations(estimator: Any, layers: int) -> list[str]:
     return [NAMES.get(name, name) for name in names]
 
 
-def combination(estimator: Any) -> None:
+def combination(estimator: Any, layers: int) -> None:
     """Refuse parameters that don't go together."""
-    drops = bool(np.any(estimator.dropout)) or estimator.input_dropout > 0
+    drops = any(checks.dropout(estimator.dropout, estimator.input_dropout, layers))
     if estimator.solver == "lbfgs" and (drops or estimator.schedule is not None):
         raise ValueError("solver: expected 'sgd' or 'adam' with dropout or schedule, found 'lbfgs'")
     if estimator.weight_decay and estimator.solver != "adam":
@@ -93,14 +93,15 @@ def combination(estimator: Any) -> None:
         )
     if estimator.schedule is not None and estimator.learning_rate != "constant":
         raise ValueError(
-            "learning_rate: expected 'constant' with schedule, "
-            f"found {estimator.learning_rate!r}"
+            f"learning_rate: expected 'constant' with schedule, found {estimator.learning_rate!r}"
         )
 
 
 def known_finite(x: Any) -> bool:
     """Whether scikit-learn, which looks more slowly, needn't look for NaN and infinity."""
-    return type(x) is np.ndarray and x.ndim == 2 and x.dtype in (np.float32, np.float64) and finite(x)
+    return (
+        type(x) is np.ndarray and x.ndim == 2 and x.dtype in (np.float32, np.float64) and finite(x)
+    )
 
 
 def finite(x: NDArray[Any]) -> bool:

@@ -226,6 +226,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         """``binary`` (one class, too), ``multiclass`` or ``multilabel-indicator``."""
         return str(self._label_binarizer.y_type_)
 
+    @property
+    def _against_the_rest(self) -> bool:
+        return self._kind == "multiclass" and self.network_.output == "sigmoid"
+
     def _shape(self, y: Any) -> tuple[int, str]:
         kind, n = self._kind, len(self.classes_)
         output = self.output_activation or ("softmax" if kind == "multiclass" else "logistic")
@@ -328,7 +332,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         y = self._outputs(X)
         if y.shape[1] == 1:
             return np.concatenate([1 - y, y], axis=1)
-        if self._kind == "multiclass" and self.network_.output == "sigmoid":
+        if self._against_the_rest:
             y /= np.maximum(y.sum(axis=1, keepdims=True), np.finfo(y.dtype).tiny)
         return y
 
@@ -372,6 +376,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             dy[:, 0] = np.where(at == 1, 1, -1)
         else:
             dy[np.arange(len(x)), at] = 1
+        if self._against_the_rest:  # the derivative of the division by the sum
+            y = self.network_(x)
+            total = y.sum(axis=1, keepdims=True)
+            dy = dy / total - y[np.arange(len(x)), at][:, np.newaxis] / total**2
         return self.network_.backward(x, dy).input
 
     def __sklearn_tags__(self) -> Any:

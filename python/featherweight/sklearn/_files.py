@@ -50,7 +50,7 @@ class Saving:
         """
         check_is_fitted(self, "network_")
         tensors, header = files.describe(self.network_)
-        mine = vars(self)
+        mine = self.__dict__
         settings = {k: v for k, v in self.get_params(deep=False).items() if k != "callbacks"}
         kept: dict[str, Any] = {
             "version": VERSION,
@@ -70,8 +70,8 @@ class Saving:
             tensors["random.keys"] = keys
             kept["random"] = [name, *rest]
         optimizer = mine.get("_optimizer")
-        state = optimizer and _optimizers.state_of(optimizer, self.network_)
-        if state:
+        state = None if optimizer is None else _optimizers.state_of(optimizer, self.network_)
+        if optimizer is not None and state is not None:
             tensors["optimizer.slots"] = state["_slots"]
             tensors["optimizer.memo"] = state["_memo"]
             kept["optimizer"] = [state["_steps"], state["_epochs"], optimizer.lr]
@@ -107,7 +107,7 @@ class Saving:
         network = files.load(name, threads=threads)
         network._key, network._epochs = int(kept["seed"][0]), kept["seed"][1]
         estimator = cls(**{k: _parameter(v) for k, v in kept["parameters"].items()})
-        mine = vars(estimator)
+        mine = estimator.__dict__
         mine.update(kept["fitted"], network_=network, _order=tensors.get("order"))
         mine["_split_state"] = None
         if "features" in kept:
@@ -139,7 +139,9 @@ def _plain(name: str, value: Any) -> Any:
     elif isinstance(value, np.generic):
         value = value.item()
     elif isinstance(value, dict):  # whose keys JSON would turn into strings
-        value = {"items": [[_plain(name, k), _plain(name, v)] for k, v in value.items()]}
+        value = {"dict": [[_plain(name, k), _plain(name, v)] for k, v in value.items()]}
+    elif isinstance(value, tuple):  # and these into lists
+        value = {"tuple": [_plain(name, v) for v in value]}
     try:
         json.dumps(value)
     except TypeError:
@@ -151,7 +153,7 @@ def _plain(name: str, value: Any) -> Any:
 
 def _parameter(value: Any) -> Any:
     if isinstance(value, dict):
-        return {k: v for k, v in value["items"]}
+        return dict(value["dict"]) if "dict" in value else tuple(value["tuple"])
     return value
 
 

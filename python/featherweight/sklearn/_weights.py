@@ -1,6 +1,7 @@
 """`coefs_` and `intercepts_`: the network's parameters as scikit-learn shows them."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, SupportsIndex
 
 import numpy as np
@@ -55,7 +56,7 @@ def initial(
     Bengio 2010), biases included; the output layer goes by the last hidden layer's activation.
     """
     coefs, intercepts = [], []
-    for i, (n, m) in enumerate(zip(sizes, sizes[1:], strict=False)):
+    for i, (n, m) in enumerate(pairwise(sizes)):
         name = activation[min(i, len(activation) - 1)] if activation else "identity"
         bound = np.sqrt((2.0 if name == "sigmoid" else 6.0) / (n + m))
         coefs.append(random_state.uniform(-bound, bound, (n, m)))
