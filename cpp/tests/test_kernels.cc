@@ -230,6 +230,16 @@ void gradients(std::ptrdiff_t rows, std::ptrdiff_t inputs, std::ptrdiff_t output
     a.gradient_bias = g.data() + bias;
     k.dense_gradient(a);
     alike[0].add(g);
+    {  // block by block, in the same order
+      std::vector<T> again(whole, untouched), half(whole, untouched);
+      fw::GradientArgs<T> b = a;
+      b.gradient = again.data();
+      b.gradient_bias = again.data() + bias;
+      b.second = half.data();
+      b.second_bias = half.data() + bias;
+      k.dense_gradient(b);
+      CHECK_SAME(again.data(), g.data(), whole);
+    }
     std::vector<T> got;
     std::vector<W> expected, bound;
     for (std::ptrdiff_t o = panel * 16; o < (panel + panels) * 16; ++o) {

@@ -89,7 +89,7 @@ void softmax(std::ptrdiff_t rows, std::ptrdiff_t outputs, Layout layout, bool sp
 template <class T>
 void loss(int which, std::ptrdiff_t rows, std::ptrdiff_t outputs, bool weighted) {
   using W = Wide<T>;
-  const T parameter = T(0.75);  // huber's delta, quantile's level
+  const T parameter = T(0.75);  // huber's delta, quantile's level, poisson's deviance
   Random random(std::uint64_t(rows * 3 + outputs));
   Matrix<T> z(rows, outputs, panel_major), y(rows, outputs, panel_major);
   Matrix<T> t(rows, outputs, panel_major);
@@ -159,7 +159,8 @@ void loss(int which, std::ptrdiff_t rows, std::ptrdiff_t outputs, bool weighted)
         const W a = std::abs(d), p = parameter;
         if (which == fw::loss_huber) term = (a <= p ? d * d / 2 : p * (a - p / 2)) / W(outputs);
         if (which == fw::loss_quantile) term = (d < 0 ? p : 1 - p) * a / W(outputs);
-        if (which == fw::loss_poisson) term = (W(y(r, o)) - to * zo) / W(outputs);
+        const W own = to > 0 ? to * std::log(to) - to : 0;
+        if (which == fw::loss_poisson) term = (W(y(r, o)) - to * zo + own) / W(outputs);
         term *= W(by_output[std::size_t(o)]);
         total += term;
         size += std::abs(term) + (which == fw::loss_mse ? 0 : 8 * to) + 4 / W(outputs) + std::abs(W(y(r, o))) / W(outputs);

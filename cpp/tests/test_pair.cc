@@ -23,8 +23,8 @@ struct Run {
 template <class T>
 class Case {
  public:
-  Case(bool bytes, std::ptrdiff_t rows, std::ptrdiff_t batch, int optimizer, bool weighted)
-      : bytes_(bytes), rows_(rows), batch_(batch), optimizer_(optimizer), weighted_(weighted) {
+  Case(bool bytes, std::ptrdiff_t rows, std::ptrdiff_t batch, int optimizer, bool weighted, double penalty = 0)
+      : bytes_(bytes), rows_(rows), batch_(batch), optimizer_(optimizer), weighted_(weighted), penalty_(penalty) {
     std::uint32_t s = 1;
     const auto next = [&] { return (s = s * 1664525u + 1013904223u) >> 24; };
     for (std::ptrdiff_t i = 0; i < rows * 784; ++i) u_.push_back(std::uint8_t(next()));
@@ -43,9 +43,11 @@ class Case {
                        bytes_ ? 1 / 255. : 1, fw::choose_isa(isa), threads);
     for (std::size_t l = 0; l < 3; ++l) net.initialize(l, 7, 0.1);
     fw::Trainer<T> trainer(net, fw::loss_cross_entropy, batch_);
+    if (penalty_ && weighted_) trainer.count_rows();
     r.state.assign(std::size_t(2 * net.packed_size()), T(0));
     fw::OptimizerState o = {optimizer_, {0.01, 0.001, 0.9, 0.999, 1e-8}, r.memo,
                             {r.state.data(), r.state.data() + net.packed_size()}};
+    o.penalty = penalty_;
     const void* x = bytes_ ? static_cast<const void*>(u_.data()) : x_.data();
     const typename fw::Trainer<T>::Data data = {
         {x, bytes_, rows ? rows : rows_, 784, 784}, {labels_.data(), nullptr}, weighted_ ? weights_.data() : nullptr};
@@ -70,6 +72,7 @@ class Case {
   std::ptrdiff_t rows_, batch_;
   int optimizer_;
   bool weighted_;
+  double penalty_;
   std::vector<std::uint8_t> u_;
   std::vector<T> x_, weights_;
   std::vector<std::int64_t> labels_;
@@ -89,11 +92,13 @@ void same_bits(const char* isa) {
     std::ptrdiff_t rows, batch;
     int optimizer;
     bool weighted;
+    double penalty = 0;
   } const cases[] = {{false, 1500, 32, fw::opt_sgd, false},  {true, 1331, 33, fw::opt_adam, false},
+                     {false, 1500, 32, fw::opt_adam, false, 0.01}, {false, 1330, 64, fw::opt_sgd, true, 5},
                      {false, 1330, 64, fw::opt_nesterov, true}, {true, 40, 20, fw::opt_momentum, true},
                      {false, 17, 48, fw::opt_adam, false}};
   for (const auto& c : cases) {
-    Case<T> one(c.bytes, c.rows, c.batch, c.optimizer, c.weighted);
+    Case<T> one(c.bytes, c.rows, c.batch, c.optimizer, c.weighted, c.penalty);
     for (bool shuffle : {false, true}) {
       const int epochs = 5;
       const Run<T> a = one.run(1, epochs, go_on, isa, shuffle);
@@ -107,6 +112,7 @@ void same_bits(const char* isa) {
         CHECK(a.memo[0] == b.memo[0] && a.memo[1] == b.memo[1]);
         for (int e = 0; e < epochs; ++e) {
           CHECK(a.results[e].loss == b.results[e].loss);
+          CHECK(a.results[e].penalty == b.results[e].penalty && (a.results[e].penalty > 0) == (c.penalty > 0));
           CHECK(a.results[e].correct == b.results[e].correct);
           CHECK(a.results[e].rows == b.results[e].rows && b.results[e].rows == c.rows);
         }
