@@ -207,5 +207,9 @@ def test_no_checkpoint_in_other_files(tmp_path):
     (tmp_path / "half").write_bytes((tmp_path / "net.safetensors").read_bytes()[:100])
     with pytest.raises(ValueError, match="expected a whole safetensors file"):
         net.fit(x, y, resume=tmp_path / "half")
+    before = net.parameters.copy()
+    with pytest.raises(IsADirectoryError, match="expected the path of a file, found a folder"):
+        net.fit(x, y, callbacks=fw.Checkpoint(tmp_path))
+    compare.assert_same_bits(net.parameters, before)
     with pytest.raises(FileNotFoundError, match="expected a folder that exists"):
         net.fit(x, y, callbacks=fw.Checkpoint(tmp_path / "no" / "run.fw"))

@@ -172,8 +172,12 @@ def test_early_stopping_keeps_the_best():
     assert stopping.best_epoch == best + 1
     assert len(history.epoch) == best + 1 + 4
     compare.assert_same_bits(net.parameters, kept[best])
-    with pytest.raises(ValueError, match="monitor: expected"):
-        net.fit(x, labels, callbacks=fw.EarlyStopping("val_accuracy"))
+    before = net.parameters.copy()
+    for name in ("val_accuracy", "f1"):
+        with pytest.raises(ValueError, match=f"monitor: found '{name}', expected one of 'loss'"):
+            net.fit(x, labels, callbacks=fw.EarlyStopping(name))
+    compare.assert_same_bits(net.parameters, before)
+    net.fit(x, labels, metrics="f1", callbacks=fw.EarlyStopping("f1"))
 
 
 def test_max_time():

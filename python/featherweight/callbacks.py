@@ -122,6 +122,8 @@ class EarlyStopping:
         self._weights: Any = None
 
     def on_train_begin(self, state: TrainingState) -> None:
+        if self.monitor is not None:
+            choice("monitor", self.monitor, state._run.filled())
         self.best = self.best_epoch = self._weights = None
 
     def on_epoch_end(self, state: TrainingState) -> bool:

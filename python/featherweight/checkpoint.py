@@ -1,5 +1,6 @@
 """Training that outlives its process: all of its state in one file, and the way back from it."""
 
+import errno
 import os
 import re
 from typing import TYPE_CHECKING, Any
@@ -43,6 +44,10 @@ class Checkpoint:
         self.every = checks.whole("every", every, 1)
 
     def on_train_begin(self, state: "TrainingState") -> None:
+        if os.path.isdir(self.path):
+            raise IsADirectoryError(
+                errno.EISDIR, "expected the path of a file, found a folder", self.path
+            )
         folder = os.path.dirname(os.path.realpath(self.path))
         if not os.path.isdir(folder):
             raise FileNotFoundError(f"path: expected a folder that exists, found no {folder}")

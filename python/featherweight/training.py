@@ -368,7 +368,10 @@ class Run:
         validates = self.validation is not None
         if name is None:
             return "val_loss" if validates else "loss"
-        filled = ["loss", *["accuracy"] * self.plan.classifier]
-        filled += [m.name for m in self.plan.metrics if self.job is not None]
-        filled += [f"val_{n}" for n in filled if validates]
-        return checks.choice("monitor", name, filled)
+        return checks.choice("monitor", name, self.filled())
+
+    def filled(self) -> list[str]:
+        """Return the history's lists that say how good an epoch was."""
+        names = ["loss", *["accuracy"] * self.plan.classifier, *[m.name for m in self.plan.metrics]]
+        given = names if self.job is not None else [n for n in names if n in ("loss", "accuracy")]
+        return given + [f"val_{n}" for n in names if self.validation is not None]
