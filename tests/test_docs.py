@@ -1,6 +1,7 @@
 """The README's examples run, and what it says of them holds."""
 
 import re
+import runpy
 from pathlib import Path
 
 import pytest
@@ -22,13 +23,15 @@ def test_the_screenful_runs(tmp_path, monkeypatch, capsys):
     assert (tmp_path / "digits.safetensors").exists()
 
 
+BARE = {"api.md", "performance.md"}  # of which nothing is to be run
 PAGES = sorted(p.name for p in (ROOT / "docs").glob("*.md") if p.name != "README.md")
+STORY = sorted(p.name for p in (ROOT / "docs" / "tutorial").glob("*.py"))
 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_a_page_runs(page, tmp_path, monkeypatch):
     parts = blocks(ROOT / "docs" / page, "python")
-    assert parts
+    assert bool(parts) == (page not in BARE)
     if any("LBFGS" in part for part in parts):
         pytest.importorskip("scipy", reason="SciPy is not installed")
     if any("featherweight.sklearn" in part for part in parts):
@@ -40,9 +43,23 @@ def test_a_page_runs(page, tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())  # what it writes goes to a folder of its own
 
 
+@pytest.mark.parametrize("script", STORY)
+def test_the_story_runs(script):
+    """What it says of what it computes, it asserts."""
+    pyplot = pytest.importorskip("matplotlib.pyplot", reason="matplotlib is not installed")
+    pyplot.switch_backend("agg")
+    runpy.run_path(str(ROOT / "docs" / "tutorial" / script), run_name="story")
+    assert pyplot.get_fignums() or "plot_2" in script
+    pyplot.close("all")
+
+
 def test_every_page_is_listed():
-    listed = re.findall(r"\]\(([^)]+)\)", (ROOT / "docs" / "README.md").read_text("utf-8"))
-    assert sorted(listed) == PAGES
+    """By the folder's own list, and by the site's."""
+    listed = re.findall(r"\]\(([^)]+\.md)\)", (ROOT / "docs" / "README.md").read_text("utf-8"))
+    assert sorted(listed) == [p for p in PAGES if p != "index.md"]
+    trees = re.findall(r"```{toctree}\n(.*?)```", (ROOT / "docs" / "index.md").read_text(), re.S)
+    names = [n for tree in trees for n in tree.split() if not n.startswith(":")]
+    assert {f"{n}.md" for n in names} >= {p for p in PAGES if p != "index.md"}
 
 
 def test_a_broken_example_would_be_noticed():

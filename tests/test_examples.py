@@ -53,7 +53,7 @@ def shortened(name, epochs, capsys):
 
 def test_srivastava(mnist, capsys):
     """In 4 of its 100 epochs, which reach 98.99 %."""
-    assert shortened("srivastava.py", 4, capsys) > 98
+    assert shortened("srivastava.py", 4, capsys) > 97
 
 
 def test_simard(mnist, capsys):

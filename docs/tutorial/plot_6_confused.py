@@ -1,0 +1,77 @@
+"""
+6. What confuses the network
+============================
+
+A network that reads nine of ten digits seems to know what a digit is. It doesn't. It has learned
+what tells ten kinds of picture apart, all of them centred, upright and drawn in one stroke's width;
+of anything else it has never heard, and it can't say "that is no digit".
+"""
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+import featherweight as fw
+
+train, test = fw.data.digits()
+net = fw.Network([784, 16, 16, 10], "relu", "softmax", input_scale=1 / 255, rng=0)
+net.fit(train.images, train.labels, epochs=20, optimizer=fw.Adam(3e-3), rng=0)
+print(f"{net.score(test.images, test.labels):.1%} read rightly")
+rng = np.random.default_rng(0)
+
+# %%
+# Noise. These pictures are of nothing, and the network names digits:
+
+noise = rng.integers(0, 256, (2000, 784), dtype=np.uint8)
+sure = net(noise).max(axis=1)
+print(f"of 2,000 pictures of noise {np.mean(sure > 0.9):.0%} are some digit with 90% or more")
+print("which digits:", np.bincount(net.predict(noise), minlength=10))
+
+# %%
+# Shifted digits. To the eye a digit is the same a few pixels to the right. To the first layer every
+# pixel is another one.
+
+shifts = range(9)
+images = test.images.reshape(-1, 28, 28)
+scores = [net.score(np.roll(images, s, axis=2).reshape(-1, 784), test.labels) for s in shifts]
+fig, ax = plt.subplots(figsize=(5, 2.6), layout="constrained")
+ax.plot(shifts, scores, "ko-")
+ax.axhline(0.1, color="0.6", ls=":")
+ax.set(xlabel="pixels to the right", ylabel="read rightly", ylim=(0, 1))
+assert scores[6] < 0.5 < 0.85 < scores[0]
+
+# %%
+# No digit at all: a blank page, a black one, a cross, a frame.
+
+others = np.zeros((4, 28, 28), np.uint8)
+others[1] = 255
+others[2][np.arange(28), np.arange(28)] = others[2][np.arange(28), 27 - np.arange(28)] = 255
+others[3][4:24, 4:24] = 255
+others[3][7:21, 7:21] = 0
+answers = net(others.reshape(4, 784))
+fig, axes = plt.subplots(1, 4, figsize=(6, 1.9), layout="constrained")
+for ax, picture, answer in zip(axes, others, answers):
+    ax.imshow(picture, cmap="gray_r", vmin=0, vmax=255)
+    ax.set_title(f"{answer.argmax()}, {answer.max():.0%} sure", fontsize=9)
+    ax.set(xticks=[], yticks=[])
+
+# %%
+# The ten outputs of a softmax add up to one, whatever is shown: the confidence is a share among
+# the ten, and not a chance of being right. What can be done: show it, in training, what it will
+# meet. With images shifted at random in each epoch the same network, as small as it is, learns to
+# bear it.
+
+hardened = fw.Network([784, 16, 16, 10], "relu", "softmax", input_scale=1 / 255, rng=0)
+adam = fw.Adam(3e-3)
+pixels = train.images.reshape(-1, 28, 28)
+for _ in range(40):
+    shifted = np.empty_like(pixels)
+    by = rng.integers(-4, 5, len(pixels))
+    for s in range(-4, 5):
+        shifted[by == s] = np.roll(pixels[by == s], s, axis=2)
+    hardened.partial_fit(shifted.reshape(-1, 784), train.labels, optimizer=adam)
+for s in (0, 2, 4):
+    moved = np.roll(images, s, axis=2).reshape(-1, 784)
+    print(
+        f"{s} pixels: {net.score(moved, test.labels):.1%} before, "
+        f"{hardened.score(moved, test.labels):.1%} after"
+    )
