@@ -36,6 +36,9 @@ def test_a_page_runs(page, tmp_path, monkeypatch):
         pytest.importorskip("scipy", reason="SciPy is not installed")
     if any("featherweight.sklearn" in part for part in parts):
         pytest.importorskip("sklearn", reason="scikit-learn is not installed")
+    if any("fw.plot" in part for part in parts):
+        pyplot = pytest.importorskip("matplotlib.pyplot", reason="matplotlib is not installed")
+        pyplot.switch_backend("agg")
     monkeypatch.chdir(tmp_path)
     names = {"__name__": "page"}
     for text in parts:

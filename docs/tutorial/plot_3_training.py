@@ -52,13 +52,8 @@ history = net.fit(
     rng=1,
 )
 fig, (left, right) = plt.subplots(1, 2, figsize=(8, 2.8), layout="constrained")
-left.plot(history.epoch, history.loss, "k-", label="training")
-left.plot(history.epoch, history.val_loss, "k--", label="images never seen")
-left.set(xlabel="epoch", ylabel="cost")
-left.legend()
-right.plot(history.epoch, history.accuracy, "k-")
-right.plot(history.epoch, history.val_accuracy, "k--")
-right.set(xlabel="epoch", ylabel="read rightly")
+fw.plot.learning_curves(history, ax=left)
+fw.plot.learning_curves(history, "accuracy", ax=right)
 
 # %%
 print(f"{history.val_accuracy[-1]:.1%} of {len(test.labels)} images that it had never seen")

@@ -17,14 +17,7 @@ net = fw.Network([784, 16, 16, 10], "sigmoid", "softmax", input_scale=1 / 255, r
 net.fit(train.images, train.labels, epochs=20, optimizer=fw.Adam(3e-3), rng=0)
 print(f"{net.score(test.images, test.labels):.1%} read rightly")
 
-pictures = net.weights[0].reshape(16, 28, 28)
-most = np.abs(pictures).max()
-fig, axes = plt.subplots(2, 8, figsize=(9, 2.6), layout="constrained")
-for j, ax in enumerate(axes.flat):
-    drawn = ax.imshow(pictures[j], cmap="PuOr", vmin=-most, vmax=most)
-    ax.set_title(j, fontsize=8)
-    ax.axis("off")
-fig.colorbar(drawn, ax=axes, label="weight")
+fw.plot.weights(net)
 
 # %%
 # No edges, no loops. Blots and specks, with some structure in the middle, where digits are, and
@@ -43,6 +36,7 @@ def smoothness(images):
     return np.corrcoef(pairs)[0, 1]
 
 
+pictures = net.weights[0].reshape(16, 28, 28)
 untrained = fw.Network([784, 16, 16, 10], "sigmoid", "softmax", rng=0)
 print(f"the digits          {smoothness(test.images.reshape(-1, 28, 28).astype(float)):.2f}")
 print(f"what neurons seek   {smoothness(pictures):.2f}")
@@ -54,14 +48,9 @@ print(f"before training     {smoothness(untrained.weights[0].reshape(16, 28, 28)
 #
 # The other layers can't be drawn as pictures, but asked: which input excites an output neuron most?
 # Going uphill from a blank image, with a penalty on large pixels, gives the network's idea of each
-# digit. ``backward`` gives the gradient with respect to the input.
+# digit.
 
-ideal = np.zeros((10, 784), np.float32)
-for _ in range(100):
-    uphill = net.backward(ideal, np.eye(10, dtype=np.float32)).input
-    size = np.abs(uphill).max(axis=1, keepdims=True)
-    ideal += 10 * uphill / np.maximum(size, 1e-12) - 0.02 * ideal
-    ideal = np.clip(ideal, 0, 255)
+ideal = np.array([fw.looking.excite(net, -1, digit) for digit in range(10)])
 print("read as", net.predict(ideal), "with", np.round(net(ideal).max(axis=1), 2))
 fig, axes = plt.subplots(1, 10, figsize=(9, 1.2), layout="constrained")
 for digit, ax in enumerate(axes):

@@ -1,5 +1,8 @@
 """Small and middling dense neural networks on a CPU: fused layers, the same bits everywhere."""
 
+from importlib import import_module
+from typing import Any
+
 from . import _threadpoolctl, data, losses, schedules
 from ._core import __version__, isas
 from .callbacks import EarlyStopping, TrainingState
@@ -15,6 +18,14 @@ from .optimizers import SGD, Adam, AdamW, RMSprop
 from .threads import get_num_threads, set_num_threads
 
 _threadpoolctl.register()
+
+
+def __getattr__(name: str) -> Any:
+    """Import, when they are first used, the modules that most programs don't need."""
+    if name in ("looking", "plot"):
+        return import_module(f".{name}", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 __all__ = [
     "LBFGS",
@@ -35,7 +46,9 @@ __all__ = [
     "get_num_threads",
     "isas",
     "load",
+    "looking",
     "losses",
+    "plot",
     "schedules",
     "set_num_threads",
 ]

@@ -3,6 +3,7 @@
 import math
 import os
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, SupportsIndex
 
 import numpy as np
@@ -16,6 +17,8 @@ from .threads import check_threads
 if TYPE_CHECKING:
     from inspect import Signature
     from os import PathLike
+
+    from .svg import Diagram
 
 
 _RELU_FAMILY = ("relu", "leaky_relu", "elu", "gelu", "silu", "softplus")
@@ -201,6 +204,41 @@ class Network(Fitting):
             f"output={self.output!r}, dtype={self.dtype.name}{scale}) "
             f"# {self.parameter_count:,} parameters, {self.isa}"
         )
+
+    def summary(self) -> str:
+        """Return a table of the layers, their activations and their parameters."""
+        rows = [("layer", "size", "activation", "parameters"), ("0", f"{self.sizes[0]:,}", "", "")]
+        acts = (*self.activation, self.output)
+        for i, (n, m) in enumerate(pairwise(self.sizes)):
+            rows.append((str(i + 1), f"{m:,}", acts[i], f"{m * (n + 1):,}"))
+        rows.append(("", "", "", f"{self.parameter_count:,}"))
+        wide = [max(len(row[i]) for row in rows) for i in range(4)]
+        lines = [
+            f"{a:>{wide[0]}}  {b:>{wide[1]}}  {c:<{wide[2]}}  {d:>{wide[3]}}" for a, b, c, d in rows
+        ]
+        return "\n".join(line.rstrip() for line in lines)
+
+    def diagram(self, x: ArrayLike | None = None, *, most: int = 16) -> "Diagram":
+        """Return the network as an image that a notebook shows, lit by an input if one is given.
+
+        Parameters
+        ----------
+        x : (inputs,) array, optional
+            Neurons are the brighter, the larger their activation beside the layer's largest.
+        most : int
+            How many neurons of a layer are drawn, at least 2.
+
+        Returns
+        -------
+        Diagram
+            Its `svg` is the image.
+        """
+        from .svg import Diagram
+
+        return Diagram(self, x, most)
+
+    def _repr_svg_(self) -> str:
+        return self.diagram().svg
 
     # What it computes
 

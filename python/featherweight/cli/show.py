@@ -1,0 +1,89 @@
+"""``featherweight show``: a saved network's pictures, as PNG files."""
+
+import argparse
+import os
+from collections.abc import Callable
+from functools import partial
+from importlib import import_module
+from typing import Any
+
+from ..files import load
+from . import CommandError, Parser, say, sentence
+
+_NAME = "featherweight show"
+
+
+def parser() -> Parser:
+    """Return the parser of this command's options."""
+    p = Parser(
+        prog=_NAME,
+        description="Write pictures of a network: its diagram, what the neurons of its first layer "
+        "look for and what excites its outputs; of an image, the diagram lit by it, and which "
+        "pixels the answer rests on. Needs the extra plot.",
+        allow_abbrev=False,
+    )
+    p.add_argument("model", metavar="MODEL", help="a network that featherweight has saved")
+    p.add_argument("image", metavar="IMAGE", nargs="?", help="a digit: PNG, JPEG or .npy")
+    p.add_argument("--out", metavar="FOLDER", default=".", help="where to write (default: here)")
+    p.add_argument("--dpi", type=int, default=150, help="dots per inch, 20 to 1200 (default: 150)")
+    return p
+
+
+def run(options: argparse.Namespace) -> int:
+    """Write the pictures and return the exit status."""
+    if not 20 <= options.dpi <= 1200:
+        raise CommandError(f"--dpi: expected 20 to 1200, found {options.dpi}", 2)
+    if not os.path.isdir(options.out):
+        raise CommandError(f"--out: expected a folder that exists, found {options.out!r}", 2)
+    try:
+        network = load(options.model)
+        x = None if options.image is None else _image(options.image, network)
+        pictures = _pictures(network, x)
+        for name, draw in pictures.items():
+            say(_write(draw, os.path.join(options.out, f"{name}.png"), options.dpi))
+    except (OSError, ValueError, ImportError) as e:
+        raise CommandError(sentence(e), 1) from None
+    return 0
+
+
+def _image(path: str, network: Any) -> Any:
+    from ..images import read_digits
+
+    rows = read_digits(path)
+    if len(rows) != 1 or network.sizes[0] != 784:
+        raise ValueError(
+            f"{path}: expected one image for a network of 784 inputs, found {len(rows)} and "
+            f"{network.sizes[0]} inputs"
+        )
+    return rows[0] * network.dtype.type(1 / (255 * network.input_scale))
+
+
+def _pictures(network: Any, x: Any) -> dict[str, Callable[[], Any]]:
+    """Return what there is to draw, by the file's name."""
+    try:
+        import_module("matplotlib")
+    except ImportError:
+        raise ImportError(
+            "show needs matplotlib, which is not installed: pip install 'featherweight[plot]'"
+        ) from None
+    from .. import plot
+
+    found: dict[str, Callable[[], Any]] = {"diagram": lambda: plot.diagram(network, x)}
+    if round(network.sizes[0] ** 0.5) ** 2 == network.sizes[0]:  # inputs that are an image
+        found["weights"] = lambda: plot.weights(network)
+        for i in range(min(network.sizes[-1], 10)):
+            found[f"excites_{i}"] = partial(plot.excite, network, -1, i)
+        if x is not None:
+            found["saliency"] = lambda: plot.saliency(network, x)
+    return found
+
+
+def _write(draw: Callable[[], Any], path: str, dpi: int) -> str:
+    pyplot = import_module("matplotlib.pyplot")
+    pyplot.switch_backend("agg")  # there need be no screen
+    figure = draw().figure
+    try:
+        figure.savefig(path, dpi=dpi)
+    finally:
+        pyplot.close(figure)
+    return path

@@ -1,0 +1,133 @@
+"""What a network looks for, and what an answer rests on: gradients with respect to the input."""
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from . import checks
+
+if TYPE_CHECKING:
+    from .network import Network
+
+
+def until(network: "Network", layer: int) -> "Network":
+    """Return a copy of the layers 0 to `layer` that gives the last one's weighted sums."""
+    from .network import Network
+
+    layers = len(network.sizes) - 1
+    layer = checks.whole("layer", layer, -layers, layers - 1) % layers
+    part = Network(
+        network.sizes[: layer + 2],
+        network.activation[:layer],
+        "identity",
+        dtype=network.dtype,
+        input_scale=network.input_scale,
+        rng=0,
+        threads=network.threads,
+        isa=network.isa,
+    )
+    for i in range(layer + 1):
+        part.weights[i], part.biases[i] = network.weights[i], network.biases[i]
+    return part
+
+
+def saliency(network: "Network", x: ArrayLike, target: int | None = None) -> NDArray[Any]:
+    """Return how an answer's score changes with each input: which pixels it rests on.
+
+    The gradient of the output's weighted sum, before softmax or another activation (Simonyan,
+    Vedaldi and Zisserman, "Deep inside convolutional networks", ICLR workshop 2014).
+
+    Parameters
+    ----------
+    network : Network
+    x : (inputs,) or (rows, inputs) array
+    target : int, optional
+        The output; by default each row's largest.
+
+    Returns
+    -------
+    (inputs,) or (rows, inputs) array of the network's dtype
+
+    Raises
+    ------
+    TypeError, ValueError
+        For rows of another length, or an output that there is not.
+    """
+    last = until(network, -1)
+    rows = checks.inputs(x, network.sizes[0], network.dtype)
+    outputs = network.sizes[-1]
+    if target is None:
+        chosen = last(rows).argmax(axis=1)
+    else:
+        chosen = np.full(len(rows), checks.whole("target", target, 0, outputs - 1))
+    found = last.backward(rows, np.eye(outputs, dtype=network.dtype)[chosen]).input
+    return found[0] if np.ndim(x) == 1 else found
+
+
+def excite(
+    network: "Network",
+    layer: int,
+    neuron: int,
+    *,
+    start: ArrayLike | None = None,
+    steps: int = 100,
+    rate: float = 0.05,
+    decay: float = 0.02,
+    bounds: tuple[float, float] | None = None,
+) -> NDArray[Any]:
+    """Return an input that excites a neuron: gradient ascent on its weighted sum.
+
+    Erhan, Bengio, Courville and Vincent, "Visualizing higher-layer features of a deep network",
+    2009. Each step goes by `rate` of the bounds' width where the gradient is largest, elsewhere in
+    proportion, and lets the input decay towards 0.
+
+    Parameters
+    ----------
+    network : Network
+    layer : int
+        Of the layers with weights, the first hidden one being 0; counted from the last if negative.
+    neuron : int
+    start : (inputs,) array, optional
+        A blank input (0) by default; noise or a real image give other ends.
+    steps : int
+        At least 1.
+    rate : float
+        Above 0.
+    decay : float
+        In [0, 1): which part of itself the input loses in a step (an L2 penalty).
+    bounds : (low, high), optional
+        What an input may be; by default 0 to ``1 / network.input_scale``.
+
+    Returns
+    -------
+    (inputs,) array of the network's dtype
+
+    Raises
+    ------
+    TypeError, ValueError
+        For a neuron that there is not, or settings out of their ranges.
+    """
+    part = until(network, layer)
+    neuron = checks.whole("neuron", neuron, 0, part.sizes[-1] - 1)
+    steps = checks.whole("steps", steps, 1)
+    rate = checks.number("rate", rate, 0.0, math.inf, open_low=True)
+    decay = checks.number("decay", decay, 0.0, 1.0)
+    low, high = (0.0, 1.0 / network.input_scale) if bounds is None else bounds
+    if not (math.isfinite(low) and math.isfinite(high) and low < high):
+        raise ValueError(f"bounds: expected two finite numbers, low < high, found {bounds!r}")
+    inputs = network.sizes[0]
+    x = np.zeros(inputs) if start is None else np.array(start, np.float64)
+    if x.shape != (inputs,):
+        raise ValueError(f"start: expected shape ({inputs},), found {x.shape}")
+    x = np.clip(x, low, high)
+    up = np.zeros(part.sizes[-1], network.dtype)
+    up[neuron] = 1
+    for _ in range(steps):
+        gradient = part.backward(x.astype(network.dtype), up).input.astype(np.float64)
+        most = np.abs(gradient).max()
+        if most > 0:
+            x += rate * (high - low) / most * gradient
+        x = np.clip(x - decay * x, low, high)
+    return x.astype(network.dtype)

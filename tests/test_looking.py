@@ -1,0 +1,157 @@
+"""What a network looks for, and how it is laid out, as numbers; the SVG; the summary."""
+
+import re
+import xml.etree.ElementTree as ElementTree
+
+import numpy as np
+import pytest
+
+import compare
+import featherweight as fw
+import oracle
+from featherweight import diagram
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def network(sizes=(9, 5, 4, 3), hidden="tanh", output="softmax", **options):
+    return fw.Network(sizes, hidden, output, dtype=np.float64, rng=3, **options)
+
+
+def score(net, x, layer, neuron):
+    """A neuron's weighted sum, by the oracle's layers."""
+    twin = compare.twin(net)
+    a = np.asarray(x, np.float64) * net.input_scale
+    for i in range(layer):
+        a = oracle.ACTIVATIONS[net.activation[i]][0](twin.weights[i] @ a + twin.biases[i])
+    return twin.weights[layer][neuron] @ a + twin.biases[layer][neuron]
+
+
+@pytest.mark.parametrize("output", ["softmax", "sigmoid", "identity"])
+def test_saliency_is_the_scores_gradient(output):
+    net = network(output=output, input_scale=0.5)
+    x = np.random.Generator(np.random.Philox(1)).normal(size=(4, 9))
+    found = fw.looking.saliency(net, x)
+    assert found.shape == x.shape
+    for row, g in zip(x, found, strict=True):
+        best = int(np.argmax(net(row)))
+        steps = np.eye(9) * 1e-6
+        wanted = [
+            (score(net, row + s, 2, best) - score(net, row - s, 2, best)) / 2e-6 for s in steps
+        ]
+        compare.assert_close(g, np.array(wanted), 1e-7)
+        with pytest.raises(AssertionError):
+            compare.assert_close(g[::-1], np.array(wanted), 1e-7)
+    compare.assert_close(fw.looking.saliency(net, x[0], 1), fw.looking.saliency(net, x, 1)[0], 0)
+    assert not np.allclose(fw.looking.saliency(net, x[0], 0), fw.looking.saliency(net, x[0], 1))
+
+
+@pytest.mark.parametrize("layer", [0, 1, 2, -1])
+def test_excite_goes_uphill(layer):
+    net = network()
+    for start in (None, np.full(9, 0.5)):
+        found = fw.looking.excite(net, layer, 2, start=start)
+        before = np.zeros(9) if start is None else start
+        assert score(net, found, layer % 3, 2) > score(net, before, layer % 3, 2) + 0.1
+        assert found.min() >= 0
+        assert found.max() <= 1
+    low = fw.looking.excite(net, layer, 2, bounds=(-2, 2), decay=0.0)
+    assert low.min() < 0
+    if layer == 0:  # where what excites most is known: each input at the end that its weight says
+        wanted = np.where(net.weights[0][2] > 0, 2.0, -2.0)
+        np.testing.assert_array_equal(np.sign(low), np.sign(wanted))
+
+
+@pytest.mark.parametrize(
+    ("call", "sentence"),
+    [
+        (lambda n: fw.looking.excite(n, 3, 0), "layer: expected -3 to 2, found 3"),
+        (lambda n: fw.looking.excite(n, 0, 5), "neuron: expected 0 to 4, found 5"),
+        (lambda n: fw.looking.excite(n, 0, 0, start=np.ones(8)), r"start: expected shape \(9,\)"),
+        (lambda n: fw.looking.excite(n, 0, 0, bounds=(1, 0)), "bounds: expected two finite"),
+        (lambda n: fw.looking.excite(n, 0, 0, steps=0), "steps: expected at least 1"),
+        (lambda n: fw.looking.saliency(n, np.ones(8)), r"x: expected shape \(9,\)"),
+        (lambda n: fw.looking.saliency(n, np.ones(9), 3), "target: expected 0 to 2, found 3"),
+        (lambda n: n.diagram(np.ones(8)), r"x: expected one input of shape \(9,\)"),
+        (lambda n: n.diagram(most=1), "most: expected at least 2"),
+    ],
+)
+def test_refusals(call, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        call(network())
+
+
+# ---- the layout
+def test_what_is_drawn_of_a_wide_layer():
+    net = network((40, 5, 3))
+    w = net.weights[0].copy()
+    w[:, [7, 30]] = 9.0
+    net.weights[0] = w
+    columns = diagram.columns(net, most=6)
+    assert [len(c.neurons) for c in columns] == [6, 5, 3]
+    assert {7, 30} <= set(columns[0].neurons)
+    assert [c.size for c in columns] == [40, 5, 3]
+    x = np.zeros(40)
+    x[[3, 4, 39]] = (1, -2, 0.5)
+    lit = diagram.columns(net, x, most=6)
+    assert {3, 4, 39} <= set(lit[0].neurons)
+    at = list(lit[0].neurons).index(4)
+    assert lit[0].light[at] == 1.0
+    assert lit[0].light[list(lit[0].neurons).index(3)] == 0.5
+    assert all(np.all(np.diff(c.y) >= 1) for c in columns)
+
+
+def test_the_largest_weights_are_drawn():
+    net = network((4, 3, 2))
+    lines = diagram.lines(net, diagram.columns(net), most=5)
+    for i, w in enumerate(net.weights):
+        drawn = sorted(abs(n.weight) for n in lines if n.column == i)
+        np.testing.assert_array_equal(drawn, np.sort(np.abs(w).ravel())[-5:])
+        assert all(w[n.end, n.start] == n.weight for n in lines if n.column == i)
+
+
+# ---- the SVG
+def circles(svg):
+    tree = ElementTree.fromstring(svg)
+    found = {}
+    for c in tree.iter(f"{SVG}circle"):
+        name = c.find(f"{SVG}title").text.split(":")[0]
+        found[name] = int(re.match(r"rgb\((\d+)", c.get("fill")).group(1))
+    return tree, found
+
+
+def test_a_lit_neuron_is_brighter():
+    net = network()
+    x = np.random.Generator(np.random.Philox(2)).normal(size=9)
+    _, tones = circles(net.diagram(x).svg)
+    for i, values in enumerate(net.activations(x)):
+        found = [tones[f"layer {i}, neuron {j}"] for j in range(len(values))]
+        order = np.argsort(np.abs(values))
+        assert (np.diff(np.array(found)[order]) >= 0).all()
+        assert max(found) == 255
+        assert min(found) < 128 or np.ptp(np.abs(values)) < 0.5
+    _, plain = circles(net._repr_svg_())
+    assert len(set(plain.values())) == 1
+
+
+def test_the_svg_says_what_the_network_is():
+    net = network((784, 16, 16, 10), "relu")
+    tree, drawn = circles(net._repr_svg_())
+    texts = [t.text for t in tree.iter(f"{SVG}text")]
+    for wanted in ("784", "16", "10", "relu", "softmax", "13,002 parameters, float64"):
+        assert wanted in texts
+    assert len(drawn) == 16 + 16 + 16 + 10
+    assert tree.get("aria-label").startswith("network 784-16-16-10")
+    positive = [e for e in tree.iter(f"{SVG}line") if e.get("stroke-dasharray") is None]
+    assert 0 < len(positive) < len(list(tree.iter(f"{SVG}line")))
+
+
+def test_summary():
+    lines = fw.Network([784, 16, 16, 10], rng=0).summary().splitlines()
+    assert [line.split() for line in lines[1:]] == [
+        ["0", "784"],
+        ["1", "16", "relu", "12,560"],
+        ["2", "16", "relu", "272"],
+        ["3", "10", "softmax", "170"],
+        ["13,002"],
+    ]
