@@ -14,6 +14,7 @@ from typing import NoReturn, TextIO
 _COMMANDS = {
     "train": "train a network to read digits, measure it and save it",
     "predict": "read the digits in pictures with a saved network",
+    "draw": "serve a page to draw digits on, and show the network as it reads them",
     "show": "write pictures of a saved network as PNG files",
     "bench": "time the main workloads beside NumPy and this machine's own limit",
     "info": "say what this installation is and what it can use here",

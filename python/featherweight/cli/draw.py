@@ -1,0 +1,58 @@
+"""``featherweight draw``: a page to draw digits on, served to this machine alone."""
+
+import argparse
+import socket
+import threading
+import webbrowser
+
+from ..files import load
+from . import CommandError, Parser, say, sentence
+
+_NAME = "featherweight draw"
+
+
+def parser() -> Parser:
+    """Return the parser of this command's options."""
+    p = Parser(
+        prog=_NAME,
+        description="Serve a page to draw digits on and open it: it shows the network as it reads. "
+        "Needs the extra draw. Ctrl-C ends it.",
+        allow_abbrev=False,
+    )
+    p.add_argument("model", metavar="MODEL", nargs="?",
+                   help="a network of 784 inputs (default: the two that are shipped)")  # fmt: skip
+    p.add_argument("--port", type=int, default=0, help="(default: a free one)")
+    p.add_argument("--no-browser", action="store_true", help="print the address alone")
+    return p
+
+
+def run(options: argparse.Namespace) -> int:
+    """Serve until Ctrl-C; return the exit status."""
+    if not 0 <= options.port <= 65535:
+        raise CommandError(f"--port: expected 0 to 65535, found {options.port}", 2)
+    from ..draw import answers, server
+
+    try:
+        uvicorn = server.need("uvicorn")
+        networks = answers.shipped()
+        if options.model is not None:
+            name = "model"
+            networks = {name: answers.check(load(options.model), options.model)} | networks
+        app = server.application(networks)
+        listening = socket.create_server(("127.0.0.1", options.port))
+        # and of what it accepts: else an answer in two parts waits 40 ms for the first's receipt
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    except (OSError, ValueError, ImportError) as e:
+        raise CommandError(sentence(e), 1) from None
+    address = f"http://127.0.0.1:{listening.getsockname()[1]}/"
+    say(f"{address} (Ctrl-C ends)")
+    if not options.no_browser:
+        threading.Timer(0.5, webbrowser.open, [address]).start()
+    serving = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off"))
+    try:
+        serving.run(sockets=[listening])
+    except KeyboardInterrupt:
+        pass
+    finally:
+        listening.close()
+    return 0

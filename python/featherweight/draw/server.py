@@ -1,0 +1,109 @@
+"""The page's server, on the loopback address alone.
+
+Starlette by uvicorn: small, well kept, and with the refusal of foreign Host headers built in.
+"""
+
+import secrets
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from ..network import Network
+from . import answers
+
+_HERE = Path(__file__).parent
+_LARGEST = answers.CANVAS**2  # bytes of a body
+HOSTS = ["127.0.0.1", "localhost"]
+
+
+def need(name: str) -> Any:
+    """Import a module of the extra, or say how to get it."""
+    try:
+        return import_module(name)
+    except ImportError:
+        raise ImportError(
+            f"draw needs {name.partition('.')[0]}, which is not installed: "
+            "pip install 'featherweight[draw]'"
+        ) from None
+
+
+def page(nonce: str) -> str:
+    """Return the page, whose style and script alone may run."""
+    text = (_HERE / "page.html").read_text(encoding="utf-8")
+    for name in ("page.css", "page.js"):
+        text = text.replace(f"/* {name} */", (_HERE / name).read_text(encoding="utf-8"))
+    return text.replace("NONCE", nonce)
+
+
+def application(networks: dict[str, Network]) -> Any:
+    """Return the ASGI application that shows these networks.
+
+    Parameters
+    ----------
+    networks : dict of Network
+        By the name that the page shows.
+    """
+    applications, routing = need("starlette.applications"), need("starlette.routing")
+    middleware, responses = need("starlette.middleware"), need("starlette.responses")
+    trusted = need("starlette.middleware.trustedhost")
+    JSON = responses.JSONResponse
+
+    def refuse(text: str, status: int) -> Any:
+        return JSON({"error": text}, status)
+
+    def network_of(request: Any) -> Network:
+        name = request.path_params["name"]
+        if name not in networks:
+            raise KeyError(f"expected one of {', '.join(networks)}, found {name}")
+        return networks[name]
+
+    async def front(request: Any) -> Any:
+        nonce = secrets.token_urlsafe(16)
+        policy = (
+            f"default-src 'none'; style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'; "
+            "connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; "
+            "frame-ancestors 'none'"
+        )
+        return responses.HTMLResponse(page(nonce), headers={"Content-Security-Policy": policy})
+
+    async def listed(request: Any) -> Any:
+        return JSON({name: answers.describe(n) for name, n in networks.items()})
+
+    async def read(request: Any) -> Any:
+        # a page of another origin may send a plain POST, which no Host header tells
+        origin = request.headers.get("origin")
+        if origin is not None and origin != f"http://{request.headers['host']}":
+            return refuse(f"origin: expected this page's own, found {origin}", 403)
+        body = bytearray()
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > _LARGEST:
+                return refuse(f"body: expected at most {_LARGEST} bytes", 413)
+        return JSON(answers.read(network_of(request), bytes(body)))
+
+    async def seeks(request: Any) -> Any:
+        network, at = network_of(request), request.path_params
+        layer, neuron = at["layer"], at["neuron"]
+        if layer >= len(network.sizes) - 1 or neuron >= network.sizes[layer + 1]:
+            raise KeyError(f"expected a neuron of the network, found {neuron} of layer {layer}")
+        return JSON(answers.seeks(network, layer, neuron))
+
+    async def digit(request: Any) -> Any:
+        return JSON(answers.digit(request.path_params["number"]))
+
+    async def wrong(request: Any, error: Exception) -> Any:
+        status = 404 if isinstance(error, KeyError) else 400
+        return refuse(str(error.args[0]), status)
+
+    route = routing.Route
+    return applications.Starlette(
+        routes=[
+            route("/", front),
+            route("/networks", listed),
+            route("/read/{name}", read, methods=["POST"]),
+            route("/seeks/{name}/{layer:int}/{neuron:int}", seeks),
+            route("/digit/{number:int}", digit),
+        ],
+        middleware=[middleware.Middleware(trusted.TrustedHostMiddleware, allowed_hosts=HOSTS)],
+        exception_handlers={ValueError: wrong, KeyError: wrong},
+    )

@@ -1,0 +1,163 @@
+"""What the page is told, and what its server refuses."""
+
+import os
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import compare
+import featherweight as fw
+from featherweight.draw import answers
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="module")
+def networks():
+    return answers.shipped()
+
+
+@pytest.fixture(scope="module")
+def client(networks):
+    server = pytest.importorskip("featherweight.draw.server")
+    testing = pytest.importorskip("starlette.testclient", reason="Starlette is not installed")
+    return testing.TestClient(server.application(networks), base_url="http://127.0.0.1:8000")
+
+
+@pytest.mark.parametrize("name", ["relu", "sigmoid"])
+def test_the_shipped_networks_read(name, networks):
+    net = networks[name]
+    assert net.sizes == (784, 16, 16, 10)
+    assert net.activation == (name, name)
+    test = fw.data.digits().test
+    assert net.score(*test) > 0.95
+    twin = compare.twin(net)
+    compare.assert_close(net(test.images[:50]), twin(test.images[:50]), 1e-4)
+    with pytest.raises(AssertionError):
+        compare.assert_close(net(test.images[1:51]), twin(test.images[:50]), 1e-4)
+
+
+def test_their_accuracies_are_those_that_are_stated(networks):
+    folder = os.environ.get("FEATHERWEIGHT_DATA") or str(ROOT.parent / "shared" / "data" / "mnist")
+    try:
+        _, test = fw.data.mnist(folder)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        pytest.skip(f"needs the full MNIST set: {error}")
+    stated = re.findall(r"\| (relu|sigmoid) \| ([\d.]+) % \|", (ROOT / "docs/draw.md").read_text())
+    assert dict(stated) == {n: f"{100 * net.score(*test):.2f}" for n, net in networks.items()}
+
+
+def test_an_answer_is_the_librarys(networks):
+    net, image = networks["relu"], fw.data.digits().test.images[4]
+    found = answers.read(net, image.tobytes())
+    layers = net.activations(image)
+    assert found["pixels"] == image.tolist()
+    for a, b in zip(found["layers"], layers[1:], strict=True):
+        compare.assert_same_bits(np.array(a, np.float32), b)
+    assert found["digit"] == net.predict(image)
+    assert found["confidence"] == float(layers[-1].max())
+    for lines, w, a in zip(found["lines"], list(net.weights)[1:], layers[1:], strict=False):
+        flow = np.abs(w * a)
+        j, i = np.unravel_index(flow.argmax(), flow.shape)
+        assert lines[0][:2] == [i, j]
+        assert abs(lines[0][2]) == 1.0
+
+
+def test_a_drawing_is_centred_and_scaled(networks):
+    canvas = np.zeros((140, 140), np.uint8)
+    canvas[10:60, 5:12] = 255  # a stroke in a corner
+    pixels = np.array(answers.read(networks["relu"], canvas.tobytes())["pixels"]).reshape(28, 28)
+    rows, columns = np.nonzero(pixels)
+    assert rows.max() - rows.min() == 19  # 20 pixels high, as MNIST's are
+    assert abs(columns.mean() - 14) < 1
+    moved = np.roll(canvas, (50, 60), axis=(0, 1))
+    assert answers.read(networks["relu"], moved.tobytes())["pixels"] == pixels.ravel().tolist()
+    assert answers.read(networks["relu"], bytes(140 * 140)) == {"pixels": [0] * 784}
+
+
+def test_what_a_neuron_looks_for(networks):
+    net = networks["relu"]
+    found = answers.seeks(net, 0, 3)
+    assert found["kind"] == "weights"
+    w = net.weights[0][3]
+    compare.assert_close(np.array(found["values"]), w / np.abs(w).max(), 1e-4)
+    image = np.array(answers.seeks(net, 2, 7)["values"]) * 255
+    assert net.predict(image) == 7
+
+
+def test_scaled_for_a_network_of_other_inputs(networks):
+    """One that was trained on inputs from 0 to 1 gets these."""
+    net = networks["relu"]
+    other = fw.Network(net.sizes, "relu", rng=0)
+    for i in range(3):
+        other.weights[i], other.biases[i] = net.weights[i], net.biases[i]
+    image = fw.data.digits().test.images[0].tobytes()
+    a, b = answers.read(net, image), answers.read(other, image)
+    assert a["digit"] == b["digit"]
+    assert a["confidence"] == pytest.approx(b["confidence"], abs=1e-5)
+
+
+def test_other_networks_are_refused():
+    for net in (fw.Network([4, 2]), fw.Network([784, 10], output="sigmoid")):
+        with pytest.raises(ValueError, match="x: expected a network of 784 inputs with a softmax"):
+            answers.check(net, "x")
+
+
+# ---- the server
+def test_the_page_is_one_and_its_own(client):
+    response = client.get("/")
+    assert response.status_code == 200
+    policy = response.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    nonce = policy.split("'nonce-")[1].split("'")[0]
+    assert response.text.count(f'nonce="{nonce}"') == 2
+    assert "NONCE" not in response.text
+    assert "//" not in response.text.replace("http://www.w3.org/2000/svg", "").replace("// ", "")
+    assert client.get("/").headers["content-security-policy"] != policy
+
+
+def test_answers_by_http(client, networks):
+    image = fw.data.digits().test.images[0].tobytes()
+    found = client.post("/read/relu", content=image).json()
+    assert found == answers.read(networks["relu"], image)
+    assert client.post("/read/sigmoid", content=image).json()["layers"] != found["layers"]
+    assert client.get("/networks").json()["relu"]["parameters"] == 13002
+    assert client.get("/digit/5").json()["label"] == int(fw.data.digits().test.labels[5])
+    assert client.get("/seeks/relu/0/3").json() == answers.seeks(networks["relu"], 0, 3)
+
+
+@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "localhost.evil"])
+def test_foreign_hosts_are_refused(client, host):
+    assert client.get("/", headers={"host": host}).status_code == 400
+    assert client.get("/", headers={"host": "localhost:1"}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "headers", "status", "sentence"),
+    [
+        ("/read/relu", b"x" * 19601, {}, 413, "body: expected at most 19600 bytes"),
+        ("/read/relu", b"x" * 100, {}, 400, "drawing: expected 19600 or 784 bytes, found 100"),
+        ("/read/none", bytes(784), {}, 404, "expected one of relu, sigmoid, found none"),
+        ("/read/relu", bytes(784), {"origin": "http://evil"}, 403, "origin: expected this page's"),
+        ("/seeks/relu/3/0", None, {}, 404, "expected a neuron of the network"),
+        ("/seeks/relu/0/16", None, {}, 404, "expected a neuron of the network"),
+    ],
+)
+def test_refusals(client, path, body, headers, status, sentence):
+    get = client.get if body is None else client.post
+    options = {} if body is None else {"content": body}
+    response = get(path, headers=headers, **options)
+    assert response.status_code == status
+    assert response.json()["error"].startswith(sentence)
+
+
+def test_the_command_refuses(tmp_path, capsys):
+    pytest.importorskip("uvicorn", reason="uvicorn is not installed")
+    from featherweight.cli import main
+
+    fw.Network([4, 2]).save(tmp_path / "small.safetensors")
+    assert main(["draw", "--no-browser", str(tmp_path / "small.safetensors")]) == 1
+    assert "expected a network of 784 inputs" in capsys.readouterr().err
+    assert main(["draw", "--port", "70000"]) == 2
