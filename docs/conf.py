@@ -25,6 +25,8 @@ html_theme_options = {"show_prev_next": True, "navigation_with_keys": False}
 html_title = "featherweight"
 
 autosummary_generate = True
+autodoc_typehints = "none"  # the docstrings say it better
+autodoc_preserve_defaults = True
 numpydoc_show_class_members = False
 sphinx_gallery_conf = {
     "examples_dirs": "tutorial",
@@ -33,6 +35,7 @@ sphinx_gallery_conf = {
     "within_subsection_order": "FileNameSortKey",
     "download_all_examples": False,
     "show_memory": False,
+    "capture_repr": (),
     "remove_config_comments": True,
     "abort_on_example_error": True,
     "plot_gallery": "True",
