@@ -85,9 +85,10 @@ def test_distortions():
 
 
 def test_tables():
-    """Not below scikit-learn's own networks by more than chance: four standard errors."""
+    """Scores that are not below those of scikit-learn's own networks."""
     pytest.importorskip("sklearn", reason="scikit-learn is not installed")
     names = example("tabular.py")
     names["main"].__globals__["SEEDS"] = 1
-    (wine,) = names["main"](["wine"])
-    assert wine > -4
+    wine, linnerud = names["main"](["wine", "linnerud"])
+    assert wine >= 0
+    assert linnerud >= -1e-6
