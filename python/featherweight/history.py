@@ -59,14 +59,15 @@ class History:
         return tuple(self.__dict__)
 
     def __getitem__(self, name: str) -> list[Any]:
-        return list(getattr(self, checks.choice("history", name, self.names)))
+        found: list[Any] = getattr(self, checks.choice("history", name, self.names))
+        return found
 
     def _add(self, name: str, value: float) -> None:
         self.__dict__.setdefault(name, []).append(value)
 
     def to_dict(self) -> dict[str, list[Any]]:
         """Return the lists by name, copied."""
-        return {name: self[name] for name in self.names}
+        return {name: list(self[name]) for name in self.names}
 
     def _columns(self) -> dict[str, list[Any]]:
         return {name: values for name, values in self.to_dict().items() if values}
