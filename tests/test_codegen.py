@@ -101,15 +101,19 @@ def tiles(isa):
     found = []
     for letter, kind, size in (("f", "float", 4), ("d", "double", 8)):
         numbers = re.search(rf"FW_VEC\({kind}, [\w:]+, ([\d, ]+)\)", text)[1]
-        rows, rows_one, panels, inputs, inputs_one, chains = map(int, numbers.split(","))
+        rows, rows_one, most, inputs, inputs_one, most_down, chains = map(int, numbers.split(","))
         vectors = 16 * size // {"avx2": 32, "avx512": 64}[isa]  # to a panel
         found += [
             *(
                 (f"5tilesI{letter}Li{r}ELi{p}ELi{layout}E", r * p * vectors, r)
-                for r, p in {(rows, panels), (rows_one, 1)}
+                for r, p in {*((rows, p) for p in range(2, most + 1)), (rows_one, 1)}
                 for layout in range(4 if p > 1 else 3)
             ),
-            (f"gradient_blocksI{letter}Li{inputs}ELi{panels}E", inputs * panels * vectors, inputs),
+            (
+                f"gradient_blocksI{letter}Li{inputs}ELi{most_down}E",
+                inputs * most_down * vectors,
+                inputs,
+            ),
             # inlined, where its tile is small
             (
                 f"(gradient_tileI{letter}Li{inputs_one}ELi1E|dense_updateI{letter}).*sgd",

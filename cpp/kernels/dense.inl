@@ -129,7 +129,6 @@ inline void walk_down(const BackwardArgs<T>& b, std::ptrdiff_t r, std::ptrdiff_t
 
 template <class T, template <class> class A>
 void dense_backward(const BackwardArgs<T>& a) {
-  constexpr int NP = Vec<T>::tile_panels;
   const auto finish = [&](std::ptrdiff_t r, std::ptrdiff_t rows, std::ptrdiff_t p, int np,
                           const T* sums, const T* second) {
     for (int q = 0; q < np; ++q) {
@@ -142,15 +141,10 @@ void dense_backward(const BackwardArgs<T>& a) {
       });
     }
   };
-  const std::ptrdiff_t panels = panels_of(a.inputs);
-  std::ptrdiff_t p = 0;
-  if constexpr (NP > 1)
-    for (; p + NP <= panels; p += NP)
-      for (std::ptrdiff_t r = 0; r < a.rows; r += kTileRows)
-        walk_down<T, NP>(a, r, least(kTileRows, a.rows - r), p, finish);
-  for (; p < panels; ++p)
+  share_panels<Vec<T>::tile_panels>(0, panels_of(a.inputs), [&](std::ptrdiff_t p, auto np) FW_ALWAYS {
     for (std::ptrdiff_t r = 0; r < a.rows; r += kTileRows)
-      walk_down<T, 1>(a, r, least(kTileRows, a.rows - r), p, finish);
+      walk_down<T, np()>(a, r, least(kTileRows, a.rows - r), p, finish);
+  });
 }
 
 template <class T, template <class> class A>

@@ -5,8 +5,10 @@
 // the update costs as much; 28 inputs to a tile.
 
 // RB rows from r on of the chains for KT inputs and NP panels: all RB rows of x and dz are asked for before
-// the first is used, which hides more of the second-level cache's latency than the CPU finds by itself.
-template <class T, int KT, int NP, int RB>
+// the first is used, which hides more of the second-level cache's latency than the CPU finds by itself. With Fetch
+// those kRowsAhead further on are prefetched, which pays once a batch's rows don't stay in the first-level cache.
+constexpr int kRowsAhead = 8;
+template <class T, int KT, int NP, int RB, bool Fetch>
 FW_INLINE void gradient_rows(const GradientArgs<T>& a, std::ptrdiff_t r, std::ptrdiff_t at, const T* dz,
                              V<T>* acc) {
   constexpr int L = Vec<T>::lanes, P = kPanel / L, N = NP * P;
@@ -18,6 +20,12 @@ FW_INLINE void gradient_rows(const GradientArgs<T>& a, std::ptrdiff_t r, std::pt
     FW_UNROLL for (int v = 0; v < N; ++v)
       dv[j * N + v] = load<T>(dz + j * kPanel + (v / P) * a.dz.panel_stride + (v % P) * L);
   }
+  if constexpr (Fetch)
+    FW_UNROLL for (int j = 0; j < RB; ++j) {
+      const T* p = row_of(a.x, r + kRowsAhead + j) + at;
+      __builtin_prefetch(p, 0, 3);
+      __builtin_prefetch(p + KT - 1, 0, 3);
+    }
   FW_UNROLL for (int j = 0; j < RB; ++j) {
     FW_UNROLL for (int i = 0; i < KT; ++i) {
       const V<T> xv = splat<T>(x[j][i]);
@@ -36,9 +44,13 @@ FW_INLINE void gradient_chains(const GradientArgs<T>& a, std::ptrdiff_t k, std::
   const std::ptrdiff_t at = (k / kPanel) * a.x.panel_stride + k % kPanel;
   const T* dz = a.dz.base + first * kPanel + panel * a.dz.panel_stride;
   std::ptrdiff_t r = first;
-  for (; r + RB <= last; r += RB, dz += RB * kPanel) gradient_rows<T, KT, NP, RB>(a, r, at, dz, acc);
-  if constexpr (RB > 1)
-    for (; r < last; ++r, dz += kPanel) gradient_rows<T, KT, NP, 1>(a, r, at, dz, acc);
+  if constexpr (RB > 1) {
+    if (a.rows > kBlock && a.x.panel_stride == kPanel)
+      for (const std::ptrdiff_t end = least(last, a.rows - kRowsAhead); r + RB <= end; r += RB, dz += RB * kPanel)
+        gradient_rows<T, KT, NP, RB, true>(a, r, at, dz, acc);
+    for (; r + RB <= last; r += RB, dz += RB * kPanel) gradient_rows<T, KT, NP, RB, false>(a, r, at, dz, acc);
+  }
+  for (; r < last; ++r, dz += kPanel) gradient_rows<T, KT, NP, 1, false>(a, r, at, dz, acc);
 }
 
 // The halves' sums over more than one block of rows, [KT][NP][16] each.
@@ -111,20 +123,18 @@ inline void walk_inputs(const GradientArgs<T>& a, std::ptrdiff_t k, std::ptrdiff
 template <class T, class Finish, class FinishBias>
 inline void walk_gradient(const GradientArgs<T>& a, const Finish& finish,
                           const FinishBias& finish_bias) {
-  constexpr int NP = Vec<T>::tile_panels, G1 = Vec<T>::gradient_inputs_one;
+  constexpr int G1 = Vec<T>::gradient_inputs_one;
   const std::ptrdiff_t end = a.panel + a.panels;
-  std::ptrdiff_t p = a.panel;
-  if constexpr (NP > 1)
-    for (; p + NP <= end; p += NP)
-      walk_inputs<T, Vec<T>::gradient_inputs, NP>(a, a.first, p, finish);
-  for (; p < end; ++p) {
-    if (a.x.panel_stride == kPanel)
+  share_panels<Vec<T>::gradient_panels>(a.panel, end, [&](std::ptrdiff_t p, auto np) FW_ALWAYS {
+    if constexpr (np() > 1)
+      walk_inputs<T, Vec<T>::gradient_inputs, np()>(a, a.first, p, finish);
+    else if (a.x.panel_stride == kPanel)
       walk_inputs<T, G1, 1>(a, a.first, p, finish);
     else  // tiles may not reach over a panel of inputs
       walk_inputs<T, (G1 < kPanel ? G1 : kPanel), 1>(a, a.first, p, finish);
-  }
+  });
   if (a.first != 0) return;
-  for (p = a.panel; p < end; ++p) {
+  for (std::ptrdiff_t p = a.panel; p < end; ++p) {
     alignas(64) T sums[kPanel];
     bias_sums<T>(a, p, sums);
     for (int j = 0; j < kPanel; j += Vec<T>::lanes) finish_bias(p * kPanel + j, load<T>(sums + j));

@@ -6,7 +6,9 @@
 //
 // Tried without gain: unrolling the loop over inputs by 4; tiles of 24 rows by 1 panel; copying the rows of a
 // wide layer into panels first, with the next rows prefetched meanwhile; prefetching a panel-major row's next
-// block; asking for half of the next batch's lines here and for half in dW; huge pages for the parameters.
+// block; asking for half of the next batch's lines here and for half in dW; huge pages for the parameters. 16
+// accumulators do on AMD's cores, while Intel's (Golden Cove) reach their peak with 24 alone; one panel, where each
+// multiply-add needs a load of its own, stays at 60 to 70 % there, whatever its tile.
 //
 // Every loop over accumulators carries FW_UNROLL: without it GCC keeps the array on the stack and
 // says nothing.
@@ -320,20 +322,29 @@ inline void walk_blocks(const Inputs<T>& in, std::ptrdiff_t r, std::ptrdiff_t m,
   finish(r, m, panel, NP, sums, blocks > 1 ? second : nullptr);
 }
 
+// Shares panels [p, last) out among tiles of `most` panels or fewer: walk(panel, how many, as a constant). Four are
+// two and two rather than three and one, whose tile would be slower.
+template <int N>
+struct Count { constexpr int operator()() const { return N; } };
+template <int most, class Walk>
+FW_INLINE void share_panels(std::ptrdiff_t p, std::ptrdiff_t last, const Walk& walk) {
+  static_assert(most <= 3);
+  if constexpr (most == 3)
+    for (; last - p == 3 || last - p > 4; p += 3) walk(p, Count<3>());
+  if constexpr (most >= 2)
+    for (; last - p >= 2; p += 2) walk(p, Count<2>());
+  for (; p < last; ++p) walk(p, Count<1>());
+}
+
 template <class T, class Finish>
 inline void walk_tiles(const Inputs<T>& in, const T* weights, std::ptrdiff_t outputs,
                        const Finish& finish) {
-  constexpr int NP = Vec<T>::tile_panels;
   const std::ptrdiff_t panels = panels_of(outputs);
   const std::ptrdiff_t group =
       panels == 1 && in.inputs > kBlock ? Vec<T>::tile_rows_one : kTileRows;
-  std::ptrdiff_t p = 0;
   // all groups of rows by some panels before the next panels, whose weights may come from far
-  if constexpr (NP > 1)
-    for (; p + NP <= panels; p += NP)
-      for (std::ptrdiff_t r = 0; r < in.rows; r += group)
-        walk_blocks<T, NP>(in, r, least(group, in.rows - r), weights, p, finish);
-  for (; p < panels; ++p)
+  share_panels<Vec<T>::tile_panels>(0, panels, [&](std::ptrdiff_t p, auto np) FW_ALWAYS {
     for (std::ptrdiff_t r = 0; r < in.rows; r += group)
-      walk_blocks<T, 1>(in, r, least(group, in.rows - r), weights, p, finish);
+      walk_blocks<T, np()>(in, r, least(group, in.rows - r), weights, p, finish);
+  });
 }

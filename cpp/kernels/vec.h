@@ -132,17 +132,17 @@ inline V<T> where_at_least(const std::uint32_t* words, std::uint32_t least, V<T>
 inline float fma(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
 inline double fma(double a, double b, double c) { return __builtin_fma(a, b, c); }
 
-// The types of one element, with tiles of TR rows x TP panels or TR1 rows x 1 panel (forward and dX),
-// of GI inputs x TP panels or GI1 inputs x 1 panel (dW), and RC chains of one row. A tile's
-// accumulators must fit the registers beside a panel's weights and one broadcast.
-#define FW_VEC(T, INT, TR, TR1, TP, GI, GI1, RC)                                        \
+// The types of one element, with tiles of TR rows x TP panels, or fewer, or TR1 rows x 1 panel (forward and
+// dX), of GI inputs x GP panels or GI1 inputs x 1 panel (dW), and RC chains of one row. A tile's
+// accumulators must fit the registers beside its panels' weights and one broadcast.
+#define FW_VEC(T, INT, TR, TR1, TP, GI, GI1, GP, RC)                                    \
   template <> struct Vec<T> {                                                  \
     typedef T V __attribute__((vector_size(FW_VECTOR_BYTES)));                 \
     typedef INT I __attribute__((vector_size(FW_VECTOR_BYTES)));               \
     using Word = decltype(INT() + 0u);                                         \
     static constexpr int lanes = FW_VECTOR_BYTES / sizeof(T);                  \
     static constexpr int tile_rows = TR, tile_rows_one = TR1, tile_panels = TP; \
-    static constexpr int gradient_inputs = GI, gradient_inputs_one = GI1;      \
+    static constexpr int gradient_inputs = GI, gradient_inputs_one = GI1, gradient_panels = GP; \
     static constexpr int row_chains = RC;                                      \
     static constexpr int registers = FW_VECTOR_BYTES == 32 ? 16 : 32;          \
   };                                                                           \

@@ -10,8 +10,8 @@ namespace fw {
 namespace FW_ISA {
 namespace {
 
-FW_VEC(float, std::int32_t, 6, 6, 1, 4, 4, 4)
-FW_VEC(double, std::int64_t, 2, 2, 1, 2, 2, 2)
+FW_VEC(float, std::int32_t, 6, 6, 1, 4, 4, 1, 4)
+FW_VEC(double, std::int64_t, 2, 2, 1, 2, 2, 1, 2)
 
 inline V<float> fma(V<float> a, V<float> b, V<float> c) { return _mm256_fmadd_ps(a, b, c); }
 inline V<double> fma(V<double> a, V<double> b, V<double> c) { return _mm256_fmadd_pd(a, b, c); }

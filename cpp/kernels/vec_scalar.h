@@ -20,7 +20,8 @@ template <> struct Vec<float> {
   static constexpr int lanes = 1;
   static constexpr int tile_rows = 1, tile_panels = 1;        // forward: rows x panels
   static constexpr int tile_rows_one = 1;                     // or x 1 panel
-  static constexpr int gradient_inputs = 1, gradient_inputs_one = 1;  // dW: with tile_panels, with 1
+  static constexpr int gradient_panels = 1;                   // dW
+  static constexpr int gradient_inputs = 1, gradient_inputs_one = 1;  // with as many, with 1
   static constexpr int row_chains = 1;                        // blocks x panels of one row at once
   static constexpr int registers = 1;                         // of vectors
 };
@@ -29,7 +30,7 @@ template <> struct Vec<double> {
   using I = std::int64_t;
   static constexpr int lanes = 1;
   static constexpr int tile_rows = 1, tile_panels = 1, tile_rows_one = 1;
-  static constexpr int gradient_inputs = 1, gradient_inputs_one = 1;
+  static constexpr int gradient_inputs = 1, gradient_inputs_one = 1, gradient_panels = 1;
   static constexpr int row_chains = 1, registers = 1;
 };
 template <class T> using V = typename Vec<T>::V;

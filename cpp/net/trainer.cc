@@ -45,6 +45,10 @@ Trainer<T>::Trainer(Network<T>& network, const LossOptions& loss, std::ptrdiff_t
   std::copy(loss_.output_weights.begin(), loss_.output_weights.end(), to);
 }
 
+// How many rows of a shuffled batch are asked for ahead of their use: a whole batch of 200 would crowd the
+// second-level cache.
+constexpr std::ptrdiff_t kBatchAhead = 32;
+
 template <class T>
 void Trainer<T>::rows_pass(const Data& data, const std::int64_t* index, std::ptrdiff_t first,
                            const Batch& batch, std::ptrdiff_t from, std::ptrdiff_t rows,
@@ -52,7 +56,7 @@ void Trainer<T>::rows_pass(const Data& data, const std::int64_t* index, std::ptr
   const Layer& a = network_.layers()[0];
   const Rows<T> in = stage(data, batch, from, rows, 0, data.x.columns, first, backward);
   const bool staged = stages(data.x);  // then stage() has asked for the next rows
-  kernels().dense[a.activation]({in, {}, T(0), rows, staged ? 0 : batch.rows,
+  kernels().dense[a.activation]({in, {}, T(0), rows, staged ? 0 : std::min(batch.rows, kBatchAhead),
                                  staged ? 0 : batch.rows + batch.next - from - rows,
                                  a.inputs, parameter(a.weights), parameter(a.bias), a.outputs,
                                  output(0).out(from), sum(0).out(from)});
