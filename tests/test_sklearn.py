@@ -321,6 +321,13 @@ def test_what_is_not_finite_is_refused(bad):
             a.predict(rows)
         with pytest.raises(ValueError, match=r"NaN|infinity"):
             clone(a).fit(rows, y[: len(rows)])
+    many = np.tile(x, (100_000 // x.size + 2, 1))  # looked at by blocks of rows, as they are used
+    assert np.isfinite(a.predict_proba(many)).all()
+    for at in ((0, 0), (-1, -1), (128, 0), (len(many) // 2, 1)):
+        spoilt = many.copy()
+        spoilt[at] = bad
+        with pytest.raises(ValueError, match=r"NaN|infinity"):
+            a.predict_proba(spoilt)
     huge = x.copy()
     huge[0, 0] = 1e200  # whose square isn't finite, though it is
     assert np.isfinite(a.predict_proba(huge)).all()

@@ -36,8 +36,9 @@ const Layer& layer(CoreNetwork& core, std::size_t l) {
   });
 }
 
-void forward(CoreNetwork& core, const py::array& x, const py::array& out) {
-  core.visit([&](auto& net) {
+// Returns whether all of x is finite, if that is asked for: of numbers of the network's own dtype.
+bool forward(CoreNetwork& core, const py::array& x, const py::array& out, bool check) {
+  return core.visit([&](auto& net) {
     using T = element_t<decltype(net)>;
     const InputView view = input_view<T>(x, net.layers().front().inputs);
     const std::ptrdiff_t outputs = net.layers().back().outputs;
@@ -50,9 +51,12 @@ void forward(CoreNetwork& core, const py::array& x, const py::array& out) {
     auto* to = static_cast<T*>(const_cast<void*>(out.data()));
     const std::ptrdiff_t stride =
         view.rows < 2 ? outputs : out.strides(0) / std::ptrdiff_t(sizeof(T));
+    expect(!check || holds<T>(x), "x: expected the network's dtype");
     ReleaseGil release;
     Gate::Reader reader(core.gate);
+    if (check) return net.forward_finite(view, to, stride);
     net.forward(view, to, stride);
+    return true;
   });
 }
 
@@ -160,7 +164,7 @@ void bind_network(py::module_& m) {
                return py::array_t<T>(net.packed_size(), net.parameters(), self);
              });
            })
-      .def("forward", &forward, py::arg("x"), py::arg("out"))
+      .def("forward", &forward, py::arg("x"), py::arg("out"), py::arg("check") = false)
       .def("activations", &activations, py::arg("x"))
       .def("weights", &weights, py::arg("layer"), py::arg("packed"))
       .def("bias", &bias, py::arg("layer"), py::arg("packed"))

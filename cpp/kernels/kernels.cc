@@ -64,6 +64,7 @@ constexpr Kernels<T> kernels() {
       &add_scaled<T>,
       &scale<T>,
       &squares<T>,
+      &finite<T>,
       &softmax<T>,
       &softmax_backward<T>,
       {

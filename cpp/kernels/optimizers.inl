@@ -196,3 +196,20 @@ T squares(const T* g, std::ptrdiff_t n) {
   for (int i = 1; i < kPanel; ++i) total = total + lanes[i];
   return total;
 }
+
+template <class T>
+bool finite(const T* x, std::ptrdiff_t n) {
+  constexpr int L = Vec<T>::lanes, N = 8;
+  const V<T> zero = {};
+  V<T> sums[N] = {};  // of products with 0, which are 0 but for what isn't finite: they are NaN
+  std::ptrdiff_t k = 0;
+  for (; k + N * L <= n; k += N * L)
+    FW_UNROLL for (int i = 0; i < N; ++i) sums[i] = fma(load<T>(x + k + i * L), zero, sums[i]);
+  FW_UNROLL for (int i = 1; i < N; ++i) sums[0] = sums[0] + sums[i];
+  alignas(64) T lanes[L];
+  store<T>(lanes, sums[0]);
+  T sum = 0;
+  for (int i = 0; i < L; ++i) sum = sum + lanes[i];
+  for (; k < n; ++k) sum = fma(x[k], T(0), sum);
+  return sum == T(0);
+}

@@ -215,6 +215,8 @@ struct Kernels {
   void (*add_scaled)(T* g, const T* w, std::ptrdiff_t n, T by);
   void (*scale)(T* g, std::ptrdiff_t n, T by);
   T (*squares)(const T* g, std::ptrdiff_t n);
+  // whether none of any n elements is NaN or infinite
+  bool (*finite)(const T* x, std::ptrdiff_t n);
 
   // y = softmax(z) over each row's outputs; z is padded and overwritten, and may be y. row_max and
   // log_sum, (rows) each and padded to a multiple of 16, may be null together.

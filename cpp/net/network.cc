@@ -1,6 +1,7 @@
 #include "network.h"
 
 #include <algorithm>
+#include <atomic>
 
 #include "philox.h"
 #include "thread_pool.h"
@@ -193,15 +194,32 @@ void Network<T>::forward(const InputView& x, T* out, std::ptrdiff_t out_stride) 
     if (threads_ > 1 && packed_size_ >= kSharedRow) mark_done();
     return;
   }
+  forward_blocks(x, out, out_stride, false);
+}
+
+template <class T>
+bool Network<T>::forward_finite(const InputView& x, T* out, std::ptrdiff_t out_stride) const {
+  return forward_blocks(x, out, out_stride, true);
+}
+
+template <class T>
+bool Network<T>::forward_blocks(const InputView& x, T* out, std::ptrdiff_t out_stride, bool check) const {
   const std::ptrdiff_t block = std::min(x.rows, kRowBlock);
   const std::ptrdiff_t blocks = block ? (x.rows + block - 1) / block : 0;
+  std::atomic<bool> finite = true;
   auto task = [&](std::ptrdiff_t b) {
     // each thread's own, and no smaller than any network needed before: see arena.h
     T* memory = scratch<T>().reserve(3 * Panels<T>::size(block, widest_));
-    const std::ptrdiff_t first = b * block;
-    forward_rows(x, first, std::min(block, x.rows - first), out, out_stride, memory, block, 1);
+    const std::ptrdiff_t first = b * block, rows = std::min(block, x.rows - first);
+    forward_rows(x, first, rows, out, out_stride, memory, block, 1);
+    if (!check) return;
+    const T* from = static_cast<const T*>(x.data) + first * x.row_stride;
+    const bool dense = x.row_stride == x.columns;
+    for (std::ptrdiff_t r = 0; r < (dense ? 1 : rows); ++r)
+      if (!kernels().finite(from + r * x.row_stride, dense ? rows * x.columns : x.columns)) finite = false;
   };
   parallel_for(blocks, threads_for(x.rows, 1), task);
+  return finite;
 }
 
 template <class T>

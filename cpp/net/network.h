@@ -77,6 +77,8 @@ class Network {
 
   // out (rows, outputs), rows out_stride apart. Any number of threads may call at once.
   void forward(const InputView& x, T* out, std::ptrdiff_t out_stride) const;
+  // The same; returns whether all of x, of T, is finite: looked at while it is near for having been used.
+  bool forward_finite(const InputView& x, T* out, std::ptrdiff_t out_stride) const;
   // The input as it is used, then every layer's activations, each (rows, size) without gaps.
   void activations(const InputView& x, T* const* outs) const;
 
@@ -87,6 +89,7 @@ class Network {
                      const Panels<T>& staged) const;
 
  private:
+  bool forward_blocks(const InputView& x, T* out, std::ptrdiff_t out_stride, bool check) const;
   void forward_rows(const InputView& x, std::ptrdiff_t first, std::ptrdiff_t rows, T* out,
                     std::ptrdiff_t out_stride, T* memory, std::ptrdiff_t block, int threads) const;
   // Whether one row's weights, read by so many threads, come from beyond the second-level cache.

@@ -2,6 +2,8 @@
 // set that can run here: against plain loops in a wider type and by bits against the scalar table.
 #include <algorithm>
 #include <array>
+#include <limits>
+#include <utility>
 
 #include "plain.h"
 
@@ -349,6 +351,24 @@ void sum(std::ptrdiff_t n) {
 }
 
 template <class T>
+void finite(std::ptrdiff_t n) {
+  Random random{std::uint64_t(n)};
+  std::vector<T> x(n, T(0));
+  for (T& v : x) v = T(random(-1, 1)) * std::numeric_limits<T>::max();
+  for (const fw::KernelTable* table : fw::available_isas()) {
+    exercised(table);
+    const auto kernel = kernels<T>(*table).finite;
+    CHECK(kernel(x.data(), n) && kernel(x.data(), 0));
+    for (std::ptrdiff_t i = 0; i < n; ++i)
+      for (const T bad : {T(NAN), T(INFINITY), -T(INFINITY)}) {
+        const T good = std::exchange(x[std::size_t(i)], bad);
+        CHECK(!kernel(x.data(), n) && kernel(x.data(), i));
+        x[std::size_t(i)] = good;
+      }
+  }
+}
+
+template <class T>
 void all() {
   for (std::ptrdiff_t rows : {1, 3, 16, 17, 31})
     for (std::ptrdiff_t n : kSizes) {
@@ -367,6 +387,7 @@ void all() {
     for (std::ptrdiff_t n : {16, 32, 48, 160}) optimizer<T>(which, n);
   for (std::ptrdiff_t n : {16, 1008, 1024, 1040, 8192, 8208, 9216, 17 * 1024 + 32}) whole_gradient<T>(n);
   for (std::ptrdiff_t n : kSizes) sum<T>(n);
+  for (std::ptrdiff_t n : {1, 15, 63, 64, 65, 127, 128, 129, 255, 257}) finite<T>(n);
 }
 
 }  // namespace

@@ -255,10 +255,10 @@ class BaseMLP(Callbacks, Saving, ClassNamePrefixFeaturesOutMixin, TransformerMix
             and x.shape[1] == network.sizes[0]
             and x.shape[0]
             and not hasattr(self, "feature_names_in_")
-            and _checks.finite(x)
         ):
-            y: Array = network(x)
-            return y
+            y: Array | None = _checks.finite_outputs(network, x)
+            if y is not None:
+                return y
         check_is_fitted(self, "network_")
         return self._forward(self._valid(x))
 

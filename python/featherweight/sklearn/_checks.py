@@ -18,6 +18,8 @@ _above_0 = Interval(Real, 0, None, closed="neither")
 _part = Interval(Real, 0, 1, closed="left")
 _count = Interval(Integral, 1, None, closed="left")
 
+_MANY = 100_000  # numbers, from which on they had better be looked at in parts
+
 CONSTRAINTS: dict[str, Any] = {
     "hidden_layer_sizes": ["array-like", _count],
     "activation": [StrOptions(ACTIVATIONS), "array-like"],
@@ -108,3 +110,14 @@ def finite(x: NDArray[Any]) -> bool:
     """Whether all is finite, as far as can be told quickly: False where a square overflows, too."""
     # the BLAS reads at the speed of memory, by several threads; NumPy's sums and comparisons don't
     return x.flags.c_contiguous and math.isfinite(np.vdot(x, x))
+
+
+def finite_outputs(network: Any, x: NDArray[Any]) -> NDArray[Any] | None:
+    """Return the network's outputs, or None where it can't be told that all rows are finite."""
+    if x.size < _MANY:
+        return network(x) if finite(x) else None
+    if not (x.flags.c_contiguous and x.flags.aligned):
+        return None
+    # each block of rows is looked at when it has just been read for its outputs
+    y = np.empty((len(x), network.sizes[-1]), network.dtype)
+    return y if network._core.forward(x, y, True) else None
