@@ -136,7 +136,7 @@ py::tuple epoch(CoreTrainer& t, const py::array& x, const py::object& labels,
   return py::make_tuple(r.loss, r.correct, r.rows, r.failed, r.weight, r.penalty);
 }
 
-double gradients(CoreTrainer& t, const py::array& x, const py::object& labels,
+py::tuple gradients(CoreTrainer& t, const py::array& x, const py::object& labels,
                  const py::object& values, const py::object& weights, const py::array& packed,
                  const py::object& input) {
   return t.visit([&]<class T>(Trainer<T>& trainer) {
@@ -144,9 +144,14 @@ double gradients(CoreTrainer& t, const py::array& x, const py::object& labels,
     const auto d = data<T>(t, x, labels, values, weights);
     T* to = writable<T>(packed, net.packed_size(), "packed: expected a flat array");
     T* dx = writable<T>(input, d.x.rows * d.x.columns, "input: expected shape (rows, inputs)");
-    ReleaseGil release;
-    Gate::Reader reader(t.core->gate);
-    return trainer.gradients(d, to, dx);
+    std::ptrdiff_t correct = 0;
+    double loss = 0;
+    {
+      ReleaseGil release;
+      Gate::Reader reader(t.core->gate);
+      loss = trainer.gradients(d, to, dx, &correct);
+    }
+    return py::make_tuple(loss, correct);
   });
 }
 

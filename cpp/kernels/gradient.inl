@@ -79,6 +79,8 @@ inline void gradient_tile(const GradientArgs<T>& a, std::ptrdiff_t k, std::ptrdi
     gradient_blocks<T, KT, NP>(a, k, panel, sums, second);
     FW_UNROLL for (int i = 0; i < KT * N; ++i) acc[i] = load<T>(sums + i * L) + load<T>(second + i * L);
   }
+  if (finish.limit() != T(0))
+    FW_UNROLL for (int i = 0; i < KT * N; ++i) acc[i] = limited<T>(acc[i], finish.limit());
   std::ptrdiff_t at[NP];  // hidden, or the address of each vector is made and kept in advance
   FW_UNROLL for (int q = 0; q < NP; ++q) {
     at[q] = ((panel + q) * a.inputs + k) * kPanel;
@@ -137,7 +139,10 @@ inline void walk_gradient(const GradientArgs<T>& a, const Finish& finish,
   for (std::ptrdiff_t p = a.panel; p < end; ++p) {
     alignas(64) T sums[kPanel];
     bias_sums<T>(a, p, sums);
-    for (int j = 0; j < kPanel; j += Vec<T>::lanes) finish_bias(p * kPanel + j, load<T>(sums + j));
+    for (int j = 0; j < kPanel; j += Vec<T>::lanes) {
+      const V<T> sum = load<T>(sums + j);
+      finish_bias(p * kPanel + j, finish_bias.limit() != T(0) ? limited<T>(sum, finish_bias.limit()) : sum);
+    }
   }
 }
 
@@ -147,12 +152,14 @@ inline void walk_gradient(const GradientArgs<T>& a, const Finish& finish,
 template <class T>
 struct Keep {
   T* gradient;
+  static constexpr T limit() { return T(0); }
   FW_INLINE void operator()(std::ptrdiff_t at, V<T> g) const { store<T>(gradient + at, g); }
 };
 template <class T>
 struct Add {
   T* sums;
   bool begin;
+  static constexpr T limit() { return T(0); }
   FW_INLINE void operator()(std::ptrdiff_t at, V<T> g) const {
     store<T>(sums + at, begin ? g : load<T>(sums + at) + g);
   }
@@ -165,6 +172,7 @@ struct Apply {
   Apply(T* w, T* const* s, const Step<T>& c) : weights(w), slots{}, step(c) {
     for (int i = 0; i < O<T>::slots; ++i) slots[i] = s[i];
   }
+  FW_INLINE T limit() const { return step.limit; }
   FW_INLINE void operator()(std::ptrdiff_t at, V<T> g) const {
     update_at<T, O>(weights, g, slots, at, step);
   }
@@ -177,14 +185,14 @@ FW_INLINE void add(T* to, const T* second, std::ptrdiff_t n) {
 
 template <class T>
 void dense_gradient(const GradientArgs<T>& a) {
-  const std::ptrdiff_t blocks = blocks_of(a.rows), half = first_half(blocks);
-  if (!a.second || blocks == 1) {
+  if (!a.second) {
     walk_gradient<T>(a, Keep<T>{a.gradient}, Keep<T>{a.gradient_bias});
     return;
   }
-  for (std::ptrdiff_t b = 0; b < blocks; ++b) {
+  const std::ptrdiff_t half = first_half(a.blocks), end = a.block + blocks_of(a.rows);
+  for (std::ptrdiff_t b = a.block; b < end; ++b) {
     GradientArgs<T> block = a;
-    const std::ptrdiff_t from = b * kBlock;
+    const std::ptrdiff_t from = (b - a.block) * kBlock;
     block.rows = least(kBlock, a.rows - from);
     if (a.x.pointers) block.x.pointers = a.x.pointers + from;
     else block.x.base = a.x.base + from * a.x.row_stride;
@@ -193,6 +201,7 @@ void dense_gradient(const GradientArgs<T>& a) {
     walk_gradient<T>(block, Add<T>{b < half ? a.gradient : a.second, begin},
                      Add<T>{b < half ? a.gradient_bias : a.second_bias, begin});
   }
+  if (end < a.blocks || a.blocks == 1) return;
   for (std::ptrdiff_t p = a.panel; p < a.panel + a.panels; ++p) {
     const std::ptrdiff_t at = (p * a.inputs + a.first) * kPanel;
     add<T>(a.gradient + at, a.second + at, (a.last - a.first) * kPanel);

@@ -62,7 +62,6 @@ constexpr Kernels<T> kernels() {
       },
       &clip<T>,
       &add_scaled<T>,
-      &scale<T>,
       &squares<T>,
       &finite<T>,
       &softmax<T>,

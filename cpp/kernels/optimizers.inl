@@ -136,7 +136,7 @@ template <class T, template <class> class O>
 void update(T* w, const T* g, T* const* slots, std::ptrdiff_t n, const Step<T>& step) {
   const Step<T> c = step;  // the compiler can't know that w doesn't overlap the caller's
   for (std::ptrdiff_t i = 0; i < n; i += Vec<T>::lanes)
-    update_at<T, O>(w, load<T>(g + i), slots, i, c);
+    update_at<T, O>(w, load<T>(g + i) * splat<T>(c.by), slots, i, c);
 }
 
 template <class T, template <class> class O>
@@ -144,15 +144,17 @@ void prepare(const double* hyper, double* memo, Step<T>* step) {
   O<T>::prepare(hyper, memo, step->value);
 }
 
-// g limited to [-most, most]; NaN stays NaN
+// v limited to [-most, most]; NaN stays NaN
+template <class T>
+inline V<T> limited(V<T> v, T most) {
+  const V<T> high = splat<T>(most), low = splat<T>(-most);
+  v = v > high ? high : v;
+  return v < low ? low : v;
+}
+
 template <class T>
 void clip(T* g, std::ptrdiff_t n, T most) {
-  const V<T> high = splat<T>(most), low = splat<T>(-most);
-  for (std::ptrdiff_t i = 0; i < n; i += Vec<T>::lanes) {
-    V<T> v = load<T>(g + i);
-    v = v > high ? high : v;
-    store<T>(g + i, v < low ? low : v);
-  }
+  for (std::ptrdiff_t i = 0; i < n; i += Vec<T>::lanes) store<T>(g + i, limited<T>(load<T>(g + i), most));
 }
 
 // g + by w
@@ -160,11 +162,6 @@ template <class T>
 void add_scaled(T* g, const T* w, std::ptrdiff_t n, T by) {
   for (std::ptrdiff_t i = 0; i < n; i += Vec<T>::lanes)
     store<T>(g + i, fma(splat<T>(by), load<T>(w + i), load<T>(g + i)));
-}
-
-template <class T>
-void scale(T* g, std::ptrdiff_t n, T by) {
-  for (std::ptrdiff_t i = 0; i < n; i += Vec<T>::lanes) store<T>(g + i, load<T>(g + i) * splat<T>(by));
 }
 
 // The sum of n squares, n a multiple of a panel: blocks of 64 panels, in each a chain for every lane; the blocks

@@ -116,6 +116,8 @@ struct BackwardArgs {
 template <class T>
 struct Step {
   T value[kMaxHyper];
+  T limit = 0;  // dense_update: what each element of the gradient is limited to, or 0
+  T by = 1;     // update: what the gradient is multiplied by
 };
 
 // dW[k][n] = sum over the batch's rows of x[r][k] dz[r][n], for inputs [first, last) of some panels,
@@ -132,8 +134,11 @@ struct GradientArgs {
   std::ptrdiff_t first, last;
   T* gradient;               // packed (I, O), or null
   T* gradient_bias;          // packed, or null
-  T* second;                 // room like `gradient` for the second half's sums, or null: then many rows are
-  T* second_bias;            // taken block by block, their inputs being far apart in memory
+  // Not null: these are but some of the sum's rows, from block `block` on of its `blocks`, begun with the first and
+  // ended with the last; the second half's sums go here, like those at `gradient`.
+  T* second;
+  T* second_bias;
+  std::ptrdiff_t block, blocks;
   T* weights;                // packed, updated in place
   T* bias;
   T* slots[kMaxSlots];       // optimizer state beside `weights`
@@ -209,11 +214,10 @@ struct Kernels {
   // the same update over n consecutive parameters and their gradients
   void (*update[kOptimizers])(T* parameters, const T* gradient, T* const* slots,
                               std::ptrdiff_t n, const Step<T>& step);
-  // over n consecutive elements, a multiple of 16: limited to [-most, most]; with `by` times w added; times a
-  // factor; the sum of their squares
+  // over n consecutive elements, a multiple of 16: limited to [-most, most]; with `by` times w added; the sum of
+  // their squares
   void (*clip)(T* g, std::ptrdiff_t n, T most);
   void (*add_scaled)(T* g, const T* w, std::ptrdiff_t n, T by);
-  void (*scale)(T* g, std::ptrdiff_t n, T by);
   T (*squares)(const T* g, std::ptrdiff_t n);
   // whether none of any n elements is NaN or infinite
   bool (*finite)(const T* x, std::ptrdiff_t n);

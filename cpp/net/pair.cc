@@ -70,7 +70,7 @@ bool Trainer<T>::pairs(const OptimizerState& optimizer) const {
   const double first = 2.0 * double(batch_) * double(a.inputs * a.panels() * kPanel);
   const double all = 3.0 * double(batch_) * double(network_.packed_size());
   const int limit = thread_limit();
-  if (optimizer.clips()) return false;  // which looks at all gradients
+  if (optimizer.looks_at_all()) return false;
   return network_.threads() > 1 && limit != 1 && network_.threads_for(batch_, 2) == 1 &&
          a.inputs > kBlock && first >= kPairWork && 2 * first > all &&
          Clock::now().time_since_epoch().count() > g_rest_until.load(std::memory_order_relaxed);

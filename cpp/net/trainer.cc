@@ -11,6 +11,7 @@
 namespace fw {
 namespace {
 
+constexpr std::ptrdiff_t kManyRows = 256;  // above which a gradient is summed some rows at a time
 constexpr auto kPollEvery = std::chrono::milliseconds(50);
 
 std::ptrdiff_t round_up(std::ptrdiff_t n, std::ptrdiff_t to) { return (n + to - 1) / to * to; }
@@ -174,7 +175,7 @@ void Trainer<T>::step(Pass* pass, const OptimizerState& optimizer) {
     const OptimizerState state = of_batch(optimizer, batch);
     const double added = penalty(state);
     const Steps<T> s = steps(state, first);
-    if (state.clips()) update_clipped(batch, state, s);
+    if (state.looks_at_all()) update_clipped(batch, state, s);
     else update(batch, state, s, nullptr);
     account(pass, batch, added);
   }
@@ -206,8 +207,9 @@ EpochResult Trainer<T>::epoch(const Data& data, const OptimizerState& optimizer,
 }
 
 template <class T>
-double Trainer<T>::gradients(const Data& data, T* packed, T* input_gradient) {
+double Trainer<T>::gradients(const Data& data, T* packed, T* input_gradient, std::ptrdiff_t* correct) {
   const auto& layers = network_.layers();
+  if (correct) *correct = 0;
   std::fill_n(packed, network_.packed_size(), T(0));
   Batch batch = {data.x.rows, 0, T(0), {}};
   epoch_ = 0;
@@ -231,10 +233,26 @@ double Trainer<T>::gradients(const Data& data, T* packed, T* input_gradient) {
       input_gradient[i] *= network_.input_scale();
     if (drops(0)) drop_gradient(input_gradient, from, rows);
   };
-  parallel_for((batch.rows + kRowBlock - 1) / kRowBlock, network_.threads_for(batch.rows, 2),
-               rows_task);
-  update(batch, {}, {}, packed);
+  const int threads = network_.threads_for(batch.rows, 2);
+  if (batch.rows <= kManyRows) {
+    parallel_for((batch.rows + kRowBlock - 1) / kRowBlock, threads, rows_task);
+    update(batch, {}, {}, packed);
+  } else {
+    // some rows at a time go all the way, while they are near
+    second_half_.reserve(std::size_t(network_.packed_size()));
+    const std::ptrdiff_t most = kRowBlock * threads;
+    for (std::ptrdiff_t from = 0; from < batch.rows; from += most) {
+      Batch part = batch;
+      part.from = from;
+      part.all = batch.rows;
+      part.rows = std::min(most, batch.rows - from);
+      auto part_task = [&](std::ptrdiff_t b) { rows_task(from / kRowBlock + b); };
+      parallel_for((part.rows + kRowBlock - 1) / kRowBlock, threads, part_task);
+      update(part, {}, {}, packed);
+    }
+  }
   if (data.targets.upstream) return 0.0;
+  if (correct) *correct = count_correct(batch.rows);
   return double(kernels().sum(row_loss_.data(), data.weights ? weight_.data() : nullptr,
                               batch.rows) / batch.total_weight);
 }

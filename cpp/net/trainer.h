@@ -27,7 +27,9 @@ struct OptimizerState {
   // 0 for none: the largest element and the largest norm of a gradient, and what half the sum of the weights'
   // squares (not the biases') is multiplied by and added to the loss
   double clip_value = 0, clip_norm = 0, penalty = 0;
-  bool clips() const { return clip_value > 0 || clip_norm > 0; }
+  // Whether a step needs its whole gradient before the first update: each element by itself is limited on its way
+  // there, unless something is to be added before.
+  bool looks_at_all() const { return clip_norm > 0 || (clip_value > 0 && penalty != 0); }
 };
 
 struct EpochResult {
@@ -95,9 +97,9 @@ class Trainer {
   // How many epochs two threads that share the first layer have begun to run.
   int pairs_begun() const { return begun_; }
 
-  // The loss of all rows as one batch (0 if the gradient at the outputs is given), its gradients in the packed order and (or null) those of the
-  // input, (rows, inputs) without gaps.
-  double gradients(const Data& data, T* packed, T* input_gradient);
+  // The loss of all rows as one batch (0 if the gradient at the outputs is given), its gradients in the packed order
+  // and (or null) those of the input, (rows, inputs) without gaps; and (or null) how many rows were read rightly.
+  double gradients(const Data& data, T* packed, T* input_gradient, std::ptrdiff_t* correct = nullptr);
 
   // One step of the optimizer with this gradient (packed), limited and penalised as the state has it and
   // changed on the way.
@@ -112,7 +114,9 @@ class Trainer {
   struct Batch {
     std::ptrdiff_t rows, next;     // its own, and how many of the next batch are known
     T total_weight;
-    Rows<T> input;                 // as the first layer reads it, set by gather()
+    Rows<T> input;                 // as the first layer reads it, set by point()
+    // of a batch that is taken in parts: this one's first row, and how many rows there are in all
+    std::ptrdiff_t from = 0, all = 0;
   };
   // An epoch on its way.
   struct Pass {

@@ -10,7 +10,6 @@ namespace fw {
 namespace {
 
 constexpr std::ptrdiff_t kInputChunk = 240;  // inputs to a task: a multiple of a panel and of tiles
-constexpr std::ptrdiff_t kManyRows = 256;    // above which a gradient is summed block by block of rows
 
 }  // namespace
 
@@ -20,8 +19,10 @@ void Trainer<T>::update_part(const Batch& batch, const OptimizerState& optimizer
                              std::ptrdiff_t first, std::ptrdiff_t last) {
   const Layer& a = network_.layers()[l];
   GradientArgs<T> g = {};
-  g.x = l ? fed(l).rows() : batch.input;
-  g.dz = delta(l).rows();
+  g.x = l ? fed(l).rows(batch.from) : batch.input;
+  if (l == 0 && g.x.pointers) g.x.pointers += batch.from;
+  else if (l == 0) g.x.base += batch.from * g.x.row_stride;
+  g.dz = delta(l).rows(batch.from);
   g.rows = batch.rows;
   g.inputs = a.inputs;
   g.panel = panel;
@@ -31,7 +32,9 @@ void Trainer<T>::update_part(const Batch& batch, const OptimizerState& optimizer
   if (packed) {
     g.gradient = packed + a.weights;
     g.gradient_bias = packed + a.bias;
-    if (batch.rows > kManyRows) {
+    if (batch.all) {
+      g.block = batch.from / kBlock;
+      g.blocks = (batch.all + kBlock - 1) / kBlock;
       g.second = second_half_.data() + a.weights;
       g.second_bias = second_half_.data() + a.bias;
     }
@@ -55,7 +58,6 @@ template <class T>
 void Trainer<T>::update(const Batch& batch, const OptimizerState& optimizer, const Steps<T>& steps,
                         T* packed) {
   const auto& layers = network_.layers();
-  if (packed && batch.rows > kManyRows) second_half_.reserve(std::size_t(network_.packed_size()));
   // task numbers run over layers, pairs of panels and chunks of inputs
   const auto chunks = [&](std::size_t l) {
     return (layers[l].inputs + kInputChunk - 1) / kInputChunk;
@@ -84,6 +86,7 @@ Steps<T> Trainer<T>::steps(const OptimizerState& optimizer, std::ptrdiff_t first
   kernels().prepare[optimizer.kind](hyper, optimizer.memo, &s.biases);
   s.weights = s.biases;
   s.weights.value[1] += T(optimizer.penalty);
+  s.weights.limit = s.biases.limit = T(optimizer.clip_value);
   return s;
 }
 
@@ -119,15 +122,16 @@ void Trainer<T>::apply_flat(T* g, const OptimizerState& optimizer, const Steps<T
     for (const Layer& a : network_.layers())
       k.add_scaled(g + a.weights, network_.parameters() + a.weights, a.bias - a.weights,
                    T(optimizer.penalty));
+  Step<T> step = steps.biases;
   if (optimizer.clip_value > 0) k.clip(g, n, T(optimizer.clip_value));
   if (optimizer.clip_norm > 0) {
     const double norm = std::sqrt(double(k.squares(g, n)));
     const double by = optimizer.clip_norm / (norm + 1e-6);  // as PyTorch has it
-    if (!(by >= 1)) k.scale(g, n, T(by));
+    if (!(by >= 1)) step.by = T(by);
   }
   T* slots[kMaxSlots];
   for (int s = 0; s < kMaxSlots; ++s) slots[s] = static_cast<T*>(optimizer.slots[s]);
-  k.update[optimizer.kind](network_.parameters(), g, slots, n, steps.biases);
+  k.update[optimizer.kind](network_.parameters(), g, slots, n, step);
 }
 
 // By way of the whole gradient, which is limited before the optimizer sees it.

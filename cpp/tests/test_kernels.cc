@@ -230,14 +230,24 @@ void gradients(std::ptrdiff_t rows, std::ptrdiff_t inputs, std::ptrdiff_t output
     a.gradient_bias = g.data() + bias;
     k.dense_gradient(a);
     alike[0].add(g);
-    {  // block by block, in the same order
+    // some rows at a time: any number of whole blocks
+    for (const std::ptrdiff_t part : {std::ptrdiff_t(64), std::ptrdiff_t(128), (rows + 63) / 64 * 64}) {
       std::vector<T> again(whole, untouched), half(whole, untouched);
       fw::GradientArgs<T> b = a;
       b.gradient = again.data();
       b.gradient_bias = again.data() + bias;
       b.second = half.data();
       b.second_bias = half.data() + bias;
-      k.dense_gradient(b);
+      b.blocks = (rows + 63) / 64;
+      for (std::ptrdiff_t from = 0; from < rows; from += part) {
+        b.block = from / 64;
+        b.rows = std::min(part, rows - from);
+        b.x = a.x;
+        if (b.x.pointers) b.x.pointers += from;
+        else b.x.base += from * b.x.row_stride;
+        b.dz.base = a.dz.base + from * 16;
+        k.dense_gradient(b);
+      }
       CHECK_SAME(again.data(), g.data(), whole);
     }
     std::vector<T> got;
@@ -271,6 +281,11 @@ void gradients(std::ptrdiff_t rows, std::ptrdiff_t inputs, std::ptrdiff_t output
       for (int step = 0; step < 2; ++step) {
         fw::Step<T> s;
         k.prepare[o](hyper, memo, &s);
+        std::vector<T> limited = g;
+        if (step == 1) {
+          s.limit = T(0.5);
+          k.clip(limited.data(), std::ptrdiff_t(whole), s.limit);
+        }
         a.weights = one.data();
         a.bias = one.data() + bias;
         for (int i = 0; i < fw::kMaxSlots; ++i) {
@@ -282,7 +297,7 @@ void gradients(std::ptrdiff_t rows, std::ptrdiff_t inputs, std::ptrdiff_t output
         for (std::size_t at = 0; at < whole; at += 16) {
           if (exact[at] == untouched) continue;
           T* slots[] = {two.data() + whole + at, two.data() + 2 * whole + at, two.data() + 3 * whole + at};
-          k.update[o](two.data() + at, g.data() + at, slots, 16, s);
+          k.update[o](two.data() + at, limited.data() + at, slots, 16, s);
         }
         CHECK_SAME(one.data(), two.data(), one.size());
       }

@@ -248,11 +248,12 @@ void optimizer(int which, std::ptrdiff_t n) {
       g.fill(random, 0.2, 1);
       fw::Step<T> scalars;
       k.prepare[which](hyper, memo, &scalars);
+      scalars.by = step == 1 ? T(1) : T(0.75);
       T* beside[fw::kMaxSlots] = {};
       for (int slot = 0; slot < slots; ++slot) beside[slot] = &state(1 + slot, 0);
       k.update[which](&state(0, 0), &g(0, 0), beside, n, scalars);
       for (std::size_t i = 0; i < std::size_t(n); ++i)
-        reference<W>(which, step, w[i], s[i].data(), W(g(0, std::ptrdiff_t(i))));
+        reference<W>(which, step, w[i], s[i].data(), W(scalars.by) * W(g(0, std::ptrdiff_t(i))));
     }
     CHECK(state.intact());
     auto got = state.values();
@@ -266,7 +267,7 @@ void optimizer(int which, std::ptrdiff_t n) {
   }
 }
 
-// What is done to a whole gradient: limited, added to, scaled, its squares summed.
+// What is done to a whole gradient: limited, added to, its squares summed.
 template <class T>
 void whole_gradient(std::ptrdiff_t n) {
   using W = Wide<T>;
@@ -288,10 +289,9 @@ void whole_gradient(std::ptrdiff_t n) {
     CHECK(got == kept);
     const auto before = g.values();
     k.add_scaled(&g(0, 0), &w(0, 0), n, T(0.5));
-    k.scale(&g(0, 0), n, T(3));
     k.clip(&g(0, 0), n, T(1.5));
     for (std::ptrdiff_t i = 0; i < n; ++i) {
-      const T v = std::fma(T(0.5), w(0, i), before[std::size_t(i)]) * T(3);
+      const T v = std::fma(T(0.5), w(0, i), before[std::size_t(i)]);
       CHECK(g(0, i) == std::min(std::max(v, T(-1.5)), T(1.5)));
     }
     CHECK(g.intact());

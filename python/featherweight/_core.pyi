@@ -101,7 +101,7 @@ class CoreTrainer:
         weights: _Array | None,
         packed: _Array,
         input: _Array | None,
-    ) -> float: ...
+    ) -> tuple[float, int]: ...
     def evaluate(
         self,
         x: _Array,

@@ -122,7 +122,7 @@ class LBFGS(Optimizer):
             epoch = Epoch(len(run.history.epoch) + 1)
             epoch.loss, epoch.rows, epoch.lr = loss, objective.job.n, 1.0
             if plan.classifier:
-                epoch.correct = objective.trainer.evaluate(*objective.job)[1]
+                epoch.correct = objective.correct
             if run.end(epoch):
                 raise StopIteration
             run.next()
@@ -175,10 +175,11 @@ class _Objective:
             self._weights[at : at + panels * i] = True
             at += panels * (i + 1)
         self._last: tuple[NDArray[np.float64], float] | None = None
+        self.correct = 0  # rows read rightly where was looked last
 
     def __call__(self, theta: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         self.parameters[:] = theta
-        loss = self.trainer.gradients(*self.job[:4], self._flat, None)
+        loss, self.correct = self.trainer.gradients(*self.job[:4], self._flat, None)
         if self._last is None and not math.isfinite(loss):
             raise FloatingPointError(
                 f"loss: expected a finite one, found {loss} before the first iteration; the "

@@ -151,7 +151,7 @@ class Learning(_core.ForwardCall):
         rates = self._dropout(dropout, input_dropout)
         if any(rates):
             trainer.drop(rates, self._key if rng is None else checks.key(rng))
-        value = trainer.gradients(*job[:4], packed, dx)
+        value, _ = trainer.gradients(*job[:4], packed, dx)
         if dx is None:
             return value, packed
         return value, self._unpacked(packed, dx[0] if np.ndim(x) == 1 else dx)
