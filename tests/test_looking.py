@@ -57,9 +57,27 @@ def test_excite_goes_uphill(layer):
         assert found.max() <= 1
     low = fw.looking.excite(net, layer, 2, bounds=(-2, 2), decay=0.0)
     assert low.min() < 0
+    free = fw.looking.excite(net, layer, 2, bounds=(-2, 2), decay=0.0)
+    held = fw.looking.excite(net, layer, 2, bounds=(-2, 2), decay=0.1)
+    assert np.linalg.norm(held) < 0.8 * np.linalg.norm(free)  # the penalty keeps it small
     if layer == 0:  # where what excites most is known: each input at the end that its weight says
         wanted = np.where(net.weights[0][2] > 0, 2.0, -2.0)
         np.testing.assert_array_equal(np.sign(low), np.sign(wanted))
+
+
+def test_excite_with_inputs_that_are_turned_round():
+    net = network(input_scale=-0.5)
+    found = fw.looking.excite(net, 0, 2)
+    assert found.min() >= -2
+    assert found.max() <= 0
+    assert score(net, found, 0, 2) > score(net, np.zeros(9), 0, 2) + 0.1
+
+
+def test_excite_says_when_nothing_excites():
+    net = network(hidden="relu")
+    net.biases[0] = [-50] * 5
+    with pytest.warns(RuntimeWarning, match="no gradient was found that excites neuron 1"):
+        assert not fw.looking.excite(net, 1, 1).any()
 
 
 @pytest.mark.parametrize(
@@ -69,6 +87,10 @@ def test_excite_goes_uphill(layer):
         (lambda n: fw.looking.excite(n, 0, 5), "neuron: expected 0 to 4, found 5"),
         (lambda n: fw.looking.excite(n, 0, 0, start=np.ones(8)), r"start: expected shape \(9,\)"),
         (lambda n: fw.looking.excite(n, 0, 0, bounds=(1, 0)), "bounds: expected two finite"),
+        (lambda n: fw.looking.excite(n, 0, 0, bounds=(0, 1, 2)), r"found \(0, 1, 2\)"),
+        (lambda n: fw.looking.excite(n, 0, 0, bounds="01"), "bounds: expected two finite"),
+        (lambda n: fw.looking.excite(n, 0, 0, bounds=1), "bounds: expected two finite"),
+        (lambda n: fw.looking.excite(n, 0, 0, start=[np.nan] * 9), "start: expected finite"),
         (lambda n: fw.looking.excite(n, 0, 0, steps=0), "steps: expected at least 1"),
         (lambda n: fw.looking.saliency(n, np.ones(8)), r"x: expected shape \(9,\)"),
         (lambda n: fw.looking.saliency(n, np.ones(9), 3), "target: expected 0 to 2, found 3"),

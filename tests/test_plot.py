@@ -211,3 +211,16 @@ def test_show(tmp_path, monkeypatch, capsys):
     assert main(["show", "net.safetensors", "--out", "nowhere"]) == 2
     assert main(["show", "net.safetensors", "--dpi", "3"]) == 2
     assert main(["show", "net.safetensors", "net.safetensors"]) == 1
+
+
+def test_show_warns_of_neurons_that_nothing_excites(tmp_path, monkeypatch, capsys):
+    from featherweight.cli import main
+
+    monkeypatch.chdir(tmp_path)
+    net = fw.Network([784, 16, 16, 10], input_scale=1 / 255, rng=0)
+    net.biases[0] = np.full(16, -50.0)
+    net.save("dead.safetensors")
+    assert main(["show", "dead.safetensors", "--dpi", "20"]) == 0
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0].startswith("featherweight show: warning: no gradient was found that excites")
+    assert len(lines) == 10

@@ -107,6 +107,14 @@ def real_array(name: str, value: object) -> Array:
     return a
 
 
+def finite(name: str, values: Array, where: str = "") -> Array:
+    """Return the values if none of them is NaN or infinite; `where` ends the sentence if one is."""
+    bad = ~np.isfinite(values)
+    if bad.any():
+        raise ValueError(f"{name}: expected finite numbers, found {values[bad][0]}{where}")
+    return values
+
+
 def inputs(
     x: ArrayLike,
     n: int,

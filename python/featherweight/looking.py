@@ -1,6 +1,7 @@
 """What a network looks for, and what an answer rests on: gradients with respect to the input."""
 
 import math
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from .network import Network
 
 
-def until(network: "Network", layer: int) -> "Network":
+def _until(network: "Network", layer: int) -> "Network":
     """Return a copy of the layers 0 to `layer` that gives the last one's weighted sums."""
     from .network import Network
 
@@ -43,19 +44,21 @@ def saliency(network: "Network", x: ArrayLike, target: int | None = None) -> NDA
     ----------
     network : Network
     x : (inputs,) or (rows, inputs) array
+        Of any real dtype.
     target : int, optional
-        The output; by default each row's largest.
+        The output, from 0 on; by default each row's largest.
 
     Returns
     -------
     (inputs,) or (rows, inputs) array of the network's dtype
+        Change of the score per unit of input.
 
     Raises
     ------
     TypeError, ValueError
         For rows of another length, or an output that there is not.
     """
-    last = until(network, -1)
+    last = _until(network, -1)
     rows = checks.inputs(x, network.sizes[0], network.dtype)
     outputs = network.sizes[-1]
     if target is None:
@@ -81,7 +84,8 @@ def excite(
 
     Erhan, Bengio, Courville and Vincent, "Visualizing higher-layer features of a deep network",
     2009. Each step goes by `rate` of the bounds' width where the gradient is largest, elsewhere in
-    proportion, and lets the input decay towards 0.
+    proportion, and lets the input decay towards 0. Where no step finds a gradient, as from a blank
+    input that leaves all relu neurons below at 0, there is a RuntimeWarning.
 
     Parameters
     ----------
@@ -89,8 +93,9 @@ def excite(
     layer : int
         Of the layers with weights, the first hidden one being 0; counted from the last if negative.
     neuron : int
+        From 0 on.
     start : (inputs,) array, optional
-        A blank input (0) by default; noise or a real image give other ends.
+        Finite; a blank input (0) by default; noise or a real image give other ends.
     steps : int
         At least 1.
     rate : float
@@ -98,7 +103,7 @@ def excite(
     decay : float
         In [0, 1): which part of itself the input loses in a step (an L2 penalty).
     bounds : (low, high), optional
-        What an input may be; by default 0 to ``1 / network.input_scale``.
+        What an input may be; by default between 0 and ``1 / network.input_scale``.
 
     Returns
     -------
@@ -107,27 +112,44 @@ def excite(
     Raises
     ------
     TypeError, ValueError
-        For a neuron that there is not, or settings out of their ranges.
+        For a neuron that there is not, settings out of their ranges, or a gradient that is not
+        finite.
     """
-    part = until(network, layer)
+    part = _until(network, layer)
     neuron = checks.whole("neuron", neuron, 0, part.sizes[-1] - 1)
     steps = checks.whole("steps", steps, 1)
     rate = checks.number("rate", rate, 0.0, math.inf, open_low=True)
     decay = checks.number("decay", decay, 0.0, 1.0)
-    low, high = (0.0, 1.0 / network.input_scale) if bounds is None else bounds
-    if not (math.isfinite(low) and math.isfinite(high) and low < high):
-        raise ValueError(f"bounds: expected two finite numbers, low < high, found {bounds!r}")
+    low, high = _bounds(sorted((0.0, 1.0 / network.input_scale)) if bounds is None else bounds)
     inputs = network.sizes[0]
-    x = np.zeros(inputs) if start is None else np.array(start, np.float64)
+    x = np.zeros(inputs) if start is None else checks.real_array("start", start).astype(np.float64)
     if x.shape != (inputs,):
         raise ValueError(f"start: expected shape ({inputs},), found {x.shape}")
-    x = np.clip(x, low, high)
+    x = np.clip(checks.finite("start", x), low, high)
     up = np.zeros(part.sizes[-1], network.dtype)
     up[neuron] = 1
+    moved = False
     for _ in range(steps):
         gradient = part.backward(x.astype(network.dtype), up).input.astype(np.float64)
-        most = np.abs(gradient).max()
+        most = np.abs(checks.finite("gradient", gradient)).max()
         if most > 0:
+            moved = True
             x += rate * (high - low) / most * gradient
         x = np.clip(x - decay * x, low, high)
+    if not moved:
+        warnings.warn(
+            f"no gradient was found that excites neuron {neuron}: another start may have one",
+            RuntimeWarning,
+            stacklevel=2,
+        )
     return x.astype(network.dtype)
+
+
+def _bounds(value: Any) -> tuple[float, float]:
+    try:
+        low, high = (math.nan, math.nan) if isinstance(value, str) else map(float, value)
+    except (TypeError, ValueError):
+        low = high = math.nan
+    if not (math.isfinite(low) and math.isfinite(high) and low < high):
+        raise ValueError(f"bounds: expected two finite numbers, low < high, found {value!r}")
+    return low, high

@@ -2,13 +2,14 @@
 
 import argparse
 import os
+import warnings
 from collections.abc import Callable
 from functools import partial
 from importlib import import_module
 from typing import Any
 
 from ..files import load
-from . import CommandError, Parser, say, sentence
+from . import CommandError, Parser, complain, say, sentence
 
 _NAME = "featherweight show"
 
@@ -81,7 +82,11 @@ def _pictures(network: Any, x: Any) -> dict[str, Callable[[], Any]]:
 def _write(draw: Callable[[], Any], path: str, dpi: int) -> str:
     pyplot = import_module("matplotlib.pyplot")
     pyplot.switch_backend("agg")  # there need be no screen
-    figure = draw().figure
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("default")
+        figure = draw().figure
+    for warning in found:
+        complain(_NAME, str(warning.message), "warning: ")
     try:
         figure.savefig(path, dpi=dpi)
     finally:
