@@ -1,7 +1,4 @@
-"""What a network looks for, and how it is laid out, as numbers; the SVG; the summary."""
-
-import re
-import xml.etree.ElementTree as ElementTree
+"""What a network looks for, and how it is laid out, as numbers."""
 
 import numpy as np
 import pytest
@@ -10,8 +7,6 @@ import compare
 import featherweight as fw
 import oracle
 from featherweight import diagram
-
-SVG = "{http://www.w3.org/2000/svg}"
 
 
 def network(sizes=(9, 5, 4, 3), hidden="tanh", output="softmax", **options):
@@ -95,6 +90,7 @@ def test_excite_says_when_nothing_excites():
         (lambda n: fw.looking.saliency(n, np.ones(8)), r"x: expected shape \(9,\)"),
         (lambda n: fw.looking.saliency(n, np.ones(9), 3), "target: expected 0 to 2, found 3"),
         (lambda n: n.diagram(np.ones(8)), r"x: expected one input of shape \(9,\)"),
+        (lambda n: n.diagram([np.inf] * 9), "activations: expected finite numbers, found inf"),
         (lambda n: n.diagram(most=1), "most: expected at least 2"),
     ],
 )
@@ -118,9 +114,28 @@ def test_what_is_drawn_of_a_wide_layer():
     lit = diagram.columns(net, x, most=6)
     assert {3, 4, 39} <= set(lit[0].neurons)
     at = list(lit[0].neurons).index(4)
-    assert lit[0].light[at] == 1.0
+    assert lit[0].light[at] == -1.0
     assert lit[0].light[list(lit[0].neurons).index(3)] == 0.5
+    assert (lit[1].top, lit[2].top) == (1.0, 1.0)  # tanh and softmax can't be larger
+    np.testing.assert_array_equal(lit[2].light, lit[2].values)
     assert all(np.all(np.diff(c.y) >= 1) for c in columns)
+
+
+def test_inputs_are_chosen_by_what_they_bring():
+    """Of many pixels that are equally bright, those whose weights are largest."""
+    net = network((100, 5, 3))
+    w = 0.01 * net.weights[0]
+    strong = [11, 37, 62, 88]
+    w[:, strong], w[:, 50] = 1.0, 9.0
+    net.weights[0] = w
+    x = np.ones(100)
+    x[50] = 0
+    (first, *_) = diagram.columns(net, x, most=4)
+    assert list(first.neurons) == strong
+    np.testing.assert_array_equal(first.image, x.reshape(10, 10))
+    places = [(y + 6, x + 6) for x, y in zip(first.x, first.y, strict=True)]
+    np.testing.assert_allclose(places, [((n // 10 + 0.5) * 1.2, (n % 10 + 0.5) * 1.2)
+                                        for n in strong])  # fmt: skip
 
 
 def test_the_largest_weights_are_drawn():
@@ -130,50 +145,3 @@ def test_the_largest_weights_are_drawn():
         drawn = sorted(abs(n.weight) for n in lines if n.column == i)
         np.testing.assert_array_equal(drawn, np.sort(np.abs(w).ravel())[-5:])
         assert all(w[n.end, n.start] == n.weight for n in lines if n.column == i)
-
-
-# ---- the SVG
-def circles(svg):
-    tree = ElementTree.fromstring(svg)
-    found = {}
-    for c in tree.iter(f"{SVG}circle"):
-        name = c.find(f"{SVG}title").text.split(":")[0]
-        found[name] = int(re.match(r"rgb\((\d+)", c.get("fill")).group(1))
-    return tree, found
-
-
-def test_a_lit_neuron_is_brighter():
-    net = network()
-    x = np.random.Generator(np.random.Philox(2)).normal(size=9)
-    _, tones = circles(net.diagram(x).svg)
-    for i, values in enumerate(net.activations(x)):
-        found = [tones[f"layer {i}, neuron {j}"] for j in range(len(values))]
-        order = np.argsort(np.abs(values))
-        assert (np.diff(np.array(found)[order]) >= 0).all()
-        assert max(found) == 255
-        assert min(found) < 128 or np.ptp(np.abs(values)) < 0.5
-    _, plain = circles(net._repr_svg_())
-    assert len(set(plain.values())) == 1
-
-
-def test_the_svg_says_what_the_network_is():
-    net = network((784, 16, 16, 10), "relu")
-    tree, drawn = circles(net._repr_svg_())
-    texts = [t.text for t in tree.iter(f"{SVG}text")]
-    for wanted in ("784", "16", "10", "relu", "softmax", "13,002 parameters, float64"):
-        assert wanted in texts
-    assert len(drawn) == 16 + 16 + 16 + 10
-    assert tree.get("aria-label").startswith("network 784-16-16-10")
-    positive = [e for e in tree.iter(f"{SVG}line") if e.get("stroke-dasharray") is None]
-    assert 0 < len(positive) < len(list(tree.iter(f"{SVG}line")))
-
-
-def test_summary():
-    lines = fw.Network([784, 16, 16, 10], rng=0).summary().splitlines()
-    assert [line.split() for line in lines[1:]] == [
-        ["0", "784"],
-        ["1", "16", "relu", "12,560"],
-        ["2", "16", "relu", "272"],
-        ["3", "10", "softmax", "170"],
-        ["13,002"],
-    ]

@@ -2,11 +2,13 @@
 
 import subprocess
 import sys
+from itertools import pairwise
 
 import numpy as np
 import pytest
 
 import featherweight as fw
+from featherweight import diagram
 
 pyplot = pytest.importorskip("matplotlib.pyplot", reason="matplotlib is not installed")
 
@@ -27,13 +29,18 @@ def data(n=60):
     return rng.uniform(0, 1, (n, 16)).astype(np.float32), rng.integers(0, 3, n)
 
 
-def luminance(ax, x, y):
-    """What is seen at a point of the axes' data, in black and white."""
+def colour(ax, x, y):
+    """What is seen at a point of the axes' data: red, green and blue."""
     figure = ax.figure
     figure.canvas.draw()
-    pixels = np.asarray(figure.canvas.buffer_rgba())[..., :3] @ [0.299, 0.587, 0.114]
+    pixels = np.asarray(figure.canvas.buffer_rgba())[..., :3].astype(float)
     column, row = ax.transData.transform((x, y))
     return pixels[int(pixels.shape[0] - row), int(column)]
+
+
+def luminance(ax, x, y):
+    """The same in black and white."""
+    return colour(ax, x, y) @ [0.299, 0.587, 0.114]
 
 
 def test_weights_have_their_extremes_where_they_belong():
@@ -48,41 +55,115 @@ def test_weights_have_their_extremes_where_they_belong():
     for j, image in enumerate(images):
         np.testing.assert_array_equal(image.get_array(), w[j].reshape(4, 4))
 
-    def seen(neuron, pixel):
+    def place(neuron, pixel):
         left, right, bottom, top = images[neuron].get_extent()
         row, column = divmod(pixel, 4)
-        x = left + (column + 0.5) / 4 * (right - left)
-        return luminance(ax, x, top + (row + 0.5) / 4 * (bottom - top))
+        return left + (column + 0.5) / 4 * (right - left), top + (row + 0.5) / 4 * (bottom - top)
 
-    zero = seen(0, 0)
-    assert seen(1, 6) > zero + 30  # light is above, dark below, also without colours
-    assert seen(3, 9) < zero - 30
-    assert abs(seen(4, 5) - zero) < 2
+    zero = luminance(ax, *place(0, 0))
+    assert luminance(ax, *place(1, 6)) > zero + 30  # light is above, dark below, in grey, too
+    assert luminance(ax, *place(3, 9)) < zero - 30
+    assert abs(luminance(ax, *place(4, 5)) - zero) < 2
+    assert np.ptp(colour(ax, *place(0, 0))) < 20  # 0 is grey
     assert "neurons of layer 1" in ax.get_title()
     assert [a.get_ylabel() for a in ax.figure.axes[1:]] == ["weight"]
 
 
+def neurons(ax, layer):
+    """Where a diagram's neurons are."""
+    (found,) = (c for c in ax.collections if c.get_label() == f"layer {layer}")
+    return found.get_offsets()
+
+
 def test_a_lit_neuron_is_brighter():
     net = network()
-    x, _ = data()
-    ax = fw.plot.diagram(net, x[0])
-    for i, values in enumerate(net.activations(x[0])):
-        places = ax.collections[2 + i].get_offsets()
-        seen = np.array([luminance(ax, *p) for p in places])
+    net.weights[1] = 5 * net.weights[1]  # for answers that differ
+    x = data()[0][0] - 0.5
+    ax = fw.plot.diagram(net, x)
+    for i, values in enumerate(net.activations(x)):
+        # beside a minus in the middle
+        seen = np.array([luminance(ax, px, py + 0.2) for px, py in neurons(ax, i)])
         order = np.argsort(np.abs(values))
-        assert (np.diff(seen[order]) >= -2).all()
-        assert seen.max() > 250
+        assert (np.diff(seen[order]) >= -8).all()
+        top = 1.0 if i else np.abs(values).max()  # tanh and softmax: on the whole scale
+        wanted = 26 + np.abs(values) / top * (213 - 26)
+        np.testing.assert_allclose(seen, wanted, atol=8)
         with pytest.raises(AssertionError):  # the twin: the other way round
-            assert (np.diff(seen[order[::-1]]) >= -2).all()
+            assert (np.diff(seen[order[::-1]]) >= -8).all()
+    texts = {t.get_text() for t in ax.texts}
+    assert {"tanh\n\u00b11", "softmax\n0 to 1", f"input\n\u00b1{np.abs(x).max():.3g}"} <= texts
 
 
-def test_a_diagram_tells_signs_by_more_than_colour():
+def test_negative_activations_bear_a_mark():
     net = network()
-    positive, negative = fw.plot.diagram(net).collections[:2]
-    weights = np.concatenate([w.ravel() for w in net.weights])
-    assert len(positive.get_segments()) == np.sum(weights > 0)
-    assert len(negative.get_segments()) == np.sum(weights < 0)
-    assert positive.get_linestyle()[0] != negative.get_linestyle()[0]
+    x = data()[0][0] - 0.5
+    ax = fw.plot.diagram(net, x)
+    marked = [c for c in ax.collections[2:] if not c.get_label().startswith("layer")]
+    values = net.activations(x)
+    wanted = [neurons(ax, i)[v < 0] for i, v in enumerate(values) if (v < 0).any()]
+    assert len(wanted) == 2
+    for found, places in zip(marked, wanted, strict=True):
+        np.testing.assert_array_equal(found.get_offsets(), places)
+    assert len(fw.plot.diagram(net, np.abs(x)).collections) < len(ax.collections)
+
+
+def test_a_diagrams_lines_tell_sign_and_size():
+    net = network()
+    ax = fw.plot.diagram(net, most=16)
+    key = dict(zip((t.get_text() for t in ax.get_legend().get_texts()),
+                   ax.get_legend().get_lines(), strict=True))  # fmt: skip
+    assert list(key) == ["positive weight", "negative weight"]
+    places = [[tuple(p) for p in neurons(ax, i)] for i in range(3)]
+    seen = {}
+    for lines, positive in zip(ax.collections[:2], (True, False), strict=True):
+        sample = key["positive weight" if positive else "negative weight"]
+        assert sample.is_dashed() != positive
+        assert (lines.get_linestyle()[0][1] is None) == positive
+        np.testing.assert_array_equal(
+            lines.get_edgecolor()[0][:3], pyplot.matplotlib.colors.to_rgb(sample.get_color())
+        )
+        for (start, end), width in zip(lines.get_segments(), lines.get_linewidth(), strict=True):
+            layer = next(i for i in (0, 1) if tuple(start) in places[i])
+            at = places[layer + 1].index(tuple(end)), places[layer].index(tuple(start))
+            assert (net.weights[layer][at] > 0) == positive
+            seen[layer, *at] = width
+    for layer, w in enumerate(net.weights):
+        widths = np.array([seen[layer, i, j] for i, j in np.ndindex(w.shape)])
+        order = np.argsort(np.abs(w).ravel())
+        assert (np.diff(widths[order]) >= 0).all()
+        assert widths.max() > 3 * widths.min()
+
+
+def test_a_lit_diagram_shows_the_image():
+    net = fw.Network([64, 5, 3], "tanh", rng=1)
+    x = np.zeros((8, 8), np.float32)
+    x[1, 2], x[6, 5] = 1.0, 0.5
+    ax = fw.plot.diagram(net, x.ravel(), most=6)
+    (image,) = ax.images
+    left, right, bottom, top = image.get_extent()
+
+    def seen(row, column):
+        at = left + (column + 0.5) / 8 * (right - left), top + (row + 0.5) / 8 * (bottom - top)
+        return luminance(ax, *(np.array(at) + 0.4)), at  # beside where lines begin
+
+    full, half, dark = (seen(*at)[0] for at in ((1, 2), (6, 5), (1, 5)))
+    assert full > half + 50 > dark + 100
+    places = neurons(ax, 0)
+    assert {(1, 2), (6, 5)} <= {
+        at for at in np.ndindex(8, 8) if np.isclose(places, seen(*at)[1]).all(axis=1).any()
+    }
+    assert not fw.plot.diagram(net, most=6).images
+    assert not fw.plot.diagram(net, x.ravel(), most=64).images
+
+
+def test_a_diagram_names_inputs_and_outputs():
+    net = fw.Network([40, 5, 3], "tanh", rng=1)
+    ax = fw.plot.diagram(net, most=6)
+    (inputs, *_), outputs = diagram.columns(net, most=6), [0, 1, 2]
+    for layer, numbers in ((0, inputs.neurons), (2, outputs)):
+        for number, (_, y) in zip(numbers, neurons(ax, layer), strict=True):
+            here = [t.get_text() for t in ax.texts if np.isclose(t.get_position()[1], y)]
+            assert str(number) in here
 
 
 def test_activations():
@@ -92,6 +173,9 @@ def test_activations():
         ax = fw.plot.activations(net, x, layer)
         shown = ax.images[0].get_array()
         np.testing.assert_array_equal(shown, net.activations(x)[layer % 2 + 1].T)
+    neuron, image = np.unravel_index(shown.argmax(), shown.shape)
+    low = np.unravel_index(shown.argmin(), shown.shape)[::-1]
+    assert luminance(ax, image, neuron) < luminance(ax, *low) - 100  # greys: white is 0
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("image", "neuron")
 
 
@@ -108,10 +192,23 @@ def test_learning_curves():
     assert len({line.get_marker() for line in ax.lines}) == 2  # for who sees no colours
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("epoch", "loss")
     assert fw.plot.learning_curves(one, "accuracy", ax=ax) is ax
-    with pytest.raises(ValueError, match="measure: expected one that a history has, found 'f1'"):
-        fw.plot.learning_curves(one, "f1")
-    with pytest.raises(TypeError, match="histories: expected a History as 'run 1'"):
-        fw.plot.learning_curves([3])
+    ax = fw.plot.learning_curves(one, "val_loss")
+    assert [list(line.get_ydata()) for line in ax.lines] == [one.val_loss]
+
+
+def test_learning_curves_of_one_epoch_and_of_many_runs():
+    x, y = data()
+    net = network()
+    one = net.fit(x, y, epochs=1)
+    ax = fw.plot.learning_curves(one)
+    assert luminance(ax, 1, one.loss[0]) < 50  # there is something to be seen
+    ax = fw.plot.learning_curves([one] * 42)
+    styles = {(line.get_color(), line.get_marker()) for line in ax.lines}
+    assert len(styles) == 42
+    assert "None" not in {line.get_marker() for line in ax.lines}
+    for epochs in (1, 3):
+        ax = fw.plot.learning_curves(net.fit(x, y, epochs=epochs))
+        assert all(tick == round(tick) for tick in ax.get_xticks())
 
 
 def test_confusion_matrix():
@@ -125,6 +222,12 @@ def test_confusion_matrix():
     assert found != {k[::-1]: n for k, n in wanted.items() if n}  # the twin: turned round
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("read as", "is")
     assert [t.get_text() for t in ax.get_xticklabels()] == ["a", "b", "c"]
+    counts = {k: n for k, n in wanted.items() if k[0] != k[1]}
+    shades = {k: luminance(ax, k[0] - 0.4, k[1] - 0.4) for k in wanted}
+    order = sorted(counts, key=counts.get)
+    assert all(shades[a] >= shades[b] for a, b in pairwise(order))
+    assert shades[order[-1]] < 10
+    assert min(shades[k, k] for k in range(3)) > 250  # the diagonal is left out
 
 
 def test_misread():
@@ -135,22 +238,38 @@ def test_misread():
     wrong = wrong[np.argsort(-sure[wrong])][:6]
     ax = fw.plot.misread(net, x, y, most=6)
     captions = [t.get_text() for t in ax.texts]
-    assert captions == [f"{read[i]} ({sure[i]:.0%}), is {y[i]}" for i in wrong]
+    assert captions == [f"{read[i]} ({sure[i]:.0%})\nis {y[i]}" for i in wrong]
+    assert f"{np.sum(read != y)} of 60 misread" in ax.get_title()
     for i, image in zip(wrong, ax.images, strict=True):
         np.testing.assert_array_equal(image.get_array(), x[i].reshape(4, 4))
+        left, right, bottom, top = image.get_extent()
+        row, column = np.divmod([x[i].argmax(), x[i].argmin()], 4)
+        places = zip(left + (column + 0.5) / 4 * (right - left),
+                     top + (row + 0.5) / 4 * (bottom - top), strict=True)  # fmt: skip
+        seen = [colour(ax, *place) for place in places]
+        assert seen[0].max() < 5  # ink is black, and paper is white
+        assert seen[1].min() > 250
     assert not fw.plot.misread(net, x, read).images  # nothing to be shown
 
 
 def test_excite_and_saliency():
     net = network()
-    x, _ = data()
     ax = fw.plot.excite(net, -1, 2, steps=20)
     wanted = fw.looking.excite(net, -1, 2, steps=20).reshape(4, 4)
     np.testing.assert_array_equal(ax.images[0].get_array(), wanted)
-    ax = fw.plot.saliency(net, x[0])
+    assert luminance(ax, *np.divmod(wanted.argmax(), 4)[::-1]) < 10
+    one = np.zeros((4, 4), np.float32)
+    one[0, 1] = 1
+    ax = fw.plot.saliency(net, one.ravel(), 2)
     image = ax.images[0]
-    np.testing.assert_array_equal(image.get_array(), fw.looking.saliency(net, x[0]).reshape(4, 4))
+    wanted = fw.looking.saliency(net, one.ravel(), 2).reshape(4, 4)
+    np.testing.assert_array_equal(image.get_array(), wanted)
     assert image.norm.vmin == -image.norm.vmax
+    high, low = (np.divmod(at, 4)[::-1] for at in (wanted.argmax(), wanted.argmin()))
+    assert luminance(ax, *high) > luminance(ax, *low) + 50
+    outline = np.concatenate([p.vertices for p in ax.collections[-1].get_paths()])
+    assert (np.abs(outline - (1, 0)) <= 0.5).all()  # around that pixel: column 1, row 0
+    assert [a.get_ylabel() for a in ax.figure.axes[1:]] == ["score per unit of input"]
 
 
 def test_axes_given_are_used_and_nothing_else_is_made():
@@ -169,19 +288,6 @@ def test_axes_given_are_used_and_nothing_else_is_made():
     assert pyplot.get_fignums() == [figure.number]
 
 
-def test_refusals():
-    net = network()
-    with pytest.raises(ValueError, match=r"shape: expected \(rows, columns\) of 16 pixels, found"):
-        fw.plot.weights(net, shape=(3, 5))
-    with pytest.raises(ValueError, match="of 5 pixels, found none, and no square"):
-        fw.plot.weights(net, 1)
-    with pytest.raises(ValueError, match="neurons: expected 0 to 4, found 5"):
-        fw.plot.weights(net, neurons=[5])
-    with pytest.raises(TypeError, match="ax: expected Axes of matplotlib or None, found 3"):
-        fw.plot.weights(net, ax=3)
-    assert not pyplot.get_fignums()
-
-
 def test_it_costs_nothing_until_it_is_used():
     code = (
         "import sys, featherweight as fw; fw.Network([4, 2])._repr_svg_(); "
@@ -189,38 +295,3 @@ def test_it_costs_nothing_until_it_is_used():
         "fw.plot; assert 'matplotlib' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
-
-
-def test_show(tmp_path, monkeypatch, capsys):
-    from featherweight.cli import main
-
-    net = fw.Network([784, 16, 16, 10], input_scale=1 / 255, rng=0)
-    net.save(tmp_path / "net.safetensors")
-    np.save(tmp_path / "digit.npy", fw.data.digits().test.images[0])
-    monkeypatch.chdir(tmp_path)
-    assert main(["show", "net.safetensors", "digit.npy", "--dpi", "40"]) == 0
-    written = capsys.readouterr().out.split()
-    assert sorted(p.name for p in tmp_path.glob("*.png")) == sorted(w[2:] for w in written)
-    assert {"diagram.png", "weights.png", "saliency.png", "excites_9.png"} <= {
-        w[2:] for w in written
-    }
-    for name in written:
-        assert pyplot.imread(name).std() > 0.01  # something is there
-    assert not pyplot.get_fignums()
-    assert main(["show", "none.safetensors"]) == 1
-    assert main(["show", "net.safetensors", "--out", "nowhere"]) == 2
-    assert main(["show", "net.safetensors", "--dpi", "3"]) == 2
-    assert main(["show", "net.safetensors", "net.safetensors"]) == 1
-
-
-def test_show_warns_of_neurons_that_nothing_excites(tmp_path, monkeypatch, capsys):
-    from featherweight.cli import main
-
-    monkeypatch.chdir(tmp_path)
-    net = fw.Network([784, 16, 16, 10], input_scale=1 / 255, rng=0)
-    net.biases[0] = np.full(16, -50.0)
-    net.save("dead.safetensors")
-    assert main(["show", "dead.safetensors", "--dpi", "20"]) == 0
-    lines = capsys.readouterr().err.splitlines()
-    assert lines[0].startswith("featherweight show: warning: no gradient was found that excites")
-    assert len(lines) == 10

@@ -224,14 +224,22 @@ class Network(Fitting):
         Parameters
         ----------
         x : (inputs,) array, optional
-            Neurons are the brighter, the larger their activation beside the layer's largest.
+            Finite, of any real dtype. Neurons are the brighter, the larger their activation beside
+            the end of the scale that stands below their layer; negative ones bear a minus.
         most : int
-            How many neurons of a layer are drawn, at least 2.
+            How many neurons of a layer are drawn, at least 2. A square input of more pixels, of 8
+            by 8 or more, is drawn as an image.
 
         Returns
         -------
         Diagram
             Its `svg` is the image.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For another `most`, an input of another shape, or weights or activations that are not
+            finite.
         """
         from .svg import Diagram
 

@@ -4,10 +4,20 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from .. import checks, looking
-from ._axes import axes, bar, image_shape, sheet, symmetric
+from ._axes import (
+    axes,
+    bar,
+    class_names,
+    image_shape,
+    label,
+    several,
+    sheet,
+    symmetric,
+    whole_ticks,
+)
 
 if TYPE_CHECKING:
     from ..network import Network
@@ -19,7 +29,7 @@ def weights(
     *,
     neurons: Sequence[int] | None = None,
     shape: tuple[int, int] | None = None,
-    columns: int = 8,
+    columns: int | None = None,
     ax: Any = None,
 ) -> Any:
     """Draw what a layer's neurons look for: their weights as images, on one scale.
@@ -30,12 +40,14 @@ def weights(
     layer : int
         The first hidden layer is 0; counted from the last if negative.
     neurons : sequence of int, optional
-        Which of them; all by default, of more than 64 the first 64.
+        Which of them, each from 0 on; all by default, of more than 64 the first 64. The last ones
+        are left out where the axes have no room for numbers of 5 points.
     shape : (rows, columns), optional
         Of an image; by default the layer's inputs are a square.
-    columns : int
-        Images side by side.
+    columns : int, optional
+        At most so many images side by side, at least 1; by default what makes them largest.
     ax : Axes, optional
+        To draw in; by default those of a new figure.
 
     Returns
     -------
@@ -43,52 +55,66 @@ def weights(
 
     Raises
     ------
-    ValueError, TypeError
-        For layers, neurons or shapes that there are not.
+    TypeError, ValueError
+        For layers, neurons or shapes that there are not, or weights that are not finite.
+    ImportError
+        Without matplotlib.
     """
-    layers = len(network.sizes) - 1
-    layer = checks.whole("layer", layer, -layers, layers - 1) % layers
-    all_of_them = network.weights[layer]
-    size = len(all_of_them)
-    chosen = range(min(size, 64)) if neurons is None else neurons
-    chosen = [checks.whole("neurons", j, 0, size - 1) for j in chosen]
-    if not chosen:
-        raise ValueError("neurons: expected at least one, found none")
-    images = all_of_them[chosen].reshape(len(chosen), *image_shape(network.sizes[layer], shape))
-    columns = min(checks.whole("columns", columns, 1), len(chosen))
-    ax = axes(ax, 1.1 * columns + 1.2, 1.35 * -(-len(chosen) // columns) + 0.5)
-    drawn = sheet(ax, images, columns, [str(j) for j in chosen], **symmetric(all_of_them[chosen]))
-    ax.set_title(f"what the neurons of layer {layer + 1} look for")
-    bar(ax, drawn, "weight")
+    layer = _layer(network, layer)
+    found = network.weights[layer]
+    chosen = several(
+        "neurons", range(min(len(found), 64)) if neurons is None else neurons, 0, len(found) - 1
+    )
+    pixels = image_shape(network.sizes[layer], shape)
+    images = checks.finite("weights", found[chosen], f" in layer {layer}").reshape(-1, *pixels)
+    wanted = None if columns is None else checks.whole("columns", columns, 1)
+    across = min(wanted or 8, len(chosen))
+    ax = axes(ax, max(3.2, 1.1 * across + 1.2), 1.35 * -(-len(chosen) // across) + 0.8)
+    drawn = sheet(ax, images, [str(j) for j in chosen], wanted, 0.8, **symmetric(images))
+    all_of_them = len(drawn) == (len(found) if neurons is None else len(chosen))
+    some = "the" if all_of_them else f"{len(drawn)} of the {len(found):,}"
+    label(ax, f"what {some} neurons of layer {layer + 1} look for")
+    bar(ax, drawn[0], "weight")
     return ax
 
 
 def activations(network: "Network", x: ArrayLike, layer: int = 0, *, ax: Any = None) -> Any:
     """Draw all activations of a layer over a set of images.
 
+    Greys go from white, which is 0, to black; if there are negative activations, the scale is that
+    of signed numbers.
+
     Parameters
     ----------
     network : Network
     x : (rows, inputs) array
+        Of any real dtype, at least one row.
     layer : int
         The first hidden layer is 0; counted from the last if negative.
     ax : Axes, optional
+        To draw in; by default those of a new figure.
 
     Returns
     -------
     Axes
+
+    Raises
+    ------
+    TypeError, ValueError
+        For a layer that there is not, inputs of another shape, or activations that are not finite.
+    ImportError
+        Without matplotlib.
     """
-    layers = len(network.sizes) - 1
-    layer = checks.whole("layer", layer, -layers, layers - 1) % layers
-    if np.ndim(x) != 2:
-        raise ValueError(f"x: expected shape (rows, {network.sizes[0]}), found {np.shape(x)}")
-    found = network.activations(x)[layer + 1]
+    layer = _layer(network, layer)
+    found = network.activations(_rows(network, x))[layer + 1]
+    checks.finite("activations", found, f" in layer {layer + 1}")
     ax = axes(ax, 7, 1.2 + 3 * min(1.0, found.shape[1] / 24))
     signed = bool((found < 0).any())
     options = symmetric(found) if signed else {"cmap": "gray_r", "vmin": 0}
     drawn = ax.imshow(found.T, aspect="auto", interpolation="nearest", **options)
     name = (*network.activation, network.output)[layer]
-    ax.set(xlabel="image", ylabel="neuron", title=f"layer {layer + 1}, {name}")
+    label(ax, f"layer {layer + 1}, {name}", "image", "neuron")
+    whole_ticks(ax.xaxis, ax.yaxis)
     bar(ax, drawn, "activation")
     return ax
 
@@ -101,7 +127,7 @@ def misread(
     most: int = 24,
     names: Sequence[str] | None = None,
     shape: tuple[int, int] | None = None,
-    columns: int = 8,
+    columns: int | None = None,
     ax: Any = None,
 ) -> Any:
     """Draw misread images, the surest first, with what was read, how surely, and what was there.
@@ -111,32 +137,50 @@ def misread(
     network : Network
         With a softmax output.
     x : (rows, inputs) array
+        Of any real dtype.
     labels : (rows,) array of int
+        From 0 to the number of outputs less 1.
     most : int
-        How many images, at least 1.
+        How many images, at least 1; the last ones are left out where the axes have no room for
+        captions of 5 points.
     names : sequence of str, optional
         The classes' names, by default their numbers.
-    shape, columns, ax
-        As in `weights`.
+    shape : (rows, columns), optional
+        Of an image; by default the inputs are a square.
+    columns : int, optional
+        At most so many images side by side, at least 1; by default what makes them largest.
+    ax : Axes, optional
+        To draw in; by default those of a new figure.
 
     Returns
     -------
     Axes
+
+    Raises
+    ------
+    TypeError, ValueError
+        For another kind of network, rows, labels, names or shapes that don't fit, or outputs that
+        are not finite.
+    ImportError
+        Without matplotlib.
     """
-    y, truth = _answers(network, x, labels)
+    y, truth = answers(network, x, labels)
+    name = class_names(names, y.shape[1])
+    pixels = image_shape(network.sizes[0], shape)
+    most = checks.whole("most", most, 1)
+    wanted = None if columns is None else checks.whole("columns", columns, 1)
     read, sure = y.argmax(axis=1), y.max(axis=1)
     wrong = np.flatnonzero(read != truth)
-    wrong = wrong[np.argsort(-sure[wrong], kind="stable")][: checks.whole("most", most, 1)]
-    columns = max(1, min(checks.whole("columns", columns, 1), len(wrong)))
-    ax = axes(ax, 1.2 * columns + 0.2, 1.4 * max(1, -(-len(wrong) // columns)) + 0.4)
-    name = [str(i) for i in range(y.shape[1])] if names is None else list(names)
-    ax.set_title(f"{np.sum(read != truth):,} of {len(truth):,} misread", pad=14)
+    wrong = wrong[np.argsort(-sure[wrong], kind="stable")][:most]
+    across = max(1, min(wanted or 8, len(wrong)))
+    ax = axes(ax, max(2.4, 1.1 * across + 0.2), 1.5 * max(1, -(-len(wrong) // across)) + 0.5)
+    label(ax, f"{np.sum(read != truth):,} of {len(truth):,} misread")
     if not len(wrong):
         ax.set_axis_off()
         return ax
-    images = np.asarray(x)[wrong].reshape(len(wrong), *image_shape(network.sizes[0], shape))
-    captions = [f"{name[read[i]]} ({sure[i]:.0%}), is {name[truth[i]]}" for i in wrong]
-    sheet(ax, images, columns, captions, cmap="gray_r")
+    images = np.asarray(x)[wrong].reshape(-1, *pixels)
+    captions = [f"{name[read[i]]} ({sure[i]:.0%})\nis {name[truth[i]]}" for i in wrong]
+    sheet(ax, images, captions, wanted, 0.88, cmap="gray_r")
     return ax
 
 
@@ -149,18 +193,39 @@ def excite(
     ax: Any = None,
     **settings: Any,
 ) -> Any:
-    """Draw the input that most excites a neuron; `settings` are those of `looking.excite`.
+    """Draw the input that most excites a neuron, as `looking.excite` finds it.
+
+    Parameters
+    ----------
+    network : Network
+    layer : int
+        The first hidden layer is 0; counted from the last if negative.
+    neuron : int
+        From 0 on.
+    shape : (rows, columns), optional
+        Of an image; by default the inputs are a square.
+    ax : Axes, optional
+        To draw in; by default those of a new figure.
+    **settings
+        `start`, `steps`, `rate`, `decay` and `bounds` of `looking.excite`.
 
     Returns
     -------
     Axes
+
+    Raises
+    ------
+    TypeError, ValueError
+        For a neuron or shape that there is not, or settings out of their ranges.
+    ImportError
+        Without matplotlib.
     """
+    pixels = image_shape(network.sizes[0], shape)
     found = looking.excite(network, layer, neuron, **settings)
-    rows, columns = image_shape(network.sizes[0], shape)
     ax = axes(ax, 3.6, 3)
-    drawn = ax.imshow(found.reshape(rows, columns), cmap="gray_r", interpolation="nearest")
-    which = (layer % (len(network.sizes) - 1)) + 1
-    ax.set(title=f"excites neuron {neuron} of layer {which}", xticks=[], yticks=[])
+    label(ax, f"excites neuron {neuron} of layer {_layer(network, layer) + 1}")
+    drawn = ax.imshow(found.reshape(pixels), cmap="gray_r", interpolation="nearest")
+    ax.set(xticks=[], yticks=[])
     bar(ax, drawn, "input")
     return ax
 
@@ -173,43 +238,71 @@ def saliency(
     shape: tuple[int, int] | None = None,
     ax: Any = None,
 ) -> Any:
-    """Draw which pixels an answer rests on: the score's gradient with respect to the input.
+    """Draw which pixels an answer rests on, as `looking.saliency` finds them.
+
+    Light pixels would raise the answer's score if they were larger, dark ones lower it.
 
     Parameters
     ----------
     network : Network
     x : (inputs,) array
-        Its outline is drawn, too.
+        Of any real dtype; its outline is drawn, too.
     target : int, optional
-        The output, by default the largest.
-    shape, ax
-        As in `weights`.
+        The output, from 0 on; by default the largest.
+    shape : (rows, columns), optional
+        Of an image; by default the inputs are a square.
+    ax : Axes, optional
+        To draw in; by default those of a new figure.
 
     Returns
     -------
     Axes
+
+    Raises
+    ------
+    TypeError, ValueError
+        For an input of another shape, an output or a shape that there is not, or a gradient that is
+        not finite.
+    ImportError
+        Without matplotlib.
     """
-    a = np.asarray(x)
-    if a.ndim != 1:
-        raise ValueError(f"x: expected one input of shape ({network.sizes[0]},), found {a.shape}")
-    found = looking.saliency(network, a, target)
-    rows, columns = image_shape(network.sizes[0], shape)
-    ax = axes(ax, 4, 3.2)
-    drawn = ax.imshow(found.reshape(rows, columns), interpolation="nearest", **symmetric(found))
+    a = checks.real_array("x", x)
+    if a.shape != network.sizes[:1]:
+        raise ValueError(f"x: expected one input of shape {network.sizes[:1]}, found {a.shape}")
+    pixels = image_shape(network.sizes[0], shape)
+    found = checks.finite("gradient", looking.saliency(network, a, target))
+    answer = int(network(a).argmax()) if target is None else target
+    ax = axes(ax, 4, 3.4)
+    label(ax, f"what speaks for {answer} (light) and against")
+    drawn = ax.imshow(found.reshape(pixels), interpolation="nearest", **symmetric(found))
     middle = (float(a.min()) + float(a.max())) / 2
     if a.min() < a.max():
-        ax.contour(a.reshape(rows, columns), levels=[middle], colors="k", linewidths=1)
-    answer = int(network(a).argmax()) if target is None else target
-    ax.set(title=f"what speaks for {answer} (light) and against", xticks=[], yticks=[])
-    bar(ax, drawn, "change of the score")
+        ax.contour(a.reshape(pixels), levels=[middle], colors="k", linewidths=1)
+    ax.set(xticks=[], yticks=[])
+    bar(ax, drawn, "score per unit of input")
     return ax
 
 
-def _answers(network: "Network", x: ArrayLike, labels: ArrayLike) -> tuple[Any, Any]:
+def answers(network: "Network", x: ArrayLike, labels: ArrayLike) -> tuple[Any, Any]:
+    """Return a classifier's outputs for rows x, and the labels, checked."""
     if network.output != "softmax":
         raise ValueError(f"network: expected a softmax output, found {network.output!r}")
-    y = network(x)
+    y = checks.finite("outputs", network(_rows(network, x)))
     truth = checks.targets(labels, len(y), y.shape[1], network.dtype, "cross_entropy", "labels")[0]
     if truth is None:
         raise ValueError("labels: expected class labels of shape (rows,), found targets")
     return y, truth
+
+
+def _layer(network: "Network", layer: int) -> int:
+    layers = len(network.sizes) - 1
+    return checks.whole("layer", layer, -layers, layers - 1) % layers
+
+
+def _rows(network: "Network", x: ArrayLike) -> NDArray[Any]:
+    a = checks.real_array("x", x)
+    if a.ndim != 2 or a.shape[1] != network.sizes[0] or not len(a):
+        raise ValueError(
+            f"x: expected shape (rows, {network.sizes[0]}) and at least one row, found {a.shape}"
+        )
+    return a
