@@ -46,6 +46,19 @@ def test_show(net, tmp_path, capsys):
     assert not np.array_equal(pyplot.imread("excites_9.png"), pyplot.imread("excites_8.png"))
 
 
+def test_show_leaves_no_pictures_of_another_network(net, tmp_path, capsys):
+    assert main(["show", "net.safetensors", "digit.npy", "--dpi", "20"]) == 0
+    (tmp_path / "mine.png").touch()
+    fw.Network([784, 2], input_scale=1 / 255, rng=0).save("two.safetensors")
+    capsys.readouterr()
+    assert main(["show", "two.safetensors", "--dpi", "20"]) == 0
+    written = capsys.readouterr().out.split()
+    found = {f"./{p.name}" for p in tmp_path.glob("*.png")}
+    assert found == {*written, "./mine.png"}
+    assert "./excites_1.png" in written
+    assert len(written) == 4
+
+
 def test_show_warns_of_neurons_that_nothing_excites(net, capsys):
     net.biases[0] = np.full(16, -50.0)
     net.save("dead.safetensors")

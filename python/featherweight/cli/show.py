@@ -4,6 +4,7 @@ import argparse
 import os
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from importlib import import_module
 from typing import Any
@@ -12,6 +13,8 @@ from ..files import load
 from . import CommandError, Parser, complain, say, sentence
 
 _NAME = "featherweight show"
+_EXCITES = 10  # outputs of which there is a picture, at most
+_ALL = {"diagram", "weights", "saliency", *(f"excites_{i}" for i in range(_EXCITES))}
 
 
 def parser() -> Parser:
@@ -20,7 +23,8 @@ def parser() -> Parser:
         prog=_NAME,
         description="Write pictures of a network: its diagram, what the neurons of its first layer "
         "look for and what excites its outputs; of an image, the diagram lit by it, and which "
-        "pixels the answer rests on. Needs the extra plot.",
+        "pixels the answer rests on. Pictures of another network in the folder are replaced, and "
+        "removed where this one has none. Needs the extra plot.",
         allow_abbrev=False,
     )
     p.add_argument("model", metavar="MODEL", help="a network that featherweight has saved")
@@ -42,6 +46,9 @@ def run(options: argparse.Namespace) -> int:
         pictures = _pictures(network, x)
         for name, draw in pictures.items():
             say(_write(draw, os.path.join(options.out, f"{name}.png"), options.dpi))
+        for name in _ALL - set(pictures):
+            with suppress(FileNotFoundError):
+                os.remove(os.path.join(options.out, f"{name}.png"))
     except (OSError, ValueError, ImportError) as e:
         raise CommandError(sentence(e), 1) from None
     return 0
@@ -72,7 +79,7 @@ def _pictures(network: Any, x: Any) -> dict[str, Callable[[], Any]]:
     found: dict[str, Callable[[], Any]] = {"diagram": lambda: plot.diagram(network, x)}
     if round(network.sizes[0] ** 0.5) ** 2 == network.sizes[0]:  # inputs that are an image
         found["weights"] = lambda: plot.weights(network)
-        for i in range(min(network.sizes[-1], 10)):
+        for i in range(min(network.sizes[-1], _EXCITES)):
             found[f"excites_{i}"] = partial(plot.excite, network, -1, i)
         if x is not None:
             found["saliency"] = lambda: plot.saliency(network, x)
