@@ -1,9 +1,13 @@
 """What a notebook and a terminal show of a network: the SVG, read as a picture, and the summary."""
 
+import copy
+import pickle
 import re
+import weakref
 import xml.etree.ElementTree as ElementTree
 
 import numpy as np
+import pytest
 
 import featherweight as fw
 
@@ -127,6 +131,51 @@ def test_a_diagram_in_words():
     net = network()
     assert repr(net.diagram()).startswith("<Diagram of 9-5-4-3: ")
     assert repr(net.diagram(np.ones(9))).startswith("<Diagram of 9-5-4-3, lit by an input: ")
+
+
+def test_a_network_remembers_its_input_when_asked():
+    net = network()
+    x = np.random.Generator(np.random.Philox(5)).normal(size=(4, 9))
+    plain = net._repr_svg_()
+    y = net(x)
+    assert net._repr_svg_() == plain  # not asked
+    assert not net.remembers_input
+    net.remembers_input = True
+    assert net.remembers_input
+    assert net._repr_svg_() == plain
+    given = x.copy()
+    np.testing.assert_array_equal(net(given), y)
+    assert net._repr_svg_() == net.diagram(x[3]).svg != plain
+    held = weakref.ref(given)
+    del given
+    assert held() is None  # a copy is kept, and not the caller's array
+    net(x[1])
+    assert net._repr_svg_() == net.diagram(x[1]).svg
+    with pytest.raises(ValueError, match=r"x: expected shape \(9,\)"):
+        net(x[0, :5])
+    net(x[:0])
+    assert net._repr_svg_() == net.diagram(x[1]).svg
+    square = fw.Network([3, 3], output="identity", rng=0)
+    square.remembers_input = True
+    inplace = np.array([1, 2, 3], np.float32)
+    wanted = square.diagram(inplace).svg
+    square(inplace, out=inplace)
+    assert square._repr_svg_() == wanted
+    for twin in (copy.copy(net), pickle.loads(pickle.dumps(net))):
+        assert twin.remembers_input
+        assert twin._repr_svg_() == plain
+    net.remembers_input = False
+    assert type(net) is fw.Network
+    net(x)
+    assert net._repr_svg_() == plain
+    with pytest.raises(TypeError, match="remembers_input: expected True or False, found 1"):
+        net.remembers_input = 1
+
+    class Own(fw.Network):
+        pass
+
+    with pytest.raises(TypeError, match="expected a Network, and none of a class"):
+        Own([3, 2]).remembers_input = True
 
 
 def test_summary():

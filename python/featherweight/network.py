@@ -74,6 +74,8 @@ class Network(Fitting):
     Forward calls may run at once from many threads; `fit` takes the network for itself.
     """
 
+    _remembers = False
+
     def __init__(
         self,
         sizes: Sequence[int],
@@ -247,6 +249,30 @@ class Network(Fitting):
 
     def _repr_svg_(self) -> str:
         return self.diagram().svg
+
+    @property
+    def remembers_input(self) -> bool:
+        """Whether a notebook shows the network lit by the last row that it was called with.
+
+        False at first. When True, each call keeps a copy of that row, which costs some
+        microseconds, and the network is no longer of the class Network itself but of one derived.
+        """
+        return self._remembers
+
+    @remembers_input.setter
+    def remembers_input(self, on: bool) -> None:
+        from .remembering import Remembering
+
+        if not isinstance(on, bool):
+            raise TypeError(f"remembers_input: expected True or False, found {on!r}")
+        if type(self) not in (Network, Remembering):
+            raise TypeError(
+                "remembers_input: expected a Network, and none of a class derived from it, "
+                f"found {type(self).__name__}"
+            )
+        self.__class__ = Remembering if on else Network
+        if not on:
+            self.__dict__.pop("_last", None)
 
     # What it computes
 
