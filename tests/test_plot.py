@@ -193,7 +193,7 @@ def test_learning_curves():
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("epoch", "loss")
     assert fw.plot.learning_curves(one, "accuracy", ax=ax) is ax
     ax = fw.plot.learning_curves(one, "val_loss")
-    assert [list(line.get_ydata()) for line in ax.lines] == [one.val_loss]
+    assert [(list(n.get_ydata()), n.get_linestyle()) for n in ax.lines] == [(one.val_loss, "--")]
 
 
 def test_learning_curves_of_one_epoch_and_of_many_runs():

@@ -167,7 +167,8 @@ def test_a_network_remembers_its_input_when_asked():
     net.remembers_input = False
     assert type(net) is fw.Network
     net(x)
-    assert net._repr_svg_() == plain
+    net.remembers_input = True
+    assert net._repr_svg_() == plain  # what was remembered before is forgotten
     with pytest.raises(TypeError, match="remembers_input: expected True or False, found 1"):
         net.remembers_input = 1
 
