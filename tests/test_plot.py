@@ -191,7 +191,9 @@ def test_learning_curves():
     assert len({(line.get_color(), line.get_linestyle()) for line in ax.lines}) == 3
     assert len({line.get_marker() for line in ax.lines}) == 2  # for who sees no colours
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("epoch", "loss")
+    ax.set_title("mine")
     assert fw.plot.learning_curves(one, "accuracy", ax=ax) is ax
+    assert ax.get_title() == "mine"
     ax = fw.plot.learning_curves(one, "val_loss")
     assert [(list(n.get_ydata()), n.get_linestyle()) for n in ax.lines] == [(one.val_loss, "--")]
 

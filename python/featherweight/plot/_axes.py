@@ -52,14 +52,15 @@ def size(ax: Any, name: str = "font.size") -> float:
 
 def label(ax: Any, title: str, xlabel: str = "", ylabel: str = "") -> None:
     """Letter the axes in sizes that suit them; a title wider than they are is broken evenly."""
-    big, small = size(ax, "axes.titlesize"), size(ax, "axes.labelsize")
-    room = max(12, int(points(ax)[0] / (0.55 * big)))
-    lines = len(wrap(title, room))
-    while lines > 1 and len(wrap(title, room - 1)) == lines:
-        room -= 1
-    ax.set_title("\n".join(wrap(title, room)), size=big)
-    ax.set_xlabel(xlabel, size=small)
-    ax.set_ylabel(ylabel, size=small)
+    if title:
+        big = size(ax, "axes.titlesize")
+        room = max(12, int(points(ax)[0] / (0.55 * big)))
+        lines = len(wrap(title, room))
+        while lines > 1 and len(wrap(title, room - 1)) == lines:
+            room -= 1
+        ax.set_title("\n".join(wrap(title, room)), size=big)
+    ax.set_xlabel(xlabel, size=size(ax, "axes.labelsize"))
+    ax.set_ylabel(ylabel, size=size(ax, "axes.labelsize"))
     ax.tick_params(labelsize=size(ax, "xtick.labelsize"))
 
 
