@@ -127,6 +127,12 @@ def test_what_can_not_be_read_would_be_noticed(pictures):
     assert len(complaints(ax.figure)) == 1
 
 
+def test_small_diagrams_number_some_of_the_outputs(pictures):
+    _, ax = pyplot.subplots(figsize=(3.3, 2.6), layout="constrained")
+    pictures["diagram"](ax)
+    assert [t.get_text() for t in ax.texts if len(t.get_text()) == 1] == list("02468")
+
+
 def test_what_is_left_out_is_said(net):
     ax = pyplot.figure(figsize=(1, 1)).subplots()
     fw.plot.weights(net, ax=ax)

@@ -1,5 +1,6 @@
 """The network as neurons and lines."""
 
+import math
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -71,11 +72,12 @@ def diagram(
         if column.thinned and column.image is None:
             ax.text(middle, 0, "\N{VERTICAL ELLIPSIS}", ha="center", va="center", size=letters)
         named = column.thinned and column.image is None if i == 0 else column.size > 1
-        if named and i in (0, len(found) - 1) and unit >= 0.9 * LEAST:
-            for neuron, y in zip(column.neurons, column.y, strict=True):
+        if named and i in (0, len(found) - 1):
+            every = math.ceil(1.1 * LEAST / unit)  # of small ones only some have room for a number
+            for neuron, y in zip(column.neurons[::every], column.y[::every], strict=True):
                 ax.text(
                     middle + (-0.7 if i == 0 else 0.7), -y, f"{neuron:,}", va="center",
-                    ha="right" if i == 0 else "left", size=min(letters, unit),
+                    ha="right" if i == 0 else "left", size=max(LEAST, min(letters, unit)),
                 )  # fmt: skip
         ax.text(middle, height / 2 + 1, f"{column.size:,}", ha="center", size=letters)
         ax.text(
