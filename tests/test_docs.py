@@ -46,14 +46,48 @@ def test_a_page_runs(page, tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())  # what it writes goes to a folder of its own
 
 
+@pytest.fixture
+def pyplot():
+    found = pytest.importorskip("matplotlib.pyplot", reason="matplotlib is not installed")
+    found.switch_backend("agg")
+    yield found
+    found.close("all")
+
+
 @pytest.mark.parametrize("script", STORY)
-def test_the_story_runs(script):
-    """What it says of what it computes, it asserts."""
-    pyplot = pytest.importorskip("matplotlib.pyplot", reason="matplotlib is not installed")
-    pyplot.switch_backend("agg")
+def test_the_story_runs(script, pyplot):
     runpy.run_path(str(ROOT / "docs" / "tutorial" / script), run_name="story")
     assert pyplot.get_fignums() or "plot_2" in script
-    pyplot.close("all")
+
+
+# by chapter: what is changed, and into what, so that the text is no longer true
+UNTRUE = [
+    ("1_neuron", "weights[13:16, 9:19] = 1", "weights[13:16, 9:19] = -1"),
+    ("1_neuron", "bias = -6.0", "bias = -1.0"),
+    ("2_network", "net.score(x, test.labels)", "np.mean(test.labels == test.labels)"),
+    ("2_network", "a @ w.T + b", "a @ w.T"),
+    ("3_training", "epochs=30", "epochs=1"),
+    ("3_training", "w[3, 7] += step", "w[3, 8] += step"),
+    ("4_inside", "net = trained(fw.Adam(3e-3))", "net = trained(fw.SGD(0.3))"),
+    ("4_inside", "plain = trained(fw.SGD(0.3))", "plain = net"),
+    ("4_inside", "epochs=20", "epochs=1"),
+    ("5_race", '("sigmoid", 0.3)', '("sigmoid", 0.02)'),
+    ("5_race", '("relu", 0.1)', '("relu", 0.001)'),
+    ("5_race", "net = fw.Network(sizes, name,", 'net = fw.Network(sizes, "relu",'),
+    ("6_confused", "rng.integers(0, 256, (2000, 784), dtype=np.uint8)", "np.zeros((2000, 784))"),
+    ("6_confused", "np.roll(images, s, axis=2)", "images"),
+    ("6_confused", "others[1] = 255", "others[1] = 0"),
+    ("6_confused", "range(40)", "range(1)"),
+]
+
+
+@pytest.mark.parametrize(("chapter", "old", "new"), UNTRUE)
+def test_the_story_asserts_what_it_says(chapter, old, new, pyplot):
+    path = ROOT / "docs" / "tutorial" / f"plot_{chapter}.py"
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    with pytest.raises(AssertionError):
+        exec(compile(text.replace(old, new), path.name, "exec"), {"__name__": "story"})
 
 
 def test_every_page_is_listed():
