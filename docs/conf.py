@@ -1,28 +1,52 @@
 """The documentation's settings: sphinx-build -W -b html docs build/docs."""
 
+import os
+import sys
 import warnings
+from pathlib import Path
 
 import featherweight
+
+sys.path.insert(0, str(Path(__file__).parent))  # for _running
+# among what the pages' code prints no progress bars, nor tqdm's wish for notebook widgets
+os.environ["TQDM_DISABLE"] = "1"
+os.environ["PYTHONWARNINGS"] = "ignore:IProgress not found"
 
 project = "featherweight"
 copyright = "the developers of featherweight"
 version = release = featherweight.__version__
 
 extensions = [
-    "myst_parser",
+    "_running",
+    "myst_nb",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
-    "sphinx.ext.mathjax",
     "numpydoc",
     "sphinx_gallery.gen_gallery",
 ]
-exclude_patterns = ["README.md", "tutorial"]
+exclude_patterns = ["README.md", "tutorial", "story/*.ipynb"]
 myst_heading_anchors = 3
 templates_path = ["_templates"]
 
+nb_custom_formats = {".md": "_running.read"}
+nb_execution_mode = "force"
+nb_execution_in_temp = True
+nb_execution_timeout = 120  # seconds for one block
+nb_execution_raise_on_error = True
+nb_merge_streams = True
+
 html_theme = "pydata_sphinx_theme"
-html_theme_options = {"show_prev_next": True, "navigation_with_keys": False}
+html_theme_options = {
+    "show_prev_next": True,
+    "navigation_with_keys": False,
+    # elsewhere there are few headings, and lines of code that need the room
+    "secondary_sidebar_items": {"api": ["page-toc"], "reference/*": ["page-toc"]},
+}
+html_sidebars = {"index": []}
 html_title = "featherweight"
+html_math_renderer = "mathml"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
 
 autosummary_generate = True
 autodoc_typehints = "none"  # the docstrings say it better

@@ -2,9 +2,13 @@
 
 import re
 import runpy
+import tomllib
 from pathlib import Path
 
 import pytest
+
+import featherweight as fw
+from featherweight import cli
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -23,7 +27,7 @@ def test_the_screenful_runs(tmp_path, monkeypatch, capsys):
     assert (tmp_path / "digits.safetensors").exists()
 
 
-BARE = {"api.md", "performance.md"}  # of which nothing is to be run
+BARE = {"api.md", "behind.md", "guide.md", "performance.md"}  # of which nothing is to be run
 PAGES = sorted(p.name for p in (ROOT / "docs").glob("*.md") if p.name != "README.md")
 STORY = sorted(p.name for p in (ROOT / "docs" / "tutorial").glob("*.py"))
 
@@ -94,9 +98,49 @@ def test_every_page_is_listed():
     """By the folder's own list, and by the site's."""
     listed = re.findall(r"\]\(([^)]+\.md)\)", (ROOT / "docs" / "README.md").read_text("utf-8"))
     assert sorted(listed) == [p for p in PAGES if p != "index.md"]
-    trees = re.findall(r"```{toctree}\n(.*?)```", (ROOT / "docs" / "index.md").read_text(), re.S)
+    roots = "".join((ROOT / "docs" / f"{n}.md").read_text() for n in ("index", "guide", "behind"))
+    trees = re.findall(r"```{toctree}\n(.*?)```", roots, re.S)
     names = [n for tree in trees for n in tree.split() if not n.startswith(":")]
     assert {f"{n}.md" for n in names} >= {p for p in PAGES if p != "index.md"}
+
+
+def rows(page):
+    """The first cells of a page's table, without its head."""
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    return re.findall(r"^\| `([^`]+)`", text, re.M)
+
+
+def test_every_extra_and_every_command_is_told_of():
+    with open(ROOT / "pyproject.toml", "rb") as file:
+        project = tomllib.load(file)["project"]
+    assert sorted(rows("install.md")) == sorted(project["optional-dependencies"])
+    assert sorted(r.split()[1] for r in rows("command.md")) == sorted(cli._COMMANDS)
+
+
+def test_every_public_name_is_in_the_reference():
+    text = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    listed = set(re.findall(r"^   ([\w.]+)$", text, re.M))
+    names = {n for n in fw.__all__ if callable(getattr(fw, n))} | set(fw.schedules.__all__)
+    names |= {f"data.{n}" for n in fw.data.__all__} | {f"plot.{n}" for n in fw.plot.__all__}
+    assert listed >= names
+
+
+def test_every_picture_is_in_the_story():
+    text = (ROOT / "docs" / "tutorial" / "plot_7_pictures.py").read_text(encoding="utf-8")
+    assert set(re.findall(r"fw\.plot\.(\w+)\(", text)) == set(fw.plot.__all__)
+
+
+def test_the_site_runs_what_the_tests_run():
+    """A page's blocks marked python are its cells, in order; all other text stays text."""
+    pytest.importorskip("myst_nb", reason="the extra docs is not installed")
+    read = runpy.run_path(str(ROOT / "docs" / "_running.py"))["read"]
+    for page in PAGES:
+        text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+        cells = read(text).cells
+        code = [c.source for c in cells if c.cell_type == "code"]
+        assert code == [b.rstrip("\n") for b in blocks(ROOT / "docs" / page, "python")]
+        assert all("```python" not in c.source for c in cells)
+        assert sum(len(c.source.split()) for c in cells) + 2 * len(code) == len(text.split())
 
 
 def test_a_broken_example_would_be_noticed():
