@@ -98,17 +98,19 @@ def plot(found: dict, path: Path) -> None:
         [[found.get(f"{w}x2x{b}", (np.nan,))[0] for w in widths] for b in batches], float
     )
     figure, axes = plt.subplots(figsize=(11, 6), layout="constrained")
-    image = axes.imshow(np.log2(values), cmap="RdYlGn", vmin=-3, vmax=3, aspect="auto")
+    # its brightness rises with the ratio, so that it is read in grey and by the colour-blind, too
+    image = axes.imshow(np.log2(values), cmap="cividis", vmin=-3, vmax=3, aspect="auto")
     for i, row in enumerate(values):
         for j, value in enumerate(row):
             if value == value:
-                axes.text(j, i, f"{value:.1f}", ha="center", va="center", fontsize=8)
+                colour = "white" if value < 1 else "black"
+                axes.text(j, i, f"{value:.1f}", ha="center", va="center", size=8, color=colour)
     axes.set_xticks(range(len(widths)), widths)
     axes.set_yticks(range(len(batches)), batches)
     axes.set_xlabel("width (three layers)")
     axes.set_ylabel("rows")
     axes.set_title("the fastest peer's time over featherweight's, one thread, float32")
-    figure.colorbar(image, label="log2 of the ratio: green, featherweight is ahead")
+    figure.colorbar(image, label="log2 of the ratio: above 0, featherweight is ahead")
     figure.savefig(path, dpi=120)
     plt.close(figure)
 

@@ -99,3 +99,33 @@ def test_the_sweep_finds_what_lags(tmp_path):
     pytest.importorskip("matplotlib")
     sweep.plot(found, tmp_path / "map.png")
     assert (tmp_path / "map.png").stat().st_size > 1000
+
+
+def luminance(colours):
+    """The relative luminance of colours of sRGB (WCAG 2)."""
+    c = np.asarray(colours)[..., :3]
+    linear = np.where(c <= 0.03928, c / 12.92, ((c + 0.055) / 1.055) ** 2.4)
+    return linear @ [0.2126, 0.7152, 0.0722]
+
+
+def test_the_sweep_is_read_in_grey(tmp_path, monkeypatch):
+    """The larger a ratio, the brighter its cell, and each cell's figure stands out from it."""
+    colours = pytest.importorskip("matplotlib.colors")
+    pyplot = pytest.importorskip("matplotlib.pyplot")
+    close = pyplot.close
+    monkeypatch.setattr(pyplot, "close", lambda figure: None)
+    widths = (1, 2, 4, 8, 16, 32, 64)
+    ratios = (0.1, 0.3, 0.9, 1.0, 1.2, 3.0, 40.0)
+    sweep.plot(
+        {f"{w}x2x1": (r, "NumPy", 1.0) for w, r in zip(widths, ratios, strict=True)},
+        tmp_path / "map.png",
+    )
+    axes = pyplot.gcf().axes[0]
+    (image,) = axes.images
+    cells = luminance(image.cmap(image.norm(image.get_array()[0])))
+    ink = luminance([colours.to_rgba(text.get_color()) for text in axes.texts])
+    close("all")
+    assert (np.diff(cells) > 0).all()
+    bright, dark = np.maximum(cells, ink) + 0.05, np.minimum(cells, ink) + 0.05
+    assert len(ink) == len(ratios)
+    assert (bright / dark > 4).all()
