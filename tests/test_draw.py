@@ -77,6 +77,26 @@ def test_a_drawing_is_centred_and_scaled(networks):
     assert answers.read(networks["relu"], bytes(140 * 140)) == {"pixels": [0] * 784}
 
 
+def test_the_paper_is_black_however_much_is_drawn(networks):
+    def pixels(canvas):
+        found = answers.read(networks["relu"], canvas.astype(np.uint8).tobytes())
+        return np.array(found["pixels"]).reshape(28, 28), "digit" in found
+
+    frame = np.full((140, 140), 255)
+    frame[12:-12, 12:-12] = 0
+    seen, read = pixels(frame)
+    assert seen[14, 14] == 0
+    assert seen[4, 14] == 255
+    assert read
+    seen, read = pixels(np.full((140, 140), 255))
+    assert seen[14, 14] == 255
+    assert seen[0, 0] == 0
+    assert read
+    rim = np.zeros((140, 140))
+    rim[0] = 20  # a stroke that was drawn beside the pad
+    assert not pixels(rim)[1]
+
+
 def test_what_a_neuron_looks_for(networks):
     net = networks["relu"]
     found = answers.seeks(net, 0, 3)

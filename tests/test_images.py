@@ -134,6 +134,23 @@ def test_box_and_centre_of_mass():
     assert found.max() == 255
 
 
+def test_a_known_background():
+    """Ink along the whole border is paper to who must guess, and ink to who knows."""
+    frame = np.zeros((140, 140), np.uint8)
+    frame[:12] = frame[-12:] = frame[:, :12] = frame[:, -12:] = 255
+    known = images.prepare(frame, background=0).reshape(28, 28)
+    assert known[14, 14] == 0
+    assert known[4, 4] == 255
+    assert images.prepare(frame).reshape(28, 28)[14, 14] == 255
+    assert np.array_equal(images.prepare(255 - frame, background=1.0), known.ravel())
+    full = images.prepare(np.full((50, 40), 255, np.uint8), background=0).reshape(28, 28)
+    assert (full[4:24, 6:22] == 255).all()
+    assert full.sum() == 20 * 16 * 255
+    for wrong in (-0.1, 1.5, float("nan"), "dark"):
+        with pytest.raises(ValueError, match="background: expected a number from 0 to 1, found"):
+            images.prepare(frame, background=wrong)
+
+
 @pytest.mark.parametrize("shape", [(1, 60), (60, 1), (3, 3), (28, 28), (1000, 37)])
 def test_any_size(shape):
     paper = np.full(shape, 200, np.uint8)

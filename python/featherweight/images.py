@@ -23,6 +23,7 @@ _WORKING = 280  # pixels of the longer side at most when ink is looked for: even
 _FAINTEST = 0.04  # of the full range: less contrast than this is a blank picture
 _FLOOR = 0.1  # of the darkest ink: what is fainter is paper, or the noise of a JPEG
 _EDGE = 0.25  # of the darkest ink: where a blurred stroke ends
+_NUMBERS = (int, float, np.integer, np.floating)
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
 # read by Pillow itself, without the help of other programs
 _FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "PPM")
@@ -89,15 +90,18 @@ def read_digits(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
     return prepared
 
 
-def prepare(array: ArrayLike) -> NDArray[np.uint8]:
+def prepare(array: ArrayLike, *, background: float | None = None) -> NDArray[np.uint8]:
     """Prepare a picture of one digit for a network.
 
     Parameters
     ----------
     array : array, shape (784,), (h, w), (h, w, 1), (h, w, 3) or (h, w, 4)
-        Grey, RGB or RGBA, light on dark or dark on light: the border tells which. Whole numbers
-        span 0 to 255, or to 65535 where one of them is above 255; others span 0 to 1, or to 255
-        where one of them is above 1. (784,) is 28 x 28, row by row.
+        Grey, RGB or RGBA, light on dark or dark on light. Whole numbers span 0 to 255, or to 65535
+        where one of them is above 255; others span 0 to 1, or to 255 where one of them is above 1.
+        (784,) is 28 x 28, row by row.
+    background : float, optional
+        How light the paper is, from 0 (black) to 1 (white), where that is known. By default most of
+        the border tells, and ink along all of it would be taken for paper.
 
     Returns
     -------
@@ -110,8 +114,11 @@ def prepare(array: ArrayLike) -> NDArray[np.uint8]:
     TypeError
         If `array` isn't of real numbers.
     ValueError
-        If it has another shape, over 64 million pixels, NaN or infinite values, or is blank.
+        If it has another shape, over 64 million pixels, NaN or infinite values, or is blank, or if
+        `background` is no number from 0 to 1.
     """
+    if background is not None and not (isinstance(background, _NUMBERS) and 0 <= background <= 1):
+        raise ValueError(f"background: expected a number from 0 to 1, found {background!r}")
     a = np.asarray(array)
     if a.dtype.kind not in "fiub":
         raise TypeError(f"expected a picture of real numbers, found an array of {a.dtype}")
@@ -123,7 +130,8 @@ def prepare(array: ArrayLike) -> NDArray[np.uint8]:
         )
     _check_pixels(a.shape[1], a.shape[0])
     grey = _grey(a)
-    background = _background(grey)
+    if background is None:
+        background = _background(grey)
     plain = _coarse(grey, -(-max(grey.shape) // _WORKING))
     above, below = float(plain.max()) - background, background - float(plain.min())
     if max(above, below) < _FAINTEST:

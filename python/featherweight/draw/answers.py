@@ -13,6 +13,7 @@ from ..network import Network
 SIDE = 28
 CANVAS = 140  # the drawing, as it is sent: CANVAS x CANVAS bytes, light on dark
 _HERE = Path(__file__).parent
+_FAINT = 26  # of 255: less is the rim of a stroke that was drawn beside the pad
 _GLOWING = 60  # weights that glow between two layers
 
 
@@ -66,7 +67,8 @@ def read(network: Network, drawing: bytes) -> dict[str, Any]:
         pixels: NDArray[np.uint8] = np.frombuffer(drawing, np.uint8)
     elif len(drawing) == CANVAS * CANVAS:
         canvas = np.frombuffer(drawing, np.uint8).reshape(CANVAS, CANVAS)
-        pixels = prepare(canvas) if canvas.any() else np.zeros(SIDE * SIDE, np.uint8)
+        blank = canvas.max() < _FAINT
+        pixels = np.zeros(SIDE * SIDE, np.uint8) if blank else prepare(canvas, background=0)
     else:
         raise ValueError(
             f"drawing: expected {CANVAS * CANVAS} or {SIDE * SIDE} bytes, found {len(drawing)}"
