@@ -171,13 +171,3 @@ def test_refusals(client, path, body, headers, status, sentence):
     response = get(path, headers=headers, **options)
     assert response.status_code == status
     assert response.json()["error"].startswith(sentence)
-
-
-def test_the_command_refuses(tmp_path, capsys):
-    pytest.importorskip("uvicorn", reason="uvicorn is not installed")
-    from featherweight.cli import main
-
-    fw.Network([4, 2]).save(tmp_path / "small.safetensors")
-    assert main(["draw", "--no-browser", str(tmp_path / "small.safetensors")]) == 1
-    assert "expected a network of 784 inputs" in capsys.readouterr().err
-    assert main(["draw", "--port", "70000"]) == 2

@@ -1,6 +1,7 @@
 """``featherweight draw``: a page to draw digits on, served to this machine alone."""
 
 import argparse
+import logging
 import socket
 import threading
 import webbrowser
@@ -9,6 +10,7 @@ from ..files import load
 from . import CommandError, Parser, say, sentence
 
 _NAME = "featherweight draw"
+_PATIENCE = 1  # seconds that requests are given to end after Ctrl-C
 
 
 def parser() -> Parser:
@@ -46,13 +48,25 @@ def run(options: argparse.Namespace) -> int:
         raise CommandError(sentence(e), 1) from None
     address = f"http://127.0.0.1:{listening.getsockname()[1]}/"
     say(f"{address} (Ctrl-C ends)")
+    opening = threading.Timer(0.5, webbrowser.open, [address])
     if not options.no_browser:
-        threading.Timer(0.5, webbrowser.open, [address]).start()
-    serving = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off"))
+        opening.start()
+    config = uvicorn.Config(
+        app, log_level="warning", lifespan="off", timeout_graceful_shutdown=_PATIENCE
+    )
+    serving = uvicorn.Server(config)
+
+    def worth_telling(record: logging.LogRecord) -> bool:
+        return not serving.should_exit  # that Ctrl-C cut off a request is no news
+
+    log = logging.getLogger("uvicorn.error")
+    log.addFilter(worth_telling)
     try:
         serving.run(sockets=[listening])
     except KeyboardInterrupt:
         pass
     finally:
+        log.removeFilter(worth_telling)
+        opening.cancel()
         listening.close()
     return 0

@@ -1,0 +1,86 @@
+"""The command ``featherweight draw``: where it listens, what it opens, how it ends."""
+
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+
+import pytest
+
+import featherweight as fw
+from featherweight.cli import main
+
+uvicorn = pytest.importorskip("uvicorn", reason="uvicorn is not installed")
+
+
+@pytest.fixture
+def opened(monkeypatch):
+    """What the browser is asked to open."""
+    found = []
+    monkeypatch.setattr("webbrowser.open", found.append)
+    return found
+
+
+def timers():
+    return [t for t in threading.enumerate() if isinstance(t, threading.Timer)]
+
+
+def test_what_it_refuses(tmp_path, capsys):
+    fw.Network([4, 2]).save(tmp_path / "small.safetensors")
+    assert main(["draw", "--no-browser", str(tmp_path / "small.safetensors")]) == 1
+    assert "expected a network of 784 inputs" in capsys.readouterr().err
+    assert main(["draw", "--port", "70000"]) == 2
+
+
+def test_it_listens_to_this_machine_alone_and_opens_the_page(monkeypatch, opened, capsys):
+    listening = []
+
+    def serve(self, sockets):
+        listening.extend(s.getsockname() for s in sockets)
+        for timer in timers():
+            timer.join()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(uvicorn.Server, "run", serve)
+    assert main(["draw"]) == 0
+    [(host, port)] = listening
+    assert host == "127.0.0.1"
+    assert opened == [f"http://127.0.0.1:{port}/"]
+    assert capsys.readouterr().out == f"{opened[0]} (Ctrl-C ends)\n"
+    opened.clear()
+    assert main(["draw", "--no-browser"]) == 0
+    assert not opened
+
+
+def test_it_opens_nothing_after_ctrl_c(monkeypatch, opened):
+    def serve(self, sockets):
+        assert len(timers()) == 1
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(uvicorn.Server, "run", serve)
+    assert main(["draw"]) == 0
+    for timer in timers():
+        timer.join()
+    assert not opened
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_ctrl_c_ends_it_while_an_upload_hangs(times):
+    command = [sys.executable, "-m", "featherweight", "draw", "--no-browser"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, **pipes) as process:
+        port = int(re.search(r":(\d+)/", process.stdout.readline()).group(1))
+        with socket.create_connection(("127.0.0.1", port)) as upload:
+            head = b"POST /read/relu HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100\r\n"
+            upload.sendall(head + b"Expect: 100-continue\r\n\r\nabc")
+            assert upload.recv(100).startswith(b"HTTP/1.1 100")  # it waits for the rest
+            try:
+                for _ in range(times):
+                    process.send_signal(signal.SIGINT)
+                # it would wait for ever; the limit is for slow machines
+                assert process.communicate(timeout=60) == ("", "")
+            finally:
+                process.kill()
+        assert process.returncode == 0
