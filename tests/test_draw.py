@@ -1,7 +1,9 @@
 """What the page is told, and what its server refuses."""
 
+import asyncio
 import os
 import re
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +19,11 @@ ROOT = Path(__file__).resolve().parents[1]
 @pytest.fixture(scope="module")
 def networks():
     return answers.shipped()
+
+
+@pytest.fixture(scope="module")
+def readers(networks):
+    return {name: answers.Reader(net) for name, net in networks.items()}
 
 
 @pytest.fixture(scope="module")
@@ -49,37 +56,78 @@ def test_their_accuracies_are_those_that_are_stated(networks):
     assert dict(stated) == {n: f"{100 * net.score(*test):.2f}" for n, net in networks.items()}
 
 
-def test_an_answer_is_the_librarys(networks):
-    net, image = networks["relu"], fw.data.digits().test.images[4]
-    found = answers.read(net, image.tobytes())
-    layers = net.activations(image)
+def test_an_answer_is_the_librarys(readers):
+    reader, image = readers["relu"], fw.data.digits().test.images[4]
+    net = reader.network
+    found = reader.read(image.tobytes())
+    layers = net.activations(image)[1:]
     assert found["pixels"] == image.tolist()
-    for a, b in zip(found["layers"], layers[1:], strict=True):
+    for a, b in zip(found["layers"], layers, strict=True):
         compare.assert_same_bits(np.array(a, np.float32), b)
     assert found["digit"] == net.predict(image)
     assert found["confidence"] == float(layers[-1].max())
-    for lines, w, a in zip(found["lines"], list(net.weights)[1:], layers[1:], strict=False):
-        flow = np.abs(w * a)
-        j, i = np.unravel_index(flow.argmax(), flow.shape)
-        assert lines[0][:2] == [i, j]
-        assert abs(lines[0][2]) == 1.0
+    assert found["scales"] == [layers[0].max(), layers[1].max(), 1.0]
 
 
-def test_a_drawing_is_centred_and_scaled(networks):
+@pytest.mark.parametrize("sizes", [(784, 16, 16, 10), (784, 300, 170, 10)])
+def test_the_lines_are_the_largest(sizes):
+    """Weight times activation, among the neurons that are shown, by all of them sorted."""
+    net = fw.Network(sizes, "tanh", rng=3, input_scale=1 / 255)
+    reader = answers.Reader(net)
+    image = fw.data.digits().test.images[4]
+    a = net.activations(image)
+    found = reader.read(image.tobytes())["lines"]
+    shown = [np.arange(784), *reader.neurons]
+    assert len(found) == len(sizes) - 1
+    for i, lines in enumerate(found):
+        flow = net.weights[i][np.ix_(shown[i + 1], shown[i])] * a[i][shown[i]]
+        share = flow / np.abs(flow).max()
+        assert len(lines) == min(60, (np.abs(share) >= 0.05).sum())
+        of, to, shares = (np.array(column) for column in zip(*lines, strict=True))
+        np.testing.assert_allclose(shares, share[to.astype(int), of.astype(int)], atol=0.00051)
+        np.testing.assert_allclose(
+            np.abs(shares), np.sort(np.abs(share).ravel())[::-1][: len(lines)], atol=0.00051
+        )
+        assert len(set(zip(of, to, strict=True))) == len(lines)
+
+
+def test_of_wide_layers_the_weightiest_neurons_are_shown():
+    net = fw.Network([784, 300, 160, 10], ["gelu", "tanh"], rng=0)
+    weights = net.weights[1].copy()
+    heavy = np.arange(7, 300, 2)[:140]
+    weights[:, heavy] *= 10
+    net.weights[1] = weights
+    reader = answers.Reader(net)
+    described = reader.describe()
+    assert [len(n) for n in described["neurons"]] == [160, 160, 10]
+    assert set(heavy) <= set(described["neurons"][0])
+    assert described["neurons"][1] == list(range(160))
+    image = fw.data.digits().test.images[0]
+    layers = net.activations(image * np.float32(1 / 255))[1:]
+    found = reader.read(image.tobytes())
+    for shown, which, layer in zip(found["layers"], reader.neurons, layers, strict=True):
+        np.testing.assert_allclose(shown, layer[which], rtol=1e-5)
+    # by the largest of the whole layer, which need not be shown; by 1 where none can be larger
+    np.testing.assert_allclose(found["scales"], [np.abs(layers[0]).max(), 1, 1], rtol=1e-5)
+
+
+def test_a_drawing_is_centred_and_scaled(readers):
+    def read(canvas):
+        return np.array(readers["relu"].read(canvas.tobytes())["pixels"]).reshape(28, 28)
+
     canvas = np.zeros((140, 140), np.uint8)
     canvas[10:60, 5:12] = 255  # a stroke in a corner
-    pixels = np.array(answers.read(networks["relu"], canvas.tobytes())["pixels"]).reshape(28, 28)
+    pixels = read(canvas)
     rows, columns = np.nonzero(pixels)
     assert rows.max() - rows.min() == 19  # 20 pixels high, as MNIST's are
     assert abs(columns.mean() - 14) < 1
-    moved = np.roll(canvas, (50, 60), axis=(0, 1))
-    assert answers.read(networks["relu"], moved.tobytes())["pixels"] == pixels.ravel().tolist()
-    assert answers.read(networks["relu"], bytes(140 * 140)) == {"pixels": [0] * 784}
+    assert (read(np.roll(canvas, (50, 60), axis=(0, 1))) == pixels).all()
+    assert readers["relu"].read(bytes(140 * 140)) == {"pixels": [0] * 784}
 
 
-def test_the_paper_is_black_however_much_is_drawn(networks):
+def test_the_paper_is_black_however_much_is_drawn(readers):
     def pixels(canvas):
-        found = answers.read(networks["relu"], canvas.astype(np.uint8).tobytes())
+        found = readers["relu"].read(canvas.astype(np.uint8).tobytes())
         return np.array(found["pixels"]).reshape(28, 28), "digit" in found
 
     frame = np.full((140, 140), 255)
@@ -97,14 +145,18 @@ def test_the_paper_is_black_however_much_is_drawn(networks):
     assert not pixels(rim)[1]
 
 
-def test_what_a_neuron_looks_for(networks):
-    net = networks["relu"]
-    found = answers.seeks(net, 0, 3)
+def test_what_a_neuron_looks_for(readers):
+    reader = readers["relu"]
+    net = reader.network
+    found = reader.seeks(0, 3)
     assert found["kind"] == "weights"
     w = net.weights[0][3]
     compare.assert_close(np.array(found["values"]), w / np.abs(w).max(), 1e-4)
-    image = np.array(answers.seeks(net, 2, 7)["values"]) * 255
-    assert net.predict(image) == 7
+    found = reader.seeks(2, 7)
+    assert found["kind"] == "excites"
+    excited = fw.looking.excite(net, 2, 7)
+    compare.assert_close(np.array(found["values"]), excited / excited.max(), 1e-4)
+    assert net.predict(np.array(found["values"]) * 255) == 7
 
 
 def test_scaled_for_a_network_of_other_inputs(networks):
@@ -114,7 +166,7 @@ def test_scaled_for_a_network_of_other_inputs(networks):
     for i in range(3):
         other.weights[i], other.biases[i] = net.weights[i], net.biases[i]
     image = fw.data.digits().test.images[0].tobytes()
-    a, b = answers.read(net, image), answers.read(other, image)
+    a, b = (answers.Reader(n).read(image) for n in (net, other))
     assert a["digit"] == b["digit"]
     assert a["confidence"] == pytest.approx(b["confidence"], abs=1e-5)
 
@@ -138,14 +190,36 @@ def test_the_page_is_one_and_its_own(client):
     assert client.get("/").headers["content-security-policy"] != policy
 
 
-def test_answers_by_http(client, networks):
+def test_answers_by_http(client, readers):
     image = fw.data.digits().test.images[0].tobytes()
     found = client.post("/read/relu", content=image).json()
-    assert found == answers.read(networks["relu"], image)
+    assert found == readers["relu"].read(image)
     assert client.post("/read/sigmoid", content=image).json()["layers"] != found["layers"]
     assert client.get("/networks").json()["relu"]["parameters"] == 13002
+    assert client.get("/networks").json()["relu"]["neurons"][2] == list(range(10))
     assert client.get("/digit/5").json()["label"] == int(fw.data.digits().test.labels[5])
-    assert client.get("/seeks/relu/0/3").json() == answers.seeks(networks["relu"], 0, 3)
+    assert client.get("/seeks/relu/0/3").json() == readers["relu"].seeks(0, 3)
+
+
+def test_reading_goes_on_while_a_neuron_is_looked_into(client, monkeypatch):
+    httpx = pytest.importorskip("httpx", reason="httpx is not installed")
+    begun, answered = threading.Event(), threading.Event()
+
+    def slow(self, layer, neuron):
+        begun.set()
+        return {"answered": answered.wait(10)}
+
+    async def both():
+        transport = httpx.ASGITransport(client.app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as http:
+            looking = asyncio.create_task(http.get("/seeks/relu/2/0"))
+            await asyncio.to_thread(begun.wait, 10)
+            reading = await http.post("/read/relu", content=bytes(784))
+            answered.set()
+            return reading.status_code, (await looking).json()
+
+    monkeypatch.setattr(answers.Reader, "seeks", slow)
+    assert asyncio.run(both()) == (200, {"answered": True})
 
 
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "localhost.evil"])

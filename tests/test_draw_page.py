@@ -1,106 +1,76 @@
 """The page in a real browser: digits drawn with the mouse, and what lights up."""
 
+import base64
+import io
 import re
-import shutil
-import signal
-import subprocess
-import sys
-import time
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import featherweight as fw
+from drawing import (
+    DESKTOP,
+    DIGITS,
+    LANDSCAPE,
+    PHONE,
+    SMALL,
+    draw,
+    launched,
+    neuron,
+    opened,
+    served,
+    settled,
+    until,
+)
 from featherweight.draw import answers
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-pytest.importorskip("uvicorn", reason="uvicorn is not installed")
-BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
-if BROWSER is None:
-    pytest.skip("Chromium is not installed", allow_module_level=True)
-
-
-def arc(cx, cy, rx, ry, start, end, n=24):
-    """Points on an ellipse, by degrees, 0 to the right and 90 down."""
-    t = np.deg2rad(np.linspace(start, end, n))
-    return list(zip(cx + rx * np.cos(t), cy + ry * np.sin(t), strict=True))
-
-
-# strokes on a pad of 280 by 280
-DIGITS = {
-    0: [arc(140, 140, 55, 85, -90, 270, 40)],
-    1: [[(145, 55), (140, 140), (135, 225)]],
-    2: [[*arc(140, 100, 50, 45, 180, 390), (90, 220), (200, 218)]],
-    3: [[*arc(130, 95, 48, 42, 200, 450), *arc(130, 182, 55, 45, -90, 160)]],
-    4: [[(105, 60), (90, 150), (190, 148)], [(180, 65), (172, 230)]],
-    5: [[(190, 60), (105, 60), (98, 128), *arc(130, 172, 58, 50, -110, 140)]],
-    6: [[(165, 50), (110, 120), *arc(140, 178, 45, 45, 200, 560, 40)]],
-    7: [[(80, 70), (195, 70), (130, 225)]],
-    8: [[*arc(140, 97, 40, 40, 60, -240, 40), *arc(140, 180, 48, 46, -60, 240, 40)]],
-    9: [[*arc(138, 105, 42, 42, 0, -360, 40), (178, 150), (165, 230)]],
-}
+LUMA = [0.299, 0.587, 0.114]
+YELLOW, BLUE = (255, 216, 102), (86, 180, 233)
 
 
 @pytest.fixture(scope="module")
 def address():
-    command = [sys.executable, "-m", "featherweight", "draw", "--no-browser"]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    with subprocess.Popen(command, **pipes) as process:
-        yield re.match(r"(http://\S+)", process.stdout.readline()).group(1)
-        process.send_signal(signal.SIGINT)
-        assert process.communicate(timeout=20)[1] == ""
-        assert process.returncode == 0
+    with served() as (address, _):
+        yield address
 
 
 @pytest.fixture(scope="module")
 def browser():
-    with sync_api.sync_playwright() as playwright:
-        b = playwright.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
-        yield b
-        b.close()
+    with launched() as browser:
+        yield browser
 
 
-@pytest.fixture(params=[(1280, 800), (390, 844)], ids=["desktop", "phone"])
+@pytest.fixture(params=[DESKTOP, PHONE], ids=["desktop", "phone"])
 def page(request, browser, address):
-    width, height = request.param
-    p = browser.new_page(viewport={"width": width, "height": height})
-    errors = []
-    p.on("pageerror", lambda e: errors.append(str(e)))
-    p.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
-    foreign = []
-    p.on("request", lambda r: None if r.url.startswith((address, "data:")) else foreign.append(r))
-    p.goto(address)
-    until(p, "drawn !== null && !!window.lastAnswer")
-    yield p
-    assert not errors
-    assert not foreign
-    p.close()
+    with opened(browser, address, request.param) as page:
+        yield page
 
 
-def draw(page, strokes):
-    page.click("#clear")
-    box = page.locator("#pad").bounding_box()
-    for points in strokes:
-        (x, y), *others = points
-        page.mouse.move(box["x"] + x, box["y"] + y)
-        page.mouse.down()
-        for x, y in others:
-            page.mouse.move(box["x"] + x, box["y"] + y)
-        page.mouse.up()
-    settled(page)
-    return page.evaluate("window.lastAnswer")
+@pytest.fixture(scope="module")
+def own(tmp_path_factory):
+    """A network of one's own, wide and of both signs."""
+    net = fw.Network([784, 200, 12, 10], ["gelu", "tanh"], rng=0, input_scale=1 / 255)
+    path = tmp_path_factory.mktemp("own") / "own.safetensors"
+    net.save(path)
+    return net, path
 
 
-def until(page, condition):
-    """Wait; by looking, since the page's policy forbids the evaluation of strings inside."""
-    end = time.monotonic() + 20
-    while not page.evaluate(condition):
-        assert time.monotonic() < end, condition
-        page.wait_for_timeout(5)
+def canvas(page, name):
+    """A canvas's RGBA values."""
+    url = page.evaluate(f"$('{name}').toDataURL()")
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2]))), int)
 
 
-def settled(page):
-    until(page, "!busy && !wanted && !waiting")
+def fills(page):
+    """Of each layer's neurons (activation, red, green, blue, whether its edge is dashed)."""
+    return [
+        np.array(layer)
+        for layer in page.evaluate(
+            "drawn.layers.map(l => l.map(p => { const s = getComputedStyle(p.circle); return "
+            "[p.value, ...s.fill.match(/\\d+/g).map(Number), s.strokeDasharray !== 'none'] }))"
+        )
+    ]
 
 
 def test_digits_are_read_as_they_are_drawn(page):
@@ -113,59 +83,204 @@ def test_what_lights_up_is_the_librarys(page):
     net = answers.shipped()["relu"]
     pixels = np.array(answer["pixels"], np.uint8)
     layers = net.activations(pixels)[1:]
-    shown = page.evaluate(
-        "drawn.layers.map(l => l.map(p => [Number(p.circle.dataset.value), "
-        "p.circle.getAttribute('fill')]))"
-    )
-    for values, parts in zip(layers, shown, strict=True):
-        np.testing.assert_array_equal(np.float32([v for v, _ in parts]), values)
-        bright = [int(re.match(r"rgb\((\d+)", fill).group(1)) for _, fill in parts]
-        order = np.argsort(values, kind="stable")
-        assert (np.diff(np.array(bright)[order]) >= 0).all()
-    squares = page.evaluate("drawn.squares.map(s => s.getAttribute('fill'))")
-    assert squares == [f"rgb({v},{v},{v})" for v in pixels]
+    for values, shown in zip(layers, fills(page), strict=True):
+        np.testing.assert_array_equal(shown[:, 0].astype(np.float32), values)
+        full = 1 if values is layers[-1] else values.max()
+        np.testing.assert_allclose(shown[:, 1], 255 * values / full, atol=0.51)
+        assert (shown[:, 1:2] == shown[:, 1:4]).all()
+        assert not shown[:, 4].any()
+    image = canvas(page, "pixels")
+    assert (image[..., :3] == pixels.reshape(28, 28, 1)).all()
     text = page.inner_text("#answer")
     assert text == f"{answer['digit']}, {100 * answer['confidence']:.0f} % sure"
+    digits = page.evaluate(
+        "drawn.layers.at(-1).map(p => [p.text.textContent, getComputedStyle(p.text).fontWeight])"
+    )
+    assert digits == [[str(i), "700" if i == answer["digit"] else "400"] for i in range(10)]
 
 
-def test_the_other_network_undo_and_clear(page):
+def test_the_leading_weights_glow(page):
+    """Those that the library names, where they belong; by colour and dashes, width and light."""
+    answer = draw(page, DIGITS[3])
+    reader = answers.Reader(answers.shipped()["relu"])
+    assert answer["lines"] == reader.read(bytes(answer["pixels"]))["lines"]
+    assert canvas(page, "glow")[..., 3].any()
+
+    def line(layer, of, to, share):
+        page.evaluate(f"shine([0, 1, 2].map(l => l === {layer} ? [[{of}, {to}, {share}]] : []))")
+        ends = page.evaluate(
+            f"(() => {{ const p = drawn.pixels, e = drawn.layers[{layer}][{to}];"
+            f"const b = {layer} ? drawn.layers[{layer} - 1][{of}] : {{ cx: p.x + p.size * "
+            f"({of} % 28 + .5) / 28, cy: p.y + p.size * (Math.floor({of} / 28) + .5) / 28 }};"
+            "return [b.cx, b.cy, e.cx, e.cy] })()"
+        )
+        x, y = 2 * np.linspace(ends[:2], ends[2:], 400)[5:-5].T
+        shown = canvas(page, "glow")
+        along = shown[y.astype(int), x.astype(int)]
+        far = shown[..., 3] > 0
+        rows, columns = np.nonzero(far)
+        for at, ends_at in ((columns, x), (rows, y)):  # and nowhere else
+            assert abs(at.min() - ends_at.min()) < 10
+            assert abs(at.max() - ends_at.max()) < 10
+        return along, far.sum()
+
+    for layer, of, to in ((0, 784 // 2 + 10, 0), (1, 2, 15), (2, 15, 3)):
+        full, area = line(layer, of, to, 1)
+        assert (full[:, 3] > 0).all()
+        assert np.abs(full[:, :3] - YELLOW).max() < 12
+        against, _ = line(layer, of, to, -1)
+        inked = against[:, 3] > 60
+        assert 0.4 < inked.mean() < 0.8  # dashed
+        assert np.abs(against[inked, :3] - BLUE).max() < 12
+        faint, faint_area = line(layer, of, to, 0.1)
+        assert faint[:, 3].mean() < full[:, 3].mean() / 2
+        assert faint_area < area
+    draw(page, [])
+    assert not canvas(page, "glow").any()
+
+
+def test_the_other_network(page):
     first = draw(page, DIGITS[4])
     page.check("input[value=sigmoid]")
     settled(page)
-    other = page.evaluate("window.lastAnswer")
+    other = page.evaluate("latest")
     assert other["pixels"] == first["pixels"]
     assert other["layers"] != first["layers"]
-    page.click("#undo")
-    settled(page)
-    assert page.evaluate("window.lastAnswer.pixels") != first["pixels"]
-    page.click("#clear")
-    settled(page)
+    shown = fills(page)[0]
+    np.testing.assert_allclose(shown[:, 1], 255 * shown[:, 0], atol=0.51)
+    draw(page, [])
     assert page.inner_text("#answer") == "Nothing is drawn yet."
+    assert not any(layer[:, 1].any() for layer in fills(page))
 
 
-def test_a_test_image_and_a_neuron(page):
-    page.click("#load")
-    until(page, "strokes.length === 1 && !!strokes[0].pixels")
-    settled(page)
-    pixels = page.evaluate("window.lastAnswer.pixels")
-    assert (fw.data.digits().test.images == pixels).all(axis=1).any()
-    page.locator(".neuron").nth(20).dispatch_event("click")
-    page.wait_for_selector("#seeks:not([hidden])")
-    assert page.inner_text("#caption").startswith("layer 2, neuron 4: the image that excites")
-    page.locator(".neuron").first.focus()
-    page.keyboard.press("Enter")
-    until(page, "document.querySelector('#caption').textContent.includes('weights')")
+def test_what_a_neuron_looks_for(page):
+    reader = answers.Reader(answers.shipped()["relu"])
+    draw(page, DIGITS[5])
+
+    def sought(name, words):
+        until(page, f"$('caption').textContent.startsWith('{name}: {words}')")
+        box = page.locator("#seeks").bounding_box()
+        assert page.is_visible("#sought")
+        assert box["y"] > -1
+        assert box["y"] + box["height"] < page.viewport_size["height"] + 1
+        assert page.inner_text("#said") == page.inner_text("#caption")
+        chosen = page.locator(".neuron.chosen")
+        assert chosen.count() == 1
+        assert chosen.get_attribute("aria-label").startswith(name)
+        ring = "getComputedStyle(document.querySelector('.chosen circle:last-child')).stroke"
+        assert page.evaluate(ring) == f"rgb{YELLOW}"
+        return canvas(page, "sought")[..., :3].reshape(784, 3)
+
+    neuron(page, "layer 1, neuron 3").click()
+    weights = np.array(reader.seeks(0, 3)["values"])
+    image = sought("layer 1, neuron 3", "its weights")
+    order = np.argsort(weights)
+    brightness = (image @ LUMA)[order]
+    assert (np.diff(brightness) > -2).all()  # without colour, too
+    assert brightness[-1] - brightness[0] > 80
+    assert np.ptp(image[np.abs(weights) < 0.01], axis=1).max() < 10  # grey
+    assert image[weights.argmax()].argmin() == 2
+    assert image[weights.argmin()].argmax() == 2
+    neuron(page, "layer 2, neuron 4").click()
+    image = sought("layer 2, neuron 4", "the image that excites")
+    values = np.array(reader.seeks(1, 4)["values"])
+    np.testing.assert_allclose(image, np.tile(255 * values[:, None], 3), atol=0.51)
 
 
-def test_by_keyboard(page):
-    page.focus("#pad")
-    page.keyboard.down(" ")
-    for _ in range(20):
-        page.keyboard.press("ArrowDown")
-    page.keyboard.up(" ")
-    settled(page)
-    assert page.evaluate("window.lastAnswer.digit") == 1
+def test_an_answer_that_comes_too_late_is_not_shown(page):
+    page.evaluate(
+        "(() => { const real = fetch; window.late = 0; window.fetch = async (path, options) => {"
+        "  const slow = path.endsWith('/0/3');"
+        "  if (slow) await new Promise(done => setTimeout(done, 200));"
+        "  const found = await real(path, options); if (slow) setTimeout(() => late++, 50);"
+        "  return found } })()"
+    )
+    neuron(page, "layer 1, neuron 3").click()
+    neuron(page, "output 7").click()
+    until(page, "late === 1")
+    assert page.inner_text("#caption").startswith("output 7: ")
+    neuron(page, "layer 1, neuron 3").click()
+    page.check("input[value=sigmoid]")
+    until(page, "late === 2")
+    assert page.inner_text("#caption") == "Click a neuron to see what it looks for."
+    assert page.locator(".chosen").count() == 0
+    assert page.is_hidden("#sought")
 
 
-def test_it_fits(page):
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+def test_a_network_of_ones_own(browser, own):
+    """Which neurons of a wide layer, how many of them; scaled by the layer, signs told apart."""
+    net, path = own
+    with served(path) as (address, _), opened(browser, address) as page:
+        answer = draw(page, DIGITS[8])
+        labels = page.locator("#network > text").all_text_contents()
+        assert "160 of 200 gelu" in labels
+        assert "12 tanh" in labels
+        activations = net.activations(np.array(answer["pixels"], np.uint8))[1:]
+        chosen = answers.Reader(net).neurons
+        for values, which, shown in zip(activations, chosen, fills(page), strict=True):
+            np.testing.assert_array_equal(shown[:, 0].astype(np.float32), values[which])
+            full = np.abs(values).max() if len(values) == 200 else 1
+            np.testing.assert_allclose(
+                shown[:, 3] / (255 + (values[which] < 0) * (233 - 255)),
+                np.abs(values[which]) / full,
+                atol=0.003,
+            )
+            np.testing.assert_array_equal(shown[:, 4], values[which] < 0)
+            minus = (values[which] < 0) & (shown[:, 3] > 20)
+            assert (shown[minus, 3] > 1.5 * shown[minus, 1]).all()  # blue
+        assert fills(page)[1][:, 4].any()
+        at = int(np.flatnonzero(chosen[0] > 170)[0])
+        name = f"layer 1, neuron {chosen[0][at]}"
+        neuron(page, name).click()
+        until(page, f"$('caption').textContent.startsWith('{name}: its weights')")
+        weights = np.array(answers.Reader(net).seeks(0, int(chosen[0][at]))["values"])
+        image = canvas(page, "sought")[..., :3].reshape(784, 3) @ LUMA
+        assert weights[image.argmax()] > 0.98
+        assert weights[image.argmin()] < weights.min() + 0.02
+
+
+@pytest.mark.parametrize("size", [DESKTOP, PHONE, LANDSCAPE, SMALL], ids=lambda s: f"{s[0]}x{s[1]}")
+def test_it_fits(size, browser, address):
+    with opened(browser, address, size) as page:
+        answer = draw(page, DIGITS[7])
+        assert answer["digit"] == 7
+        width, height = size
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert page.evaluate("getComputedStyle(pad).touchAction") == "none"
+
+        def box(name):
+            b = page.locator(name).bounding_box()
+            return b["x"], b["y"], b["x"] + b["width"], b["y"] + b["height"]
+
+        pad, said, picture = box("#pad"), box("#answer"), box("#network")
+        assert page.evaluate("scrollY") == 0
+        assert max(pad[3], said[3]) <= height  # seen as one draws
+        if width > height:
+            assert picture[3] <= height
+        neurons = page.locator(".neuron").all()
+        boxes = [n.bounding_box() for n in neurons]
+        least = 18 if size == LANDSCAPE else 24
+        assert min(min(b["width"], b["height"]) for b in boxes) >= least
+        assert all(0 <= b["x"] <= b["x"] + b["width"] <= width for b in boxes)
+        places = {(round(b["x"]), round(b["y"])) for b in boxes}
+        assert len(places) == 42
+        scale = page.evaluate("$('network').getBoundingClientRect().width / "
+                              "$('network').viewBox.baseVal.width")  # fmt: skip
+        size_of = page.evaluate("getComputedStyle(document.querySelector('svg text')).fontSize")
+        assert scale * float(re.match(r"[\d.]+", size_of).group()) > 10
+
+
+def test_turned_it_is_arranged_anew(browser, address):
+    with opened(browser, address, PHONE) as page:
+        before = draw(page, DIGITS[6])
+        neuron(page, "output 6").click()
+        until(page, "!$('sought').hidden")
+        tall = page.locator("#network").bounding_box()
+        page.set_viewport_size({"width": LANDSCAPE[0], "height": LANDSCAPE[1]})
+        until(page, "!drawn.narrow")
+        wide = page.locator("#network").bounding_box()
+        assert tall["height"] > tall["width"]
+        assert wide["width"] > wide["height"]
+        for values, shown in zip(before["layers"], fills(page), strict=True):
+            np.testing.assert_array_equal(shown[:, 0], values)
+        assert page.locator(".chosen").count() == 1

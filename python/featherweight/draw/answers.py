@@ -7,14 +7,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import data, files, looking
+from ..diagram import columns
 from ..images import prepare
 from ..network import Network
 
 SIDE = 28
 CANVAS = 140  # the drawing, as it is sent: CANVAS x CANVAS bytes, light on dark
+MOST = 160  # neurons of a layer that are shown
 _HERE = Path(__file__).parent
 _FAINT = 26  # of 255: less is the rim of a stroke that was drawn beside the pad
 _GLOWING = 60  # weights that glow between two layers
+_DIMMEST = 0.05  # of the largest: less isn't seen
+_BOUNDED = {"sigmoid", "tanh", "softmax"}  # by 1
 
 
 def shipped() -> dict[str, Network]:
@@ -32,73 +36,109 @@ def check(network: Network, name: str) -> Network:
     return network
 
 
-def describe(network: Network) -> dict[str, Any]:
-    """Return what the page draws before anything is read."""
-    return {
-        "sizes": network.sizes,
-        "activation": [*network.activation, network.output],
-        "parameters": network.parameter_count,
-    }
+class Reader:
+    """A network as the page shows it.
 
-
-def read(network: Network, drawing: bytes) -> dict[str, Any]:
-    """Return what a network makes of a drawing.
+    Of a layer of more than `MOST` neurons those are shown whose weights to the next layer are
+    largest together; they stay the same for all drawings.
 
     Parameters
     ----------
     network : Network
-    drawing : bytes
-        `CANVAS` squared bytes, 0 where nothing is drawn; or 784, an image that is taken as it is.
+        One that `check` lets pass. Its weights are copied: training it later isn't seen.
 
-    Returns
-    -------
-    dict
-        ``pixels`` (784 ints), ``layers`` (activations by layer, from the first hidden one),
-        ``lines`` by pair of layers from the first hidden one on ([from, to, weight times
-        activation], the largest first), ``digit`` and ``confidence``; of an empty drawing
-        ``pixels`` alone.
-
-    Raises
-    ------
-    ValueError
-        For another number of bytes.
+    Attributes
+    ----------
+    neurons : list of (n,) arrays of int
+        Which neurons are shown, by layer from the first hidden one on.
     """
-    if len(drawing) == SIDE * SIDE:
-        pixels: NDArray[np.uint8] = np.frombuffer(drawing, np.uint8)
-    elif len(drawing) == CANVAS * CANVAS:
-        canvas = np.frombuffer(drawing, np.uint8).reshape(CANVAS, CANVAS)
-        blank = canvas.max() < _FAINT
-        pixels = np.zeros(SIDE * SIDE, np.uint8) if blank else prepare(canvas, background=0)
-    else:
-        raise ValueError(
-            f"drawing: expected {CANVAS * CANVAS} or {SIDE * SIDE} bytes, found {len(drawing)}"
-        )
-    if not pixels.any():
-        return {"pixels": pixels.tolist()}
-    layers = network.activations(_inputs(network, pixels))[1:]
-    answer = layers[-1]
-    return {
-        "pixels": pixels.tolist(),
-        "layers": [a.tolist() for a in layers],
-        "lines": [_lines(network.weights[i + 1], a) for i, a in enumerate(layers[:-1])],
-        "digit": int(answer.argmax()),
-        "confidence": float(answer.max()),
-    }
 
+    def __init__(self, network: Network) -> None:
+        self.network = network
+        self.neurons = [c.neurons for c in columns(network, most=MOST)[1:]]
+        below = [np.arange(SIDE * SIDE), *self.neurons]
+        self._weights = [
+            weights[np.ix_(to, of)]
+            for weights, of, to in zip(network.weights, below, self.neurons, strict=False)
+        ]
 
-def seeks(network: Network, layer: int, neuron: int) -> dict[str, Any]:
-    """Return what a neuron looks for, as 784 numbers from -1 to 1.
+    def describe(self) -> dict[str, Any]:
+        """Return what the page draws before anything is read.
 
-    The weights of a neuron that reads pixels; of others the input that excites them most.
-    """
-    if layer == 0:
-        found = network.weights[0][neuron].astype(np.float64)
-        kind = "weights"
-    else:
-        found = looking.excite(network, layer, neuron).astype(np.float64)
-        kind = "excites"
-    most = float(np.abs(found).max()) or 1.0
-    return {"kind": kind, "values": np.round(found / most, 4).tolist()}
+        Returns
+        -------
+        dict
+            ``sizes``, ``activation`` (names by layer), ``neurons`` and ``parameters`` (how many).
+        """
+        return {
+            "sizes": self.network.sizes,
+            "activation": [*self.network.activation, self.network.output],
+            "neurons": [n.tolist() for n in self.neurons],
+            "parameters": self.network.parameter_count,
+        }
+
+    def read(self, drawing: bytes) -> dict[str, Any]:
+        """Return what the network makes of a drawing.
+
+        Parameters
+        ----------
+        drawing : bytes
+            `CANVAS` squared bytes, 0 where nothing is drawn; or 784, an image that is taken as it
+            is.
+
+        Returns
+        -------
+        dict
+            ``pixels`` (784 ints), ``layers`` (activations of `neurons`), ``scales`` (by layer, the
+            activation to show as fully lit: 1 where none can be larger, else the layer's largest,
+            without its sign), ``lines`` by pair of layers from the pixels on ([from, to, share],
+            from and to being places in `neurons`, the share that of the weight times the activation
+            in the largest of them, the largest first), ``digit`` and ``confidence``; of an empty
+            drawing ``pixels`` alone.
+
+        Raises
+        ------
+        ValueError
+            For another number of bytes.
+        """
+        pixels = _pixels(drawing)
+        if not pixels.any():
+            return {"pixels": pixels.tolist()}
+        inputs, *layers = self.network.activations(_inputs(self.network, pixels))
+        shown = [a[n] for a, n in zip(layers, self.neurons, strict=True)]
+        kinds = (*self.network.activation, self.network.output)
+        below = [inputs, *shown[:-1]]
+        return {
+            "pixels": pixels.tolist(),
+            "layers": [a.tolist() for a in shown],
+            "scales": [_scale(a, kind) for a, kind in zip(layers, kinds, strict=True)],
+            "lines": [_lines(w, a) for w, a in zip(self._weights, below, strict=True)],
+            "digit": int(layers[-1].argmax()),
+            "confidence": float(layers[-1].max()),
+        }
+
+    def seeks(self, layer: int, neuron: int) -> dict[str, Any]:
+        """Return what a neuron looks for.
+
+        Parameters
+        ----------
+        layer, neuron : int
+            Of the layers with weights, the first hidden one being 0.
+
+        Returns
+        -------
+        dict
+            ``values``, 784 numbers from -1 to 1, and their ``kind``: the ``weights`` of a neuron
+            that reads pixels; of others the input that ``excites`` them most.
+        """
+        if layer == 0:
+            found = self.network.weights[0][neuron].astype(np.float64)
+            kind = "weights"
+        else:
+            found = looking.excite(self.network, layer, neuron).astype(np.float64)
+            kind = "excites"
+        most = float(np.abs(found).max()) or 1.0
+        return {"kind": kind, "values": np.round(found / most, 4).tolist()}
 
 
 def digit(number: int) -> dict[str, Any]:
@@ -108,18 +148,41 @@ def digit(number: int) -> dict[str, Any]:
     return {"pixels": test.images[number].tolist(), "label": int(test.labels[number])}
 
 
+def _pixels(drawing: bytes) -> NDArray[np.uint8]:
+    if len(drawing) == SIDE * SIDE:
+        return np.frombuffer(drawing, np.uint8)
+    if len(drawing) != CANVAS * CANVAS:
+        raise ValueError(
+            f"drawing: expected {CANVAS * CANVAS} or {SIDE * SIDE} bytes, found {len(drawing)}"
+        )
+    canvas = np.frombuffer(drawing, np.uint8).reshape(CANVAS, CANVAS)
+    if canvas.max() < _FAINT:
+        return np.zeros(SIDE * SIDE, np.uint8)
+    return prepare(canvas, background=0)
+
+
 def _inputs(network: Network, pixels: NDArray[np.uint8]) -> NDArray[Any]:
     # full ink is to reach the first layer as 1, whatever the network was trained on
     factor = 1 / (255 * network.input_scale)
     return pixels if abs(factor - 1) < 1e-6 else pixels * network.dtype.type(factor)
 
 
+def _scale(layer: NDArray[Any], activation: str) -> float:
+    if activation in _BOUNDED:
+        return 1.0
+    return float(np.abs(layer).max()) or 1.0
+
+
 def _lines(weights: NDArray[Any], below: NDArray[Any]) -> list[list[float]]:
-    flow = (weights * below).astype(np.float64)
-    top = float(np.abs(flow).max()) or 1.0
-    order = np.argsort(-np.abs(flow), axis=None, kind="stable")[:_GLOWING]
+    lit = np.flatnonzero(below)
+    flow = weights[:, lit] * below[lit]
+    size = np.abs(flow).ravel()
+    top = float(size.max(initial=0.0))
+    if top == 0:
+        return []
+    largest = np.argpartition(-size, min(_GLOWING, size.size) - 1)[:_GLOWING]
+    order = largest[np.argsort(-size[largest], kind="stable")]
     ends, starts = np.unravel_index(order, flow.shape)
-    return [
-        [int(i), int(j), round(float(flow[j, i]) / top, 3)]
-        for j, i in zip(ends, starts, strict=True)
-    ]
+    shares = np.round(flow.ravel()[order].astype(np.float64) / top, 3)
+    drawn = zip(lit[starts].tolist(), ends.tolist(), shares.tolist(), strict=True)
+    return [list(line) for line in drawn if abs(line[2]) >= _DIMMEST]

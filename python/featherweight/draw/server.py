@@ -30,7 +30,7 @@ def need(name: str) -> Any:
 def page(nonce: str) -> str:
     """Return the page, whose style and script alone may run."""
     text = (_HERE / "page.html").read_text(encoding="utf-8")
-    for name in ("page.css", "page.js"):
+    for name in ("page.css", "pad.js", "network.js", "page.js"):
         text = text.replace(f"/* {name} */", (_HERE / name).read_text(encoding="utf-8"))
     return text.replace("NONCE", nonce)
 
@@ -45,17 +45,18 @@ def application(networks: dict[str, Network]) -> Any:
     """
     applications, routing = need("starlette.applications"), need("starlette.routing")
     middleware, responses = need("starlette.middleware"), need("starlette.responses")
-    trusted = need("starlette.middleware.trustedhost")
+    trusted, concurrency = need("starlette.middleware.trustedhost"), need("starlette.concurrency")
     JSON = responses.JSONResponse
+    readers = {name: answers.Reader(network) for name, network in networks.items()}
 
     def refuse(text: str, status: int) -> Any:
         return JSON({"error": text}, status)
 
-    def network_of(request: Any) -> Network:
+    def reader_of(request: Any) -> answers.Reader:
         name = request.path_params["name"]
-        if name not in networks:
-            raise KeyError(f"expected one of {', '.join(networks)}, found {name}")
-        return networks[name]
+        if name not in readers:
+            raise KeyError(f"expected one of {', '.join(readers)}, found {name}")
+        return readers[name]
 
     async def front(request: Any) -> Any:
         nonce = secrets.token_urlsafe(16)
@@ -67,7 +68,7 @@ def application(networks: dict[str, Network]) -> Any:
         return responses.HTMLResponse(page(nonce), headers={"Content-Security-Policy": policy})
 
     async def listed(request: Any) -> Any:
-        return JSON({name: answers.describe(n) for name, n in networks.items()})
+        return JSON({name: reader.describe() for name, reader in readers.items()})
 
     async def read(request: Any) -> Any:
         # a page of another origin may send a plain POST, which no Host header tells
@@ -79,14 +80,15 @@ def application(networks: dict[str, Network]) -> Any:
             body += chunk
             if len(body) > _LARGEST:
                 return refuse(f"body: expected at most {_LARGEST} bytes", 413)
-        return JSON(answers.read(network_of(request), bytes(body)))
+        return JSON(reader_of(request).read(bytes(body)))
 
     async def seeks(request: Any) -> Any:
-        network, at = network_of(request), request.path_params
-        layer, neuron = at["layer"], at["neuron"]
-        if layer >= len(network.sizes) - 1 or neuron >= network.sizes[layer + 1]:
+        reader, at = reader_of(request), request.path_params
+        layer, neuron, sizes = at["layer"], at["neuron"], reader.network.sizes
+        if layer >= len(sizes) - 1 or neuron >= sizes[layer + 1]:
             raise KeyError(f"expected a neuron of the network, found {neuron} of layer {layer}")
-        return JSON(answers.seeks(network, layer, neuron))
+        # in a thread: it takes long for wide networks, and what is drawn meanwhile is to be read
+        return JSON(await concurrency.run_in_threadpool(reader.seeks, layer, neuron))
 
     async def digit(request: Any) -> Any:
         return JSON(answers.digit(request.path_params["number"]))

@@ -1,0 +1,293 @@
+"""The page in a real browser: how one draws, takes back, and gets about by keys alone."""
+
+import signal
+
+import numpy as np
+import pytest
+
+import featherweight as fw
+from drawing import DIGITS, drag, draw, launched, neuron, on_page, opened, served, settled, until
+from featherweight.draw import answers
+
+LINES = [[(60, 60), (60, 200)], [(200, 60), (220, 200)], [(60, 130), (220, 130)]]
+PAINTED = "pad.toDataURL()"
+
+
+@pytest.fixture(scope="module")
+def address():
+    with served() as (address, _):
+        yield address
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with launched() as browser:
+        yield browser
+
+
+@pytest.fixture
+def page(browser, address):
+    with opened(browser, address) as page:
+        yield page
+
+
+def test_clear_undo_and_the_key_for_it(page):
+    states = [page.evaluate(PAINTED)]
+    for line in LINES:
+        drag(page, line)
+        states.append(page.evaluate(PAINTED))
+    assert len(set(states)) == 4
+    settled(page)
+    full = page.evaluate("latest")
+    page.click("#clear")
+    assert page.evaluate(PAINTED) == states[0]
+    page.click("#undo")
+    assert page.evaluate(PAINTED) == states[3]
+    settled(page)
+    assert page.evaluate("latest") == full
+    page.keyboard.press("Control+z")
+    assert page.evaluate(PAINTED) == states[2]
+    for state in (states[1], states[0], states[0]):
+        page.click("#undo")
+        assert page.evaluate(PAINTED) == state
+
+
+def test_a_test_image_replaces_a_drawing_until_undone(page):
+    drag(page, LINES[0])
+    before = page.evaluate(PAINTED)
+    page.click("#load")
+    until(page, "!!testImage()")
+    settled(page)
+    test = fw.data.digits().test
+    [at] = np.flatnonzero((test.images == page.evaluate("latest.pixels")).all(axis=1))
+    net = answers.shipped()["relu"]
+    sure = 100 * net(test.images[at]).max()
+    assert page.inner_text("#answer") == (
+        f"{net.predict(test.images[at])}, {sure:.0f} % sure (a test image of a {test.labels[at]})"
+    )
+    page.click("#undo")
+    assert page.evaluate(PAINTED) == before
+    settled(page)
+    assert "test image" not in page.inner_text("#answer")
+
+
+def test_the_left_button_alone_draws(page):
+    blank = page.evaluate(PAINTED)
+    for button in ("right", "middle"):
+        drag(page, LINES[0], button)
+    assert page.evaluate(PAINTED) == blank
+    drag(page, LINES[0])
+    assert page.evaluate(PAINTED) != blank
+
+
+def test_undo_leaves_a_stroke_that_is_being_drawn(page):
+    drag(page, [*LINES[0], (120, 220), (180, 220)])
+    whole = page.evaluate(PAINTED)
+    page.click("#clear")
+    places = on_page(page, [*LINES[0], (120, 220), (180, 220)])
+    page.mouse.move(*places[0])
+    page.mouse.down()
+    page.mouse.move(*places[1])
+    page.keyboard.press("Control+z")
+    for place in places[2:]:
+        page.mouse.move(*place)
+    page.mouse.up()
+    assert page.evaluate(PAINTED) == whole
+
+
+def test_a_second_finger_does_not_draw(page):
+    touch = page.context.new_cdp_session(page)
+    touch.send("Emulation.setTouchEmulationEnabled", {"enabled": True, "maxTouchPoints": 5})
+
+    def fingers(kind, *points):
+        places = enumerate(on_page(page, points))
+        at = [{"x": x, "y": y, "id": i} for i, (x, y) in places]
+        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": at})
+
+    fingers("touchStart", (50, 50))
+    fingers("touchMove", (50, 60))
+    fingers("touchStart", (50, 60), (250, 200))
+    fingers("touchMove", (50, 80), (250, 210))
+    fingers("touchMove", (50, 100), (250, 220))
+    fingers("touchEnd")
+    until(page, "!stroke")
+    [stroke] = np.array(page.evaluate("strokes"))
+    np.testing.assert_allclose(stroke[:, 0], 50, atol=1)
+    assert stroke[-1, 1] > 90
+
+
+def test_along_the_edge_and_all_over(page):
+    """The paper is black: ink along the edge doesn't turn it."""
+    frame = [(8, 8), (272, 8), (272, 272), (8, 272), (8, 8)]
+    found = draw(page, [frame])
+    pixels = np.array(found["pixels"]).reshape(28, 28)
+    assert pixels[14, 14] == 0
+    inked = pixels[pixels.any(axis=1)][:, pixels.any(axis=0)]
+    assert inked.shape == (20, 20)
+    assert min(inked[0].min(), inked[:, 0].min(), inked[-1].min(), inked[:, -1].min()) > 100
+    rows = range(0, 290, 14)
+    scribble = [p for y in rows for p in ((0, y), (280, y), (280, y + 7), (0, y + 7))]
+    found = draw(page, [[(140, 140), *scribble]])
+    assert found["pixels"][14 * 28 + 14] == 255
+    assert "sure" in page.inner_text("#answer")
+
+
+def test_one_request_at_a_time_and_the_last_state_is_read(page, record_property):
+    """And how long it takes from a stroke to its answer on the screen, for the record."""
+    page.evaluate(
+        "(() => { const real = fetch, painted = show; window.flying = 0; window.most = 0;"
+        "  window.took = []; let moved = 0;"
+        "  pad.addEventListener('pointermove', e => { moved = e.timeStamp }, true);"
+        "  window.fetch = async (...a) => { most = Math.max(most, ++flying);"
+        "    try { const r = await real(...a); r.since = moved; window.since = moved; return r }"
+        "    finally { flying-- } };"
+        "  show = found => { painted(found); const since = window.since;"
+        "    requestAnimationFrame(() => setTimeout(() => took.push(performance.now() - since))) }"
+        "})()"
+    )
+    for digit in (2, 3, 8):
+        draw(page, DIGITS[digit])
+    page.wait_for_timeout(100)
+    assert page.evaluate("most") == 1
+    took = page.evaluate("took")
+    record_property("milliseconds from stroke to painted answer", float(np.median(took)))
+    assert page.evaluate("latest.digit") == 8
+    drawing = bytes(page.evaluate("[...bytes()]"))
+    reader = answers.Reader(answers.shipped()["relu"])
+    assert page.evaluate("latest.pixels") == reader.read(drawing)["pixels"]
+
+
+# ---- by keys, and read aloud
+def test_the_keys_draw_with_a_pen_that_is_seen(page):
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.id") == "pad"
+    assert page.is_visible("#pen")
+
+    def middle():
+        box, frame = (page.locator(n).bounding_box() for n in ("#pen", "#pad"))
+        return box["x"] + box["width"] / 2 - frame["x"], box["y"] + box["height"] / 2 - frame["y"]
+
+    colour = "getComputedStyle($('pen')).backgroundColor"
+    blank, up = page.evaluate(PAINTED), page.evaluate(colour)
+    assert middle() == pytest.approx((140, 60), abs=1)
+    page.keyboard.press("ArrowRight")
+    assert middle() == pytest.approx((148, 60), abs=1)
+    assert page.evaluate(PAINTED) == blank
+    page.keyboard.down(" ")
+    assert page.evaluate(colour) != up
+    for _ in range(20):
+        page.keyboard.press("ArrowDown")
+    page.keyboard.up(" ")
+    assert page.evaluate(colour) == up
+    assert middle() == pytest.approx((148, 220), abs=1)
+    settled(page)
+    assert page.evaluate("latest.digit") == 1
+    page.keyboard.press("Tab")
+    assert page.is_hidden("#pen")
+
+
+@pytest.mark.parametrize("trouble", ["pad.blur()", "$('clear').click()", "$('load').click()"])
+def test_the_pen_is_lifted(trouble, page):
+    page.focus("#pad")
+    page.keyboard.down(" ")
+    page.keyboard.press("ArrowDown")
+    page.evaluate(trouble)
+    until(page, "!stroke && (!strokes.length || strokes.length === 1)")
+    if "load" in trouble:
+        until(page, "!!testImage()")
+    page.focus("#pad")
+    state = page.evaluate(PAINTED)
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    assert page.evaluate(PAINTED) == state
+    page.keyboard.up(" ")
+
+
+def test_the_tab_key_stops_once_at_the_network(page):
+    def focused():
+        return page.evaluate(
+            "(e => e.getAttribute('aria-label') ?? e.id + (e.value ?? ''))(document.activeElement)"
+        )
+
+    stops = []
+    for _ in range(6):
+        page.keyboard.press("Tab")
+        stops.append(focused())
+    assert stops[0].startswith("Draw a digit")
+    assert stops[1:] == ["clear", "undo", "load", "relu", "layer 1, neuron 0"]
+    ways = {
+        "ArrowDown": "layer 1, neuron 1",
+        "ArrowUp": "layer 1, neuron 0",
+        "ArrowRight": "layer 2, neuron 0",
+        "ArrowLeft": "layer 1, neuron 0",
+    }
+    for key, name in ways.items():
+        page.keyboard.press(key)
+        assert focused() == name
+    page.keyboard.press("Enter")
+    until(page, "$('caption').textContent.startsWith('layer 1, neuron 0: its weights')")
+    for _ in range(2):
+        page.keyboard.press("ArrowRight")
+    assert focused() == "output 0"
+    page.keyboard.press("ArrowRight")
+    assert focused() == "output 0"
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Tab")
+    assert focused() == "output 0"
+
+
+def test_what_is_read_aloud(page):
+    """The answer when the hand rests, not at every point; every neuron's activation."""
+    page.evaluate(
+        "(() => { window.said = []; new MutationObserver(() => said.push($('said').textContent))"
+        ".observe($('said'), { childList: true, characterData: true, subtree: true }) })()"
+    )
+    answer = draw(page, DIGITS[5])
+    page.wait_for_timeout(50)
+    assert page.evaluate("said") == [page.inner_text("#answer")]
+    net = answers.shipped()["relu"]
+    values = net.activations(np.array(answer["pixels"], np.uint8))[2]
+    label = neuron(page, "layer 2, neuron 3").get_attribute("aria-label")
+    assert label == f"layer 2, neuron 3: {float(f'{values[3]:.2f}'):g}"
+    assert neuron(page, f"output {answer['digit']}").get_attribute("aria-label").endswith(": 1")
+    page.click("#clear")
+    settled(page)
+    assert neuron(page, "layer 2, neuron 3").get_attribute("aria-label") == "layer 2, neuron 3"
+
+
+def test_without_its_server_the_page_says_so(browser):
+    errors = []
+    with served() as (address, process):
+        page = browser.new_page()
+        page.on("pageerror", lambda e: errors.append(str(e)))
+        page.goto(address)
+        until(page, "!!latest")
+        settled(page)
+        process.send_signal(signal.SIGINT)
+        process.wait(60)
+        gone = "The server doesn't answer. Does featherweight draw still run?"
+        for action in (
+            lambda: drag(page, LINES[0]),
+            lambda: page.click("#load"),
+            lambda: neuron(page, "output 3").click(),
+        ):
+            page.evaluate("tell('')")
+            action()
+            until(
+                page, f'$("answer").textContent === "{gone}" && $("said").textContent === "{gone}"'
+            )
+        page.close()
+    assert not errors
+
+
+def test_what_the_server_refuses_is_said(browser, address):
+    page = browser.new_page()
+    page.goto(address)
+    until(page, "!!latest")
+    page.evaluate("bytes = () => new Uint8Array(5)")
+    drag(page, LINES[0])
+    settled(page)
+    assert page.inner_text("#answer") == (
+        "The server refused it: drawing: expected 19600 or 784 bytes, found 5."
+    )
+    page.close()
