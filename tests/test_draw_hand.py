@@ -184,6 +184,11 @@ def test_the_keys_draw_with_a_pen_that_is_seen(page):
     assert page.evaluate("latest.digit") == 1
     page.keyboard.press("Tab")
     assert page.is_hidden("#pen")
+    drag(page, LINES[0])
+    page.keyboard.press("ArrowDown")
+    assert page.is_visible("#pen")
+    drag(page, LINES[1])
+    assert page.is_hidden("#pen")  # where the mouse is, the browser shows
 
 
 @pytest.mark.parametrize("trouble", ["pad.blur()", "$('clear').click()", "$('load').click()"])
@@ -232,6 +237,7 @@ def test_the_tab_key_stops_once_at_the_network(page):
     page.keyboard.press("ArrowRight")
     assert focused() == "output 0"
     page.keyboard.press("Shift+Tab")
+    assert focused() == "relu"
     page.keyboard.press("Tab")
     assert focused() == "output 0"
 

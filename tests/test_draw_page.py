@@ -134,7 +134,7 @@ def test_the_leading_weights_glow(page):
         assert np.abs(against[inked, :3] - BLUE).max() < 12
         faint, faint_area = line(layer, of, to, 0.1)
         assert faint[:, 3].mean() < full[:, 3].mean() / 2
-        assert faint_area < area
+        assert faint_area < 0.75 * area  # thinner
     draw(page, [])
     assert not canvas(page, "glow").any()
 

@@ -1,5 +1,5 @@
 const $ = (id) => document.getElementById(id);
-const PAD = 280, CANVAS = 140, PEN = 22, STEP = 8;
+const PAD = 280, CANVAS = 140, PEN = 22, STEP = 8, NEAR = 2;
 const STEPS = { ArrowLeft: [-STEP, 0], ArrowRight: [STEP, 0], ArrowUp: [0, -STEP], ArrowDown: [0, STEP] };
 const pad = $("pad"), ink = pad.getContext("2d", { willReadFrequently: true });
 const small = document.createElement("canvas");
@@ -13,22 +13,24 @@ let hand = null;       // who draws it: a pointer's id, or "keys"
 let box = null;        // where the pad is while a pointer draws
 const pen = { x: 140, y: 60 };  // of the keys
 
+ink.lineCap = "round";
+ink.strokeStyle = "#fff";
+ink.lineWidth = PEN;
+ink.imageSmoothingEnabled = false;
+
+// Piece by piece, as it was drawn: a stroke that is painted anew gives the same pixels.
+function trace([x, y], [u, v]) {
+  ink.beginPath();
+  ink.moveTo(x, y);
+  ink.lineTo(u, v + 0.01);
+  ink.stroke();
+}
+
 function paint() {
-  ink.fillStyle = "#000";
   ink.fillRect(0, 0, PAD, PAD);
-  ink.lineCap = ink.lineJoin = "round";
-  ink.strokeStyle = "#fff";
-  ink.lineWidth = PEN;
   for (const s of strokes) {
-    if (s.pixels) {
-      ink.imageSmoothingEnabled = false;
-      ink.drawImage(picture(s.pixels, grey), 0, 0, PAD, PAD);
-      continue;
-    }
-    ink.beginPath();
-    ink.moveTo(s[0][0], s[0][1] + 0.01);
-    for (const [x, y] of s) ink.lineTo(x, y);
-    ink.stroke();
+    if (s.pixels) ink.drawImage(picture(s.pixels, grey), 0, 0, PAD, PAD);
+    else s.forEach((point, i) => trace(s[Math.max(0, i - 1)], point));
   }
 }
 
@@ -66,6 +68,7 @@ function bytes() {
 function become(next) {
   past.push(strokes);
   strokes = next;
+  paint();
   changed();
 }
 
@@ -73,6 +76,13 @@ function start(point, by) {
   stroke = [point];
   hand = by;
   become([...strokes, stroke]);
+}
+
+function extend(point) {
+  const last = stroke.at(-1);
+  if (Math.hypot(point[0] - last[0], point[1] - last[1]) < NEAR) return;
+  stroke.push(point);
+  trace(last, point);
 }
 
 function lift() {
@@ -96,7 +106,7 @@ pad.addEventListener("pointerdown", (event) => {
 pad.addEventListener("pointermove", (event) => {
   if (hand !== event.pointerId) return;
   const all = event.getCoalescedEvents?.() ?? [];
-  for (const e of all.length ? all : [event]) stroke.push(place(e));
+  for (const e of all.length ? all : [event]) extend(place(e));
   changed();
 });
 for (const end of ["pointerup", "pointercancel"]) {
@@ -118,7 +128,7 @@ pad.addEventListener("keydown", (event) => {
   if (step) {
     pen.x = Math.min(PAD, Math.max(0, pen.x + step[0]));
     pen.y = Math.min(PAD, Math.max(0, pen.y + step[1]));
-    if (hand === "keys") { stroke.push([pen.x, pen.y]); changed(); }
+    if (hand === "keys") { extend([pen.x, pen.y]); changed(); }
   } else if (!stroke) start([pen.x, pen.y], "keys");
   showPen();
   $("pen").hidden = false;
@@ -131,6 +141,7 @@ $("clear").addEventListener("click", () => { lift(); if (strokes.length) become(
 $("undo").addEventListener("click", () => {
   if (stroke || !past.length) return;  // what isn't finished can't be undone
   strokes = past.pop();
+  paint();
   changed();
 });
 $("load").addEventListener("click", async () => {
@@ -143,3 +154,4 @@ $("load").addEventListener("click", async () => {
 document.addEventListener("keydown", (event) => {
   if (event.key === "z" && (event.ctrlKey || event.metaKey)) { event.preventDefault(); $("undo").click(); }
 });
+paint();

@@ -28,7 +28,6 @@ async function ask(path, options) {
 
 // one request on its way at a time; what was drawn meanwhile is read next, as it is then
 function changed() {
-  paint();
   wanted = true;
   if (!busy) read();
 }
