@@ -15,6 +15,7 @@ from drawing import (
     LANDSCAPE,
     PHONE,
     SMALL,
+    drag,
     draw,
     launched,
     neuron,
@@ -205,6 +206,21 @@ def test_an_answer_that_comes_too_late_is_not_shown(page):
     assert page.inner_text("#caption") == "Click a neuron to see what it looks for."
     assert page.locator(".chosen").count() == 0
     assert page.is_hidden("#sought")
+
+
+def test_an_answer_of_the_network_before_is_not_shown(page):
+    page.evaluate(
+        "(() => { const real = fetch, painted = show; window.shown = [];"
+        "  show = found => { shown.push(found); painted(found) };"
+        "  window.fetch = async (path, options) => { if (path === '/read/relu')"
+        "    await new Promise(done => setTimeout(done, 200)); return real(path, options) } })()"
+    )
+    drag(page, DIGITS[1][0])
+    page.check("input[value=sigmoid]")
+    settled(page)
+    [shown] = page.evaluate("shown")
+    sigmoid = answers.Reader(answers.shipped()["sigmoid"])
+    assert shown["layers"] == sigmoid.read(bytes(page.evaluate("[...bytes()]")))["layers"]
 
 
 def test_a_network_of_ones_own(browser, own):
