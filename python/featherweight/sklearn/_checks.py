@@ -11,6 +11,7 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 from .. import _core, checks
 
 NAMES = {"logistic": "sigmoid"}  # scikit-learn's names that aren't ours
+SKLEARN = {ours: theirs for theirs, ours in NAMES.items()}
 ACTIVATIONS = {*_core.activations(), *NAMES}
 
 _least_0 = Interval(Real, 0, None, closed="left")
@@ -77,7 +78,7 @@ def activations(estimator: Any, layers: int) -> list[str]:
             f"activation: expected {layers} names, one for each hidden layer, found {len(names)}"
         )
     for i, name in enumerate(names):
-        if name not in ACTIVATIONS:
+        if not isinstance(name, str) or name not in ACTIVATIONS:
             known = ", ".join(sorted(ACTIVATIONS))
             raise ValueError(f"activation[{i}]: expected one of {known}, found {name!r}")
     return [NAMES.get(name, name) for name in names]
@@ -97,6 +98,16 @@ def combination(estimator: Any, layers: int) -> None:
         raise ValueError(
             f"learning_rate: expected 'constant' with schedule, found {estimator.learning_rate!r}"
         )
+
+
+def numbers(name: str, y: Any) -> None:
+    """Refuse a regressor's targets that aren't an array of numbers."""
+    if hasattr(y, "toarray"):
+        raise TypeError(f"{name}: expected a dense array, found a sparse matrix")
+    values = np.asarray(y)
+    texts = values.dtype.kind in "USTV"
+    if texts or (values.dtype == object and any(isinstance(v, (str, bytes)) for v in values.flat)):
+        raise TypeError(f"{name}: expected numbers, found strings")
 
 
 def known_finite(x: Any) -> bool:

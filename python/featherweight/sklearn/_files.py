@@ -1,26 +1,22 @@
 """Estimators as safetensors files, which run no code when they are read."""
 
-import json
 import os
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils.validation import check_is_fitted
 
 from .. import files
-from . import _optimizers
+from ..checks import whole
+from ..threads import check_threads
+from . import _checks, _optimizers, _records
 
 if TYPE_CHECKING:
     from os import PathLike
 
 VERSION = 1
-# Fitted attributes as JSON has them; those with arrays in them are dealt with by name
-_PLAIN = (
-    "n_iter_", "t_", "n_outputs_", "n_layers_", "n_features_in_", "out_activation_", "loss_",
-    "loss_curve_", "best_loss_", "validation_scores_", "best_validation_score_",
-    "_no_improvement_count",
-)  # fmt: skip
+# What a damaged record may bring about when it is made an estimator of
+_DAMAGE = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
 
 class Saving:
@@ -44,7 +40,8 @@ class Saving:
         NotFittedError
             Before `fit`.
         TypeError
-            For parameters or classes that aren't plain numbers and strings, such as a schedule.
+            For parameters or classes that aren't numbers, strings, a `RandomState` or schedules
+            without a function of your own.
         OSError
             If the file can't be written.
         """
@@ -55,26 +52,33 @@ class Saving:
         kept: dict[str, Any] = {
             "version": VERSION,
             "class": type(self).__name__,
-            "parameters": {k: _plain(k, v) for k, v in settings.items()},
-            "fitted": {k: _plain(k, mine[k]) for k in _PLAIN if k in mine},
+            "parameters": {k: _records.encoded(k, v) for k, v in settings.items()},
+            "fitted": {k: _records.encoded(k, mine[k]) for k in _records.PLAIN if k in mine},
             "seed": [str(self.network_._key), self.network_._epochs],
         }
         if "feature_names_in_" in mine:
             kept["features"] = [str(n) for n in mine["feature_names_in_"]]
         if "classes_" in mine:
-            classes = mine["classes_"]
-            kept["classes"] = [_plain("classes_", classes), classes.dtype.str]
-            kept["kind"] = mine["_label_binarizer"].y_type_
+            classes, binarizer = mine["classes_"], mine["_label_binarizer"]
+            values = _records.encoded("classes_", classes)
+            kept["classes"] = [
+                values,
+                classes.dtype.str,
+                binarizer.y_type_,
+                binarizer.sparse_input_,
+            ]
         if "_random_state" in mine:
-            name, keys, *rest = mine["_random_state"].get_state(legacy=True)
-            tensors["random.keys"] = keys
-            kept["random"] = [name, *rest]
-        optimizer = mine.get("_optimizer")
-        state = None if optimizer is None else _optimizers.state_of(optimizer, self.network_)
-        if optimizer is not None and state is not None:
-            tensors["optimizer.slots"] = state["_slots"]
-            tensors["optimizer.memo"] = state["_memo"]
-            kept["optimizer"] = [state["_steps"], state["_epochs"], optimizer.lr]
+            kept["random"] = _records.state_of(mine["_random_state"])
+            kept["random_is_given"] = mine["_random_state"] is self.get_params()["random_state"]
+        if mine.get("_split_state") is not None:
+            kept["split"] = _records.state_of(mine["_split_state"])
+        optimizer: Any = mine.get("_optimizer")
+        # of no use where the parameters have come to ask for another
+        if optimizer and _optimizers.kind(_optimizers.make(self)) == _optimizers.kind(optimizer):
+            state = _optimizers.state_of(optimizer, self.network_)
+            if state is not None:
+                kept["optimizer"], parts = _optimizers.described(optimizer, state)
+                tensors |= parts
         if mine.get("_order") is not None:
             tensors["order"] = mine["_order"]
         header["estimator"] = kept
@@ -88,77 +92,89 @@ class Saving:
         ----------
         path : str or path
         threads : int, optional
-            Of the network; by default as `featherweight.get_num_threads()` says.
+            The parameter `threads`, in place of the one that was saved.
+
+        Returns
+        -------
+        MLPClassifier or MLPRegressor
+            Fitted, as it was.
 
         Raises
         ------
         OSError
             If the file can't be read.
+        TypeError
+            If `threads` isn't a whole number.
         ValueError
-            If it isn't such a file.
+            If it isn't such a file, or is damaged; if `threads` isn't 1 to 1024.
         """
         name = os.fspath(path)
+        if threads is not None:
+            check_threads(threads)
         tensors, header = files.read(name)
         kept = header.get("estimator")
-        if not isinstance(kept, dict) or kept.get("version") != VERSION:
+        if not isinstance(kept, dict):
             raise ValueError(f"{name}: expected a saved {cls.__name__}, found another file")
-        if kept["class"] != cls.__name__:
-            raise ValueError(f"{name}: expected a saved {cls.__name__}, found {kept['class']}")
-        network = files.load(name, threads=threads)
-        network._key, network._epochs = int(kept["seed"][0]), kept["seed"][1]
-        estimator = cls(**{k: _parameter(v) for k, v in kept["parameters"].items()})
-        mine = estimator.__dict__
-        mine.update(kept["fitted"], network_=network, _order=tensors.get("order"))
-        mine["_split_state"] = None
-        if "features" in kept:
-            mine["feature_names_in_"] = np.array(kept["features"], dtype=object)
-        if "classes" in kept:
-            values, dtype = kept["classes"]
-            mine["classes_"] = np.array(values, dtype=dtype)
-            mine["_label_binarizer"] = _binarizer(mine["classes_"], kept["kind"])
-        if "random" in kept:
-            random = np.random.RandomState()
-            random.set_state((kept["random"][0], tensors["random.keys"], *kept["random"][1:]))
-            mine["_random_state"] = random
-        if "optimizer" in kept:
-            steps, epochs, rate = kept["optimizer"]
-            mine["_optimizer"] = optimizer = _optimizers.make(estimator)
-            state = {
-                "_slots": tensors["optimizer.slots"], "_memo": tensors["optimizer.memo"],
-                "_steps": steps, "_epochs": epochs,
-            }  # fmt: skip
-            _optimizers.restore(optimizer, network, state)
-            optimizer.lr = rate
+        if kept.get("version") != VERSION:
+            raise ValueError(
+                f"{name}: expected estimators' version {VERSION}, found {kept.get('version')!r}: "
+                "a newer featherweight may read it"
+            )
+        if kept.get("class") != cls.__name__:
+            raise ValueError(f"{name}: expected a saved {cls.__name__}, found {kept.get('class')}")
+        network = files.load(name)
+        try:
+            estimator: Self = _restored(cls, kept, tensors, network, threads)
+        except _DAMAGE as e:
+            raise ValueError(
+                f"{name}: expected a whole record of a {cls.__name__}, found one that is damaged "
+                f"({type(e).__name__}: {e})"
+            ) from None
         return estimator
 
 
-def _plain(name: str, value: Any) -> Any:
-    """Return value as JSON has it, or say that it can't be."""
-    if isinstance(value, np.ndarray):
-        value = value.tolist()
-    elif isinstance(value, np.generic):
-        value = value.item()
-    elif isinstance(value, dict):  # whose keys JSON would turn into strings
-        value = {"dict": [[_plain(name, k), _plain(name, v)] for k, v in value.items()]}
-    elif isinstance(value, tuple):  # and these into lists
-        value = {"tuple": [_plain(name, v) for v in value]}
-    try:
-        json.dumps(value)
-    except TypeError:
-        raise TypeError(
-            f"{name}: expected numbers and strings to save, found {value!r} (pickle keeps it)"
-        ) from None
-    return value
-
-
-def _parameter(value: Any) -> Any:
-    if isinstance(value, dict):
-        return dict(value["dict"]) if "dict" in value else tuple(value["tuple"])
-    return value
-
-
-def _binarizer(classes: Any, kind: str) -> LabelBinarizer:
-    if kind.startswith("multilabel"):
-        n = len(classes)
-        return LabelBinarizer().fit(np.stack([np.zeros(n, int), np.ones(n, int)]))
-    return LabelBinarizer().fit(classes)
+def _restored(
+    cls: Any, kept: dict[str, Any], tensors: dict[str, Any], network: Any, threads: Any
+) -> Any:
+    """Return the estimator of a record, whose every part is checked."""
+    settings = {k: _records.decoded(v) for k, v in kept["parameters"].items()}
+    expected = set(cls().get_params()) - {"callbacks"}
+    if set(settings) != expected:
+        raise ValueError(f"parameters {sorted(set(settings) ^ expected)}")
+    estimator = cls(**settings)
+    estimator._validate_params()
+    _checks.activations(estimator, len(_checks.hidden_sizes(estimator)))
+    if threads is not None:
+        estimator.threads = threads
+    network.threads = estimator.threads
+    key, epochs = kept["seed"]
+    network._key = whole("key", int(key), 0, (1 << 64) - 1)
+    network._epochs = whole("epochs", epochs, 0)
+    output = network.output
+    mine = estimator.__dict__
+    mine.update({k: _records.plain(k, v) for k, v in kept["fitted"].items()})
+    mine.update(
+        network_=network, n_features_in_=network.sizes[0], n_outputs_=network.sizes[-1],
+        n_layers_=len(network.sizes), out_activation_=_checks.SKLEARN.get(output, output),
+        _order=_records.order(tensors["order"]) if "order" in tensors else None, _split_state=None,
+    )  # fmt: skip
+    missing = {"n_iter_", "t_", "_no_improvement_count", "loss_"} - set(kept["fitted"])
+    if missing:
+        raise ValueError(f"no {sorted(missing)}")
+    if "features" in kept:
+        names = np.array(kept["features"], dtype=object)
+        if names.shape != (network.sizes[0],) or not all(isinstance(n, str) for n in names):
+            raise ValueError(f"{names.size} names of features")
+        mine["feature_names_in_"] = names
+    if hasattr(estimator, "predict_proba"):
+        mine["classes_"], mine["_label_binarizer"] = _records.classes(network, *kept["classes"])
+    if "random" in kept:
+        given = estimator.random_state if kept["random_is_given"] else None
+        same = isinstance(given, np.random.RandomState)
+        mine["_random_state"] = given if same else _records.random_state(kept["random"])
+    if "split" in kept:
+        mine["_split_state"] = _records.random_state(kept["split"]).get_state()
+    if "optimizer" in kept:
+        optimizer = mine["_optimizer"] = _optimizers.make(estimator)
+        _optimizers.put_back(optimizer, network, kept["optimizer"], tensors)
+    return estimator

@@ -1,9 +1,12 @@
 """Our optimizers with scikit-learn's settings, and what these do at an epoch's end."""
 
+import copy
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..checks import number, whole
 from ..optimizers import SGD, Adam, AdamW, Optimizer
 from ..schedules import Schedule
 
@@ -106,7 +109,7 @@ def make(estimator: Any) -> Stepped:
 def renewed(estimator: Any, before: Stepped | None) -> Stepped:
     """Return the optimizer to go on with: the one before, unless the parameters ask for another."""
     fresh = make(estimator)
-    if type(before) is not type(fresh) or before is None or before._kernel()[0] != _kind(fresh):
+    if type(before) is not type(fresh) or before is None or kind(before) != kind(fresh):
         return fresh
     before.update(estimator)
     if repr(before.schedule) != repr(fresh.schedule):
@@ -114,14 +117,21 @@ def renewed(estimator: Any, before: Stepped | None) -> Stepped:
     return before
 
 
-def _kind(optimizer: Stepped) -> str:
+def moved(optimizer: Stepped, before: "Network", network: "Network") -> Stepped:
+    """Return an optimizer that goes on with another network where that one's left off."""
+    found, state = copy.copy(optimizer), state_of(optimizer, before)
+    if state is not None:
+        restore(found, network, state)
+    return found
+
+
+def kind(optimizer: Stepped) -> str:
+    """Return the compiled optimizer's name."""
     return optimizer._kernel()[0]
 
 
 def schedule_of(estimator: Any) -> Any:
     """Return a schedule of the estimator's own, so that what it has observed isn't shared."""
-    import copy
-
     given = estimator.schedule
     return copy.deepcopy(given) if isinstance(given, Schedule) else given
 
@@ -134,8 +144,47 @@ def state_of(optimizer: Optimizer, network: "Network") -> dict[str, Any] | None:
 
 
 def restore(optimizer: Optimizer, network: "Network", state: dict[str, Any]) -> None:
-    """Put back what `state_of` returned."""
+    """Put back what `state_of` returned; what the schedule has observed stays."""
+    seen = observed(optimizer)
     optimizer._bind(network)
+    for name in ("_slots", "_memo"):
+        shape = getattr(optimizer, name).shape
+        if state[name].shape != shape:
+            raise ValueError(f"expected {name} of shape {shape}, found {state[name].shape}")
+    if seen:
+        vars(optimizer.schedule).update(seen)
     optimizer._slots[...] = state["_slots"]
     optimizer._memo[...] = state["_memo"]
     optimizer._steps, optimizer._epochs = state["_steps"], state["_epochs"]
+
+
+def observed(optimizer: Optimizer) -> dict[str, Any]:
+    """Return what the optimizer's schedule has seen of the training."""
+    found = {} if optimizer.schedule is None else vars(optimizer.schedule)
+    return {k: v for k, v in found.items() if k.startswith("_")}
+
+
+def described(optimizer: Any, state: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return an optimizer's state as JSON has it, and its tensors."""
+    return {
+        "steps": state["_steps"], "epochs": state["_epochs"], "lr": optimizer.lr,
+        "given": getattr(optimizer, "_given", None), "observed": observed(optimizer),
+    }, {"optimizer.slots": state["_slots"], "optimizer.memo": state["_memo"]}  # fmt: skip
+
+
+def put_back(
+    optimizer: Stepped, network: "Network", found: dict[str, Any], tensors: dict[str, Any]
+) -> None:
+    """Give an optimizer the state that was described."""
+    steps, epochs = (whole(name, found[name], 0) for name in ("steps", "epochs"))
+    state = {"_slots": tensors["optimizer.slots"], "_memo": tensors["optimizer.memo"]}
+    restore(optimizer, network, state | {"_steps": steps, "_epochs": epochs})
+    optimizer.lr = number("lr", found["lr"], 0.0, math.inf)
+    if isinstance(optimizer, SteppedSGD):
+        rate, learning_rate = found["given"]
+        optimizer._given = number("lr", rate, 0.0, math.inf), str(learning_rate)
+    seen, before = found["observed"], observed(optimizer)
+    if {k: type(v) for k, v in seen.items()} != {k: type(v) for k, v in before.items()}:
+        raise ValueError(f"expected what a schedule has seen, {before}, found {seen}")
+    if seen:
+        vars(optimizer.schedule).update(seen)
