@@ -248,7 +248,7 @@ def test_sparse_is_dense_to_the_bit(kind, monkeypatch):
         a, _ = both("multiclass", **solver)
         a.fit(x, y, weights)
         for limit in (1 << 30, 0):  # as a whole, and batch by batch
-            monkeypatch.setattr("featherweight.sklearn._base.DENSE", limit)
+            monkeypatch.setattr("featherweight.sklearn._data.DENSE", limit)
             b = clone(a).fit(getattr(sparse, kind)(x), y, weights)
             assert a.loss_ == b.loss_
             np.testing.assert_array_equal(a.coefs_[0], b.coefs_[0])

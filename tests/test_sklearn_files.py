@@ -113,8 +113,13 @@ def test_threads(tmp_path):
     a = MLPClassifier(**SMALL, max_iter=1, threads=3).fit(X, Y)
     assert a.network_.threads == 3
     assert saved(a, tmp_path).network_.threads == 3
+    a.set_params(threads=1)
+    assert a.network_.threads == 1
     b = MLPClassifier.load(tmp_path / "a.safetensors", threads=2)
     assert b.network_.threads == b.fit(X, Y).network_.threads == b.threads == 2
+    with pytest.raises(ValueError, match="threads: expected 1 to 1024, found 0"):
+        a.set_params(threads=0)
+    assert a.threads == 1
     with pytest.raises(ValueError, match="threads: expected 1 to 1024, found 0"):
         MLPClassifier.load(tmp_path / "a.safetensors", threads=0)
 
@@ -164,6 +169,8 @@ def refused(path, tensors, header):
         assert "expected" in message
         return True
     a.predict(X)
+    with contextlib.suppress(ValueError):  # of other settings or classes
+        a.fit(X, LETTERS)
     return False
 
 

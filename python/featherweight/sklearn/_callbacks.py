@@ -24,11 +24,11 @@ __all__ = ["Bridge", "Callbacks", "with_callbacks"]
 class Bridge:
     """One of our callbacks, which tells those of scikit-learn: a task for each epoch."""
 
-    def __init__(self, estimator: Any, x: Any, y: Any, weights: Any) -> None:
+    def __init__(self, estimator: Any, x: Any, y: Any, weights: Any, epochs: int) -> None:
         metadata = None if weights is None else {"sample_weight": weights}
         self._told = {"estimator": estimator, "X": x, "y": y, "metadata": metadata}
         self._estimator = estimator
-        self._root = estimator._init_callback_context(max_subtasks=int(estimator.max_iter))
+        self._root = estimator._init_callback_context(max_subtasks=epochs)
         self._root.call_on_fit_task_begin(**self._told)
         self._task: Any = None
 
@@ -62,5 +62,7 @@ class Bridge:
 class Callbacks(CallbackSupportMixin):
     """An estimator that takes scikit-learn's callbacks where there are any."""
 
-    def _bridge(self, x: Any, y: Any, weights: Any) -> Bridge | None:
-        return Bridge(self, x, y, weights) if getattr(self, "_skl_callbacks", None) else None
+    def _bridge(self, x: Any, y: Any, weights: Any, epochs: int) -> Bridge | None:
+        if not getattr(self, "_skl_callbacks", None):
+            return None
+        return Bridge(self, x, y, weights, epochs)

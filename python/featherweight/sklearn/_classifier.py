@@ -8,7 +8,6 @@ from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils import column_or_1d
 from sklearn.utils._param_validation import StrOptions
-from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import (
     _check_partial_fit_first_call,
@@ -20,11 +19,20 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from ._base import BaseMLP
 from ._callbacks import with_callbacks
 from ._checks import CONSTRAINTS, known_finite
-from ._training import Goal, Problem
+from ._class_weights import class_weighted
+from ._data import Problem
+from ._docs import documented
+from ._outputs import class_numbers, class_slopes
+from ._training import Goal
 
 Array = NDArray[Any]
 
 
+@documented(
+    output_activation="""{"softmax", "logistic"} or None, default=None
+        None is scikit-learn's choice: softmax for more than two classes, else logistic. Logistic
+        for more than two is one against the rest, its probabilities divided by their sum."""
+)
 class MLPClassifier(ClassifierMixin, BaseMLP):
     """scikit-learn's multi-layer perceptron classifier, on featherweight.
 
@@ -34,58 +42,11 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     Parameters
     ----------
-    hidden_layer_sizes : int or array-like of int
-    activation : str or sequence of str
-        Of all hidden layers, or one for each: ``identity``, ``logistic``, ``tanh``, ``relu`` and
-        all others of `featherweight.Network`.
-    solver : {"adam", "sgd", "lbfgs"}
-    alpha : float
-    batch_size : int or "auto"
-    learning_rate : {"constant", "invscaling", "adaptive"}
-    learning_rate_init, power_t : float
-    max_iter : int
-    shuffle : bool
-    random_state : int, RandomState or None
-    tol : float
-    verbose : bool
-    warm_start : bool
-        Go on from where the last call of `fit` ended: weights, the optimizer's state, the order of
-        rows.
-    momentum : float
-    nesterovs_momentum, early_stopping : bool
-    validation_fraction, beta_1, beta_2, epsilon : float
-    n_iter_no_change : int or inf
-    max_fun : int
-        As in scikit-learn, whose documentation describes them.
-    class_weight : dict, list of dict, "balanced" or None
-        What rows of each class count; multiplies `sample_weight`. As in scikit-learn's linear
-        models.
-    output_activation : {"softmax", "logistic"} or None
-        None is scikit-learn's choice: softmax for more than two classes, else logistic. Logistic
-        for more than two is one against the rest, its probabilities divided by their sum.
-    dropout : float or sequence of float
-        In [0, 1): the rate at which hidden neurons are dropped, of all hidden layers or each.
-    input_dropout : float
-        The same for the inputs.
-    weight_decay : float
-        Decoupled from the gradient (AdamW), at least 0; with adam.
-    schedule : featherweight.schedules.Schedule, callable or None
-        Of the learning rate, in place of `learning_rate`.
-    callbacks : callable, object or sequence of these
-        featherweight's, as in `Network.fit`. scikit-learn's go to `set_callbacks`.
-    progress : bool or "auto"
-        A bar; "auto" when a person is watching.
-    max_time : float or None
-        Seconds after which training ends.
-    threads : int or None
-        `featherweight.get_num_threads()` by default; no result depends on it.
+    {parameters}
 
     Attributes
     ----------
-    network_ : featherweight.Network
-        What was trained. All other attributes are scikit-learn's, and `history_`.
-    history_ : featherweight.History
-        What the last call of `fit` or `partial_fit` measured.
+    {attributes}
 
     Raises
     ------
@@ -100,6 +61,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     True
     """
 
+    loss = "log_loss"  # no parameter, there as here
     _parameter_constraints = CONSTRAINTS | {
         "class_weight": [dict, list, StrOptions({"balanced"}), None],
         "output_activation": [StrOptions({"softmax", "logistic"}), None],
@@ -147,7 +109,14 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(
-        self, X: Any, y: Any, sample_weight: Any = None, *, validation_data: Any = None
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
     ) -> "MLPClassifier":
         """Train.
 
@@ -156,16 +125,29 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             float32 stays so, and makes a network of float32; all else becomes float64.
         y : array-like of shape (n_samples,) or (n_samples, n_labels)
+            Classes, of numbers or strings, or for each label whether it holds.
         sample_weight : array-like of shape (n_samples,), optional
-        validation_data : (X, y) or (X, y, sample_weight), optional
-            What `validation_scores_` are of, and early stopping goes by, in place of a part of X.
+            At least 0.
+        X_val : {array-like, sparse matrix} of shape (n_val, n_features), optional
+            Validation data of your own, in place of a part of `X`: what `validation_scores_` are
+            of, and early stopping goes by. With sgd and adam. A `Pipeline` transforms them as `X`
+            with ``transform_input=["X_val"]``.
+        y_val : array-like of shape (n_val,) or (n_val, n_labels), optional
+        sample_weight_val : array-like of shape (n_val,), optional
+            At least 0; `class_weight` doesn't count here.
 
         Returns
         -------
         MLPClassifier
             Itself.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For wrong parameters or data, the estimator being as it was; for weights that stop being
+            finite.
         """
-        self._fit(X, y, sample_weight, validation_data)
+        self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val))
         return self
 
     @available_if(lambda est: est._check_solver())
@@ -178,8 +160,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
         Parameters
         ----------
-        X, y, sample_weight
-            As in `fit`.
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_labels)
+        sample_weight : array-like of shape (n_samples,), optional
         classes : array-like, optional
             All classes that will come; needed in the first call.
 
@@ -187,11 +170,20 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         -------
         MLPClassifier
             Itself.
+
+        Raises
+        ------
+        AttributeError
+            With the solver lbfgs.
+        TypeError, ValueError
+            As `fit`; with `early_stopping`, and ``class_weight="balanced"``.
         """
+        self._fit(X, y, sample_weight, incremental=True, classes=classes)
+        return self
+
+    def _know(self, y: Any, classes: Any) -> None:
         if _check_partial_fit_first_call(self, classes):
             self._learn(y if type_of_target(y).startswith("multilabel") else classes)
-        self._fit(X, y, sample_weight, incremental=True)
-        return self
 
     def _learn(self, y: Any) -> None:
         self._label_binarizer = LabelBinarizer().fit(y)
@@ -207,6 +199,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         if not hasattr(self, "classes_") or not (self.warm_start or incremental):
             self._learn(y)
             return x, y
+        if (y.ndim == 2) != self._kind.startswith("multilabel"):
+            raise ValueError(f"y: expected {self._kind} targets, as before, found shape {y.shape}")
         classes = unique_labels(y)
         if self.warm_start and not incremental:
             if set(classes) != set(self.classes_):
@@ -259,16 +253,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return Goal("binary_cross_entropy", output_weights=() if n == 1 else (float(n),) * n)
 
     def _weighted(self, y: Any, weights: Array | None, incremental: bool) -> Array | None:
-        if self.class_weight is None:
-            return weights
-        if incremental and self.class_weight == "balanced":
-            raise ValueError(
-                "class_weight: expected a dict in partial_fit, which can't know how many rows of "
-                "each class will come, found 'balanced'"
-            )
-        y = y.toarray() if hasattr(y, "toarray") else y
-        found: Array = compute_sample_weight(self.class_weight, y)
-        return found if weights is None else found * weights
+        return class_weighted(self.class_weight, y, weights, incremental)
 
     def _strata(self, problem: Problem) -> Any:
         if self.n_outputs_ > 1:
@@ -282,9 +267,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             y = column_or_1d(y, warn=True)
         unknown = np.setdiff1d(unique_labels(y), self.classes_)
         if len(unknown):
-            raise ValueError(
-                f"validation_data: expected classes of {self.classes_}, found {unknown}"
-            )
+            raise ValueError(f"y_val: expected classes of {self.classes_}, found {unknown}")
         return y
 
     def _held_out_score(self, x: Any, y: Any, weights: Array | None) -> float:
@@ -310,6 +293,13 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Returns
         -------
         array of shape (n_samples,) or, for multilabel, (n_samples, n_labels)
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        ValueError
+            If `X` isn't such rows of finite numbers.
         """
         y = self._outputs(X)
         if self._kind.startswith("multilabel"):
@@ -328,16 +318,42 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Returns
         -------
         ndarray of shape (n_samples, n_classes), of the network's dtype
+            Of one against the rest, where every output is 0, alike.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        ValueError
+            If `X` isn't such rows of finite numbers.
         """
         y = self._outputs(X)
         if y.shape[1] == 1:
             return np.concatenate([1 - y, y], axis=1)
         if self._against_the_rest:
-            y /= np.maximum(y.sum(axis=1, keepdims=True), np.finfo(y.dtype).tiny)
+            total = y.sum(axis=1, keepdims=True)
+            y[total[:, 0] < np.finfo(y.dtype).tiny] = 1 / y.shape[1]
+            y /= y.sum(axis=1, keepdims=True)
         return y
 
     def predict_log_proba(self, X: Any) -> Array:
-        """Return the logarithms of `predict_proba`."""
+        """Return the logarithms of `predict_proba`.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes), of the network's dtype
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        ValueError
+            If `X` isn't such rows of finite numbers.
+        """
         y = self.predict_proba(X)
         found: Array = np.log(y, out=y)
         return found
@@ -358,29 +374,23 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
         Raises
         ------
+        NotFittedError
+            Before `fit`.
         ValueError
-            For a class that isn't one of `classes_`.
+            If `X` isn't such rows; for a class that isn't one of `classes_`.
         """
         check_is_fitted(self, "network_")
         x = self._valid(X)
-        x = x.toarray() if hasattr(x, "toarray") else np.asarray(x)
         if target is None and self._kind.startswith("multilabel"):
             raise ValueError("target: expected the number of a label for multilabel, found None")
-        wanted = self.predict(x) if target is None else np.asarray(target)
-        wanted = np.broadcast_to(wanted, len(x))
-        if not np.isin(wanted, self.classes_).all():
-            raise ValueError(f"target: expected classes of {self.classes_}, found {target!r}")
-        at = np.searchsorted(self.classes_, wanted)
-        dy = np.zeros((len(x), self.n_outputs_), self.network_.dtype)
-        if self.n_outputs_ == 1:
-            dy[:, 0] = np.where(at == 1, 1, -1)
-        else:
-            dy[np.arange(len(x)), at] = 1
-        if self._against_the_rest:  # the derivative of the division by the sum
-            y = self.network_(x)
-            total = y.sum(axis=1, keepdims=True)
-            dy = dy / total - y[np.arange(len(x)), at][:, np.newaxis] / total**2
-        return self.network_.backward(x, dy).input
+        wanted = self.predict(x) if target is None else target
+        at = class_numbers(self.classes_, wanted, x.shape[0])
+        return self._input_gradient(
+            x,
+            lambda dense, rows: class_slopes(
+                self.network_, dense, at[rows], self._against_the_rest
+            ),
+        )
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -11,14 +11,24 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
+from ..checks import whole
 from ._base import BaseMLP
 from ._callbacks import with_callbacks
-from ._checks import ACTIVATIONS, CONSTRAINTS, NAMES, known_finite
+from ._checks import ACTIVATIONS, CONSTRAINTS, NAMES, known_finite, numbers
+from ._docs import documented
 from ._training import Goal
 
 Array = NDArray[Any]
 
 
+@documented(
+    loss="""{"squared_error", "poisson"}, default="squared_error"
+        Half the squared error, or half the deviance of a Poisson distribution, for targets of at
+        least 0.""",
+    output_activation="""str or None, default=None
+        None is scikit-learn's choice: identity, and exp for poisson. With squared_error any of
+        those of `activation`.""",
+)
 class MLPRegressor(RegressorMixin, BaseMLP):
     """scikit-learn's multi-layer perceptron regressor, on featherweight.
 
@@ -28,20 +38,11 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     Parameters
     ----------
-    loss : {"squared_error", "poisson"}
-        poisson is half the deviance, for targets of at least 0.
-    output_activation : str or None
-        None is scikit-learn's choice: identity, and exp for poisson. With squared_error any of
-        those of `activation`.
-
-    The others, but for class_weight, are those of `MLPClassifier`, in the same order.
+    {parameters}
 
     Attributes
     ----------
-    network_ : featherweight.Network
-        What was trained. All other attributes are scikit-learn's, and `history_`.
-    history_ : featherweight.History
-        What the last call of `fit` or `partial_fit` measured.
+    {attributes}
 
     Raises
     ------
@@ -103,7 +104,14 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(
-        self, X: Any, y: Any, sample_weight: Any = None, *, validation_data: Any = None
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
     ) -> "MLPRegressor":
         """Train.
 
@@ -112,16 +120,29 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             float32 stays so, and makes a network of float32; all else becomes float64.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Numbers.
         sample_weight : array-like of shape (n_samples,), optional
-        validation_data : (X, y) or (X, y, sample_weight), optional
-            What `validation_scores_` are of, and early stopping goes by, in place of a part of X.
+            At least 0.
+        X_val : {array-like, sparse matrix} of shape (n_val, n_features), optional
+            Validation data of your own, in place of a part of `X`: what `validation_scores_` are
+            of, and early stopping goes by. With sgd and adam. A `Pipeline` transforms them as `X`
+            with ``transform_input=["X_val"]``.
+        y_val : array-like of shape (n_val,) or (n_val, n_outputs), optional
+        sample_weight_val : array-like of shape (n_val,), optional
+            At least 0.
 
         Returns
         -------
         MLPRegressor
             Itself.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For wrong parameters or data, the estimator being as it was; for weights that stop being
+            finite.
         """
-        self._fit(X, y, sample_weight, validation_data)
+        self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val))
         return self
 
     @available_if(lambda est: est._check_solver())
@@ -132,26 +153,40 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
         Parameters
         ----------
-        X, y, sample_weight
-            As in `fit`.
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        sample_weight : array-like of shape (n_samples,), optional
 
         Returns
         -------
         MLPRegressor
             Itself.
+
+        Raises
+        ------
+        AttributeError
+            With the solver lbfgs.
+        TypeError, ValueError
+            As `fit`; with `early_stopping`.
         """
         self._fit(X, y, sample_weight, incremental=True)
         return self
 
     def _targets(self, x: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, Any]:
+        numbers("y", y)
         x, y = validate_data(
             self, x, y, accept_sparse=["csr", "csc"], multi_output=True, y_numeric=True,
             dtype=(np.float64, np.float32), reset=reset, ensure_all_finite=not known_finite(x),
         )  # fmt: skip
         y = self._column(y)
-        if self.loss == "poisson" and (y < 0).any():
-            raise ValueError(f"y: expected, for poisson, values of at least 0, found {y[y < 0][0]}")
+        self._check_range("y", y)
         return x, y
+
+    def _check_range(self, name: str, y: Array) -> None:
+        if self.loss == "poisson" and (y < 0).any():
+            raise ValueError(
+                f"{name}: expected, for poisson, values of at least 0, found {y[y < 0][0]}"
+            )
 
     def _column(self, y: Array) -> Array:
         if y.ndim == 2 and y.shape[1] == 1:
@@ -178,7 +213,10 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         return Goal("mse", 0.0, (n / 2,) * n, 1.0 / n)
 
     def _validation_targets(self, y: Any) -> Any:
-        return self._column(check_array(y, ensure_2d=False, dtype="numeric", input_name="y"))
+        numbers("y_val", y)
+        y = self._column(check_array(y, ensure_2d=False, dtype="numeric", input_name="y_val"))
+        self._check_range("y_val", y)
+        return y
 
     def _held_out_score(self, x: Any, y: Any, weights: Array | None) -> float:
         outputs = self._forward(x)
@@ -196,6 +234,13 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         Returns
         -------
         ndarray of shape (n_samples,) or (n_samples, n_outputs), of the network's dtype
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        ValueError
+            If `X` isn't such rows of finite numbers.
         """
         y = self._outputs(X)
         return y.ravel() if y.shape[1] == 1 else y
@@ -215,14 +260,21 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
         Raises
         ------
+        NotFittedError
+            Before `fit`.
+        TypeError
+            If `target` isn't a whole number.
         IndexError
             If there is no such output.
+        ValueError
+            If `X` isn't such rows.
         """
         check_is_fitted(self, "network_")
         x = self._valid(X)
-        x = x.toarray() if hasattr(x, "toarray") else np.asarray(x)
-        if not 0 <= target < self.n_outputs_:
-            raise IndexError(f"target: expected 0 to {self.n_outputs_ - 1}, found {target}")
-        dy = np.zeros((len(x), self.n_outputs_), self.network_.dtype)
-        dy[:, target] = 1
-        return self.network_.backward(x, dy).input
+        try:
+            at = whole("target", target, 0, self.n_outputs_ - 1)
+        except ValueError as e:
+            raise IndexError(str(e)) from None
+        dy = np.zeros((1, self.n_outputs_), self.network_.dtype)
+        dy[0, at] = 1
+        return self._input_gradient(x, lambda dense, rows: np.repeat(dy, len(dense), axis=0))

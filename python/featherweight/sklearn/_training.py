@@ -3,7 +3,6 @@
 import math
 import time
 import warnings
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -13,45 +12,17 @@ from sklearn.exceptions import ConvergenceWarning
 from ..lbfgs import LBFGS
 from ..losses import Named
 from ..training import Epoch, Job, Plan, Run
+from ._data import Batches, Parts, Problem
 
 if TYPE_CHECKING:
     from ..history import History
     from ..network import Network
+    from ._books import Attempt
 
 _FAILED = (
     "Solver produced non-finite parameter weights. The input data may contain large values and "
     "need to be preprocessed."
 )
-
-
-class Problem(NamedTuple):
-    """What is to be learned, checked and encoded."""
-
-    x: Any  # (rows, features), an array or a sparse matrix of row after row
-    labels: NDArray[np.int64] | None
-    values: NDArray[Any] | None
-    weights: NDArray[Any] | None
-
-    @property
-    def rows(self) -> int:
-        return int(self.x.shape[0])
-
-
-class Batches:
-    """A sparse matrix's batches, made dense one by one."""
-
-    def __init__(self, problem: Problem, size: int) -> None:
-        self._problem, self._size = problem, size
-        self.rows: NDArray[np.int64] = np.arange(problem.rows)
-
-    def __iter__(self) -> Iterator[tuple[Any, ...]]:
-        p = self._problem
-        y = p.values if p.labels is None else p.labels
-        assert y is not None
-        for i in range(0, len(self.rows), self._size):
-            rows = self.rows[i : i + self._size]
-            weights = None if p.weights is None else p.weights[rows]
-            yield p.x[rows].toarray(), y[rows], weights
 
 
 class Goal(NamedTuple):
@@ -89,17 +60,21 @@ class Stochastic(Run):
     def __init__(
         self,
         estimator: Any,
+        attempt: "Attempt",
         problem: Problem,
         goal: Goal,
         plan: Plan,
         rows: NDArray[np.int64] | None,
         held_out: Any,
-        validation: Job | None,
+        validation: Job | Parts | None,
     ) -> None:
         sparse = hasattr(problem.x, "toarray")
         batches = Batches(problem, plan.batch_size) if sparse else None
         job = None if sparse else Job(*problem, rows=rows)
-        super().__init__(estimator.network_, job, batches, validation, plan)
+        parts = validation if isinstance(validation, Parts) else None
+        head = validation.head if isinstance(validation, Parts) else validation
+        super().__init__(estimator.network_, job, batches, head, plan)
+        self._attempt, self._parts = attempt, parts
         self._estimator, self._goal, self._held_out = estimator, goal, held_out
         self._count = problem.rows if rows is None else len(rows)
         self._from = rows
@@ -125,6 +100,22 @@ class Stochastic(Run):
         else:
             assert self.job is not None
             self.job = self.job._replace(rows=rows)
+
+    def _epoch(self, number: int) -> Epoch:
+        before = self.plan.optimizer._steps
+        try:
+            return super()._epoch(number)
+        finally:
+            self._attempt.stands |= self.plan.optimizer._steps > before
+
+    def _measure(self) -> None:
+        if self._parts is None:
+            super()._measure()
+            return
+        loss, right = self._parts.evaluate(self._checker)
+        self.history.val_loss.append(loss)
+        if self.plan.classifier:
+            self.history.val_accuracy.append(right / self._parts.n)
 
     def end(self, epoch: Epoch) -> bool:
         """Keep scikit-learn's books of the epoch, and ours; return whether to stop."""
@@ -201,7 +192,33 @@ class Stochastic(Run):
         return stop
 
 
-def by_lbfgs(estimator: Any, problem: Problem, goal: Goal, callbacks: list[Any]) -> "History":
+class Whole(Run):
+    """A run of fit by L-BFGS, whose epochs are iterations."""
+
+    def __init__(
+        self, estimator: Any, attempt: "Attempt", job: Job, goal: Goal, plan: Plan
+    ) -> None:
+        super().__init__(estimator.network_, job, None, None, plan)
+        self._estimator, self._attempt, self._goal = estimator, attempt, goal
+
+    def shown(self, loss: float) -> float:
+        """Return scikit-learn's figure of the loss at the present weights."""
+        if self._goal.share == 1.0:
+            return loss
+        squares = sum(float(np.vdot(w, w)) for w in self.network.weights)
+        return self._goal.shown(loss, self.plan.limits[2] / 2 * squares)
+
+    def end(self, epoch: Epoch) -> bool:
+        """Keep the books of an iteration."""
+        self._attempt.stands = True
+        epoch.loss = self.shown(epoch.loss)
+        self._estimator.n_iter_, self._estimator.loss_ = epoch.number, epoch.loss
+        return super().end(epoch)
+
+
+def by_lbfgs(
+    estimator: Any, attempt: "Attempt", problem: Problem, goal: Goal, callbacks: list[Any]
+) -> "History":
     """Train by L-BFGS on all rows at once."""
     network: Network = estimator.network_
     optimizer = LBFGS(
@@ -216,12 +233,11 @@ def by_lbfgs(estimator: Any, problem: Problem, goal: Goal, callbacks: list[Any])
         epochs=int(estimator.max_iter), batch_size=problem.rows, optimizer=optimizer,
         limits=(0.0, 0.0, penalty), classifier=False, callbacks=callbacks,
     )  # fmt: skip
-    job = Job(*problem)
-    history = network._run(Run(network, job, None, None, plan), None, None)
+    estimator.n_iter_ = 0
+    run = Whole(estimator, attempt, Job(*problem), goal, plan)
+    history = network._run(run, None, None)
     end = optimizer._end
-    estimator.n_iter_ = len(history.epoch)
-    squares = sum(float(np.vdot(w, w)) for w in network.weights)
-    estimator.loss_ = goal.shown(float(end.fun), penalty / 2 * squares)
+    estimator.loss_ = run.shown(float(end.fun))
     if not np.isfinite(network.parameters).all() or not math.isfinite(estimator.loss_):
         raise ValueError(_FAILED)
     if not optimizer.converged and end.status != _STOPPED:

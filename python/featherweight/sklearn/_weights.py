@@ -23,12 +23,65 @@ class Parameters(list[NDArray[Any]]):
 
     def __setitem__(self, index: Any, value: Any) -> None:
         if not isinstance(index, SupportsIndex):
-            raise TypeError(f"coefs_, intercepts_: expected a layer's number, found {index!r}")
+            raise TypeError(
+                f"coefs_, intercepts_: expected a layer's number, found {index!r}; "
+                "clf.coefs_ = [...] stores all"
+            )
         getattr(self._network, self._kind)[index] = np.asarray(value).T
         super().__setitem__(index, getattr(self._network, self._kind)[index].T)
 
     def __reduce__(self) -> Any:
         return list, (list(map(np.array, self)),)
+
+    def _refuse(self, *args: Any, **options: Any) -> Any:
+        raise TypeError(
+            "coefs_, intercepts_: expected as many arrays as before, of the same shapes; "
+            "clf.coefs_[i] = w stores one, clf.coefs_ = [...] all"
+        )
+
+    append = extend = insert = pop = remove = clear = reverse = sort = _refuse
+    __delitem__ = __iadd__ = __imul__ = _refuse
+
+
+class Weights:
+    """`coefs_` and `intercepts_` of an estimator: those its network's, or given before."""
+
+    @property
+    def coefs_(self) -> list[NDArray[Any]]:
+        """The weights by layer, (inputs, outputs); assigning, the list or an item, stores."""
+        return self._parameters("coefs_", "weights")
+
+    @coefs_.setter
+    def coefs_(self, values: Any) -> None:
+        self._assign("coefs_", "weights", values)
+
+    @property
+    def intercepts_(self) -> list[NDArray[Any]]:
+        """The biases by layer, (outputs,); assigning, the list or an item, stores."""
+        return self._parameters("intercepts_", "biases")
+
+    @intercepts_.setter
+    def intercepts_(self, values: Any) -> None:
+        self._assign("intercepts_", "biases", values)
+
+    def _parameters(self, name: str, kind: str) -> list[NDArray[Any]]:
+        network = self.__dict__.get("network_")
+        if network is not None:
+            return Parameters(network, kind)
+        try:
+            found: list[NDArray[Any]] = self.__dict__["_given"][name]
+        except KeyError:
+            raise AttributeError(
+                f"{type(self).__name__!r} object has no attribute {name!r}"
+            ) from None
+        return found
+
+    def _assign(self, name: str, kind: str, values: Any) -> None:
+        network = self.__dict__.get("network_")
+        if network is None:
+            self.__dict__["_given"] = self.__dict__.get("_given", {}) | {name: values}
+        else:
+            store(network, kind, values)
 
 
 def store(network: "Network", kind: str, values: Sequence[Any]) -> None:

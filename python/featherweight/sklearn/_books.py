@@ -1,0 +1,70 @@
+"""What an estimator keeps from one call of `fit` to the next, and gets back if one is refused."""
+
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+
+_BOOKS = ("loss_curve_", "best_loss_", "validation_scores_", "best_validation_score_")
+
+
+class Attempt:
+    """A call of `fit` or `partial_fit`: an error before its first step leaves all as it was."""
+
+    def __init__(self, estimator: Any) -> None:
+        self._estimator = estimator
+        self.stands = False  # a step has been made
+
+    def __enter__(self) -> Self:
+        mine = vars(self._estimator)
+        self._kept = dict(mine)
+        drawn = [mine.get("random_state"), mine.get("_random_state")]
+        self._random = [
+            (r, r.get_state())
+            for r in drawn
+            if isinstance(r, np.random.RandomState) and r is not np.random.mtrand._rand
+        ]
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is None or self.stands:
+            return
+        mine = vars(self._estimator)
+        # scikit-learn's callbacks are torn down by what lies around this
+        theirs = {k: v for k, v in mine.items() if "callback" in k}
+        mine.clear()
+        mine.update(self._kept | theirs)
+        for random_state, state in self._random:
+            random_state.set_state(state)
+
+
+def begin(estimator: Any) -> None:
+    """Begin the books anew, as scikit-learn does."""
+    mine = vars(estimator)
+    for name in _BOOKS:
+        mine.pop(name, None)
+    mine["n_iter_"] = mine["t_"] = mine["_no_improvement_count"] = 0
+    if estimator.solver != "lbfgs":
+        mine.update(dict.fromkeys(_BOOKS), loss_curve_=[])
+        go_on(estimator, estimator.early_stopping)
+
+
+def go_on(estimator: Any, scores: bool) -> None:
+    """Begin those that an earlier call, with other settings, hasn't kept."""
+    mine = vars(estimator)
+    for name in _BOOKS:
+        mine.setdefault(name, None)
+    if mine["loss_curve_"] is None:
+        mine["loss_curve_"] = []
+    if scores and mine["validation_scores_"] is None:
+        mine["validation_scores_"] = []
+    by, worst = ("best_loss_", np.inf)
+    if estimator.early_stopping:
+        by, worst = ("best_validation_score_", -np.inf)
+    if mine[by] is None:
+        mine[by], mine["_no_improvement_count"] = worst, 0

@@ -1,0 +1,118 @@
+"""The scikit-learn pair with validation data of the caller's own."""
+
+import numpy as np
+import pytest
+
+from pair import SMALL, X, Y
+
+pytest.importorskip("sklearn", reason="scikit-learn is not installed")
+
+from featherweight.sklearn import MLPClassifier, MLPRegressor
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+HELD = {"X_val": X[100:], "y_val": Y[100:]}
+
+
+def test_scores_are_of_the_data_given():
+    x, y = X[:100], Y[:100]
+    a = MLPClassifier(**SMALL, max_iter=5).fit(x, y, **HELD)
+    assert a.validation_scores_[-1] == a.score(*HELD.values())
+    np.testing.assert_array_equal(
+        a.coefs_[0], MLPClassifier(**SMALL, max_iter=5).fit(x, y).coefs_[0]
+    )
+    settings = SMALL | dict(n_iter_no_change=2, early_stopping=True, learning_rate_init=0.05)
+    b = MLPClassifier(**settings).fit(x, y, **HELD, sample_weight_val=np.ones(50))
+    assert b.best_validation_score_ == max(b.validation_scores_) == b.score(*HELD.values())
+    assert b.n_iter_ < 200
+    held, target = X[100:], X[100:, 0]
+    c = MLPRegressor(**SMALL, max_iter=2).fit(x, x[:, 0], X_val=held, y_val=target)
+    assert c.validation_scores_[-1] == pytest.approx(c.score(held, target))
+
+
+def test_weights_of_rows_count_and_those_of_classes_do_not():
+    y, weights = Y[100:].copy(), np.ones(50)
+    y[:20], weights[:20] = 2 - y[:20], 0.0
+    fit = dict(X_val=X[100:], y_val=y, sample_weight_val=weights)
+    for more in ({}, {"class_weight": {0: 1.0, 1: 9.0, 2: 1.0}}):
+        a = MLPClassifier(**SMALL, max_iter=3, **more).fit(X[:100], Y[:100], **fit)
+        assert a.validation_scores_[-1] == pytest.approx(a.score(X[120:], Y[120:]))
+    b = MLPRegressor(**SMALL, max_iter=3).fit(X[:100], Y[:100], **fit)
+    assert b.validation_scores_[-1] == pytest.approx(b.score(X[120:], Y[120:]))
+
+
+def test_a_pipeline_transforms_them_as_the_rest():
+    import sklearn
+    from sklearn.pipeline import Pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    far = X * 1000 + 5e4
+    scaler = StandardScaler().fit(far[:100])
+    alone = MLPClassifier(**SMALL, max_iter=3)
+    alone.fit(
+        scaler.transform(far[:100]), Y[:100], X_val=scaler.transform(far[100:]), y_val=Y[100:]
+    )
+    with sklearn.config_context(enable_metadata_routing=True):
+        model = MLPClassifier(**SMALL, max_iter=3).set_fit_request(X_val=True, y_val=True)
+        pipe = Pipeline([("scale", StandardScaler()), ("net", model)], transform_input=["X_val"])
+        pipe.fit(far[:100], Y[:100], X_val=far[100:], y_val=Y[100:])
+    assert pipe[-1].validation_scores_ == alone.validation_scores_
+
+
+@pytest.mark.parametrize("task", ["classes", "values"])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_a_large_sparse_matrix_is_validated_on_in_parts(task, weighted, monkeypatch):
+    sparse = pytest.importorskip("scipy.sparse")
+    many, y = np.tile(X, (20, 1)), np.tile(Y, 20)  # of several parts
+    many[many < 0] = 0
+    make = MLPClassifier if task == "classes" else MLPRegressor
+    weights = np.arange(len(y)) % 4 if weighted else None
+    found = []
+    for limit in (1 << 30, 0):
+        monkeypatch.setattr("featherweight.sklearn._data.DENSE", limit)
+        a = make(**SMALL, max_iter=3, callbacks=lambda state: None)
+        a.fit(X, Y, X_val=sparse.csr_matrix(many), y_val=y, sample_weight_val=weights)
+        found.append(a.history_)
+    np.testing.assert_allclose(found[1].val_loss, found[0].val_loss, rtol=1e-12)
+    assert found[1].val_accuracy == found[0].val_accuracy
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"X_val": X}, "X_val, y_val: expected both or neither, found X_val$"),
+        ({"sample_weight_val": Y}, "expected both or neither, found sample_weight_val"),
+        (
+            {"X_val": X, "y_val": Y[:5]},
+            "y_val: expected as many targets as X_val has rows, 150, fou",
+        ),
+        ({"X_val": X, "y_val": Y + 7}, "y_val: expected classes of"),
+        (
+            {"X_val": X, "y_val": X[:, :2] > 0},
+            r"y_val: expected shape \(150,\), as y, found \(150, 2\)",
+        ),
+        ({"X_val": X[:, :2], "y_val": Y}, "X_val: X has 2 features"),
+        ({"X_val": X * np.nan, "y_val": Y}, "X_val: Input X contains NaN"),
+        ({"X_val": X, "y_val": Y, "sample_weight_val": [1.0]}, "sample_weight_val: "),
+        ({"X_val": X, "y_val": Y, "sample_weight_val": -Y - 1.0}, "sample_weight_val: Negative"),
+        ({"X_val": X, "y_val": Y, "sample_weight_val": 0 * Y}, "sample_weight_val: "),
+    ],
+)
+def test_classifiers_data_are_checked(given, message):
+    with pytest.raises(ValueError, match=message):
+        MLPClassifier(**SMALL).fit(X, Y, **given)
+
+
+@pytest.mark.parametrize(
+    ("settings", "y", "y_val", "message"),
+    [
+        ({}, X[:, :2], X[:, 0], r"y_val: expected shape \(150, 2\), as y, found \(150,\)"),
+        ({}, X[:, 0], Y.astype(str), "y_val: expected numbers, found strings"),
+        ({"loss": "poisson"}, Y, X[:, 0], "y_val: expected, for poisson, values of at least 0"),
+        ({"solver": "lbfgs"}, Y, Y, "solver: expected 'sgd' or 'adam' with X_val, found 'lbfgs'"),
+    ],
+)
+def test_regressors_data_are_checked(settings, y, y_val, message):
+    a = MLPRegressor(**SMALL | settings)
+    with pytest.raises((TypeError, ValueError), match=message):
+        a.fit(X, y, X_val=X, y_val=y_val)
