@@ -249,17 +249,29 @@ time.sleep(0.2)
 
 
 def test_threads(monkeypatch):
-    default = fw.get_num_threads()
-    assert default >= 1
-    try:
-        fw.set_num_threads(3)
-        assert fw.get_num_threads() == 3
-        assert small().threads == 3
-    finally:
-        monkeypatch.setattr("featherweight.threads._default", None)
+    monkeypatch.setattr("featherweight.threads._default", None)  # and put back at the end
+    assert fw.get_num_threads() >= 1
+    fw.set_num_threads(3)
+    assert fw.get_num_threads() == 3
+    assert small().threads == 3
     net = small(threads=2)
     net.threads = 5
     assert net.threads == 5
+
+
+def test_openmp_s_variable_limits_the_default(monkeypatch):
+    monkeypatch.setattr("os.sched_getaffinity", lambda pid: range(8), raising=False)
+    monkeypatch.setattr("featherweight.threads._cgroup_limit", lambda: 6.0)
+    given = {"": 6, "1": 1, "3": 3, " 2 , 4 ": 2, "64": 6, "0": 6, "-1": 6, "many": 6, "1.5": 6}
+    for value, threads in given.items():
+        monkeypatch.setenv("OMP_NUM_THREADS", value)
+        assert fw.get_num_threads() == threads, value
+        assert small().threads == threads
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    assert fw.get_num_threads() == 6
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setattr("featherweight.threads._default", 4)  # what a program says goes first
+    assert fw.get_num_threads() == 4
 
 
 def test_environment_chooses_the_instruction_set(monkeypatch):

@@ -21,6 +21,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
+import featherweight as fw
 import featherweight.sklearn as ours
 
 PAIR = ("MLPClassifier", "MLPRegressor")
@@ -281,6 +282,14 @@ def test_grid_search(backend):
     alone = GridSearchCV(pipe, {"mlpclassifier__alpha": [0.0, 0.1]}, cv=3).fit(x, y)
     a, b = (g.cv_results_["mean_test_score"] for g in (found, alone))
     np.testing.assert_array_equal(a, b)
+
+
+def test_processes_of_a_search_share_the_cores():
+    joblib = pytest.importorskip("joblib")
+    cores = joblib.cpu_count()
+    with joblib.parallel_config("loky", n_jobs=cores, inner_max_num_threads=1):
+        found = joblib.Parallel()(joblib.delayed(fw.get_num_threads)() for _ in range(cores))
+    assert found == [1] * cores
 
 
 def test_pickle_clone_and_html():

@@ -25,11 +25,21 @@ def _cgroup_limit() -> float:
     return float("inf")
 
 
+def _openmp_limit() -> float:
+    """Return what OMP_NUM_THREADS allows, or infinity.
+
+    Other libraries' pools heed it, and joblib sets it for its processes so that all of them
+    together use each CPU once.
+    """
+    first = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()  # of nested levels
+    return int(first) if first.isdecimal() and int(first) > 0 else float("inf")
+
+
 def available_threads() -> int:
-    """Return how many threads may run at once, by the process's affinity and control group."""
+    """Return how many threads may run at once: by affinity, control group and OMP_NUM_THREADS."""
     affinity = getattr(os, "sched_getaffinity", None)
     cpus = len(affinity(0)) if affinity else os.cpu_count() or 1
-    return max(1, int(min(float(cpus), _cgroup_limit())))
+    return max(1, int(min(float(cpus), _cgroup_limit(), _openmp_limit())))
 
 
 def check_threads(threads: int | None) -> int:
@@ -78,7 +88,7 @@ def get_num_threads() -> int:
     Returns
     -------
     int
-        What `set_num_threads` was given, or else what the process may use (its CPU affinity and
-        its control group's quota), at least 1.
+        What `set_num_threads` was given, or else what the process may use, at least 1: by its CPU
+        affinity, its control group's quota and the environment's ``OMP_NUM_THREADS``.
     """
     return available_threads() if _default is None else _default
