@@ -21,9 +21,12 @@ LEFT_OUT = {
 def _theirs():
     """The test functions of scikit-learn's file, by name, which know our classes by its names."""
     name = "sklearn.neural_network.tests.test_mlp"
-    spec = importlib.util.find_spec(name)
+    try:
+        spec = importlib.util.find_spec(name)
+    except ModuleNotFoundError:
+        spec = None
     if spec is None or spec.origin is None:
-        return {}
+        pytest.skip("scikit-learn is installed without its tests", allow_module_level=True)
     module = importlib.util.module_from_spec(spec)
     source = Path(spec.origin).read_text(encoding="utf-8")
     line = "from sklearn.neural_network import MLPClassifier, MLPRegressor"
