@@ -120,6 +120,8 @@ def test_threads(tmp_path):
     with pytest.raises(ValueError, match="threads: expected 1 to 1024, found 0"):
         a.set_params(threads=0)
     assert a.threads == 1
+    a.threads = 2  # not by set_params: from the next call of fit on
+    assert a.set_params(warm_start=True).fit(X, Y).network_.threads == 2
     with pytest.raises(ValueError, match="threads: expected 1 to 1024, found 0"):
         MLPClassifier.load(tmp_path / "a.safetensors", threads=0)
 

@@ -101,6 +101,7 @@ def test_a_warm_start_takes_new_settings():
     before = a.coefs_[0].copy()
     a.set_params(weight_decay=50.0, learning_rate_init=0.01, alpha=0.0).fit(X, Y)
     assert np.abs(a.coefs_[0]).sum() < 0.05 * np.abs(before).sum()
+    assert a._optimizer._steps == 2 * 5  # AdamW is another one, and begins anew
     a.set_params(weight_decay=0.0).fit(X, Y)
     assert a._optimizer._kernel()[0] == "adam"
 
