@@ -179,6 +179,19 @@ def test_progress(capsys):
     assert "epoch 2/2" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+def test_a_callback_may_end_training_before_it_begins(solver, tmp_path):
+    class Never:
+        def on_train_begin(self, state):
+            return True
+
+    a = MLPClassifier(**SMALL, solver=solver, callbacks=Never()).fit(X, Y)
+    assert a.n_iter_ == len(a.history_.loss) == 0
+    a.save(tmp_path / "a.safetensors")
+    b = MLPClassifier.load(tmp_path / "a.safetensors")
+    np.testing.assert_array_equal(a.predict_proba(X), b.predict_proba(X))
+
+
 def test_what_is_printed(capsys):
     settings = SMALL | dict(verbose=True, n_iter_no_change=1, tol=1.0)
     stop = "did not improve more than tol=1.000000 for 1 consecutive epochs."

@@ -47,13 +47,14 @@ def test_parameters_are_refused_in_a_sentence(settings, message):
     [
         (["1", "2"] * 75, "y: expected numbers, found strings"),
         (np.array(["1", "2"] * 75, object), "y: expected numbers, found strings"),
+        ([[1.0], [2.0, 3.0]], "y: expected numbers, found rows of unequal length"),
         ("sparse", "y: expected a dense array, found a sparse matrix"),
     ],
 )
 def test_a_regressor_takes_numbers(y, message):
     if isinstance(y, str):
         y = pytest.importorskip("scipy.sparse").csr_matrix(X[:, :2])
-    with pytest.raises(TypeError, match=message):
+    with pytest.raises((TypeError, ValueError), match=message):
         MLPRegressor().fit(X, y)
 
 

@@ -104,7 +104,10 @@ def numbers(name: str, y: Any) -> None:
     """Refuse a regressor's targets that aren't an array of numbers."""
     if hasattr(y, "toarray"):
         raise TypeError(f"{name}: expected a dense array, found a sparse matrix")
-    values = np.asarray(y)
+    try:
+        values = np.asarray(y)
+    except ValueError:
+        raise ValueError(f"{name}: expected numbers, found rows of unequal length") from None
     texts = values.dtype.kind in "USTV"
     if texts or (values.dtype == object and any(isinstance(v, (str, bytes)) for v in values.flat)):
         raise TypeError(f"{name}: expected numbers, found strings")

@@ -158,7 +158,7 @@ def _restored(
         n_layers_=len(network.sizes), out_activation_=_checks.SKLEARN.get(output, output),
         _order=_records.order(tensors["order"]) if "order" in tensors else None, _split_state=None,
     )  # fmt: skip
-    missing = {"n_iter_", "t_", "_no_improvement_count", "loss_"} - set(kept["fitted"])
+    missing = {"n_iter_", "t_", "_no_improvement_count"} - set(kept["fitted"])
     if missing:
         raise ValueError(f"no {sorted(missing)}")
     if "features" in kept:

@@ -237,6 +237,8 @@ def by_lbfgs(
     run = Whole(estimator, attempt, Job(*problem), goal, plan)
     history = network._run(run, None, None)
     end = optimizer._end
+    if end is None:  # a callback was against it from the beginning
+        return history
     estimator.loss_ = run.shown(float(end.fun))
     if not np.isfinite(network.parameters).all() or not math.isfinite(estimator.loss_):
         raise ValueError(_FAILED)
