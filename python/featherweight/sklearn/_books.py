@@ -36,9 +36,9 @@ class Attempt:
             return
         mine = vars(self._estimator)
         # scikit-learn's callbacks are torn down by what lies around this
-        theirs = {k: v for k, v in mine.items() if "callback" in k}
-        mine.clear()
-        mine.update(self._kept | theirs)
+        for name in [k for k in mine if k not in self._kept and "callback" not in k]:
+            del mine[name]
+        mine.update(self._kept)
         for random_state, state in self._random:
             random_state.set_state(state)
 

@@ -79,8 +79,8 @@ PARAMETERS = {
     "progress": """bool or "auto", default=False
         Whether to show a bar; "auto" when a person is watching.""",
     "max_time": """float or None, default=None
-        Seconds, above 0, after which training ends: after the batch, with lbfgs the iteration,
-        that is under way.""",
+        Seconds, above 0, after which training ends, in the course of an epoch; with lbfgs after
+        the iteration that is under way.""",
     "threads": """int or None, default=None
         1 to 1024; None is `featherweight.get_num_threads()`. No result depends on it.""",
 }

@@ -101,9 +101,10 @@ class Outputs:
 
     def _input_gradient(self, x: Any, slopes: Any) -> Array:
         """Return the inputs' gradients, given the outputs' as a function of rows and which."""
-        return np.concatenate(
-            [self.network_.backward(dense, slopes(dense, rows)).input for rows, dense in parts(x)]
-        )
+        found = np.empty(x.shape, self.network_.dtype)
+        for rows, dense in parts(x):
+            found[rows] = self.network_.backward(dense, slopes(dense, rows)).input
+        return found
 
     # set_output would have a hidden layer's activations named as the last one's: it wraps what a
     # class of scikit-learn's kin defines, and this is none
