@@ -61,6 +61,13 @@ def number(name: str, value: object, low: float, high: float, *, open_low: bool 
     raise ValueError(f"{name}: expected a finite number {interval}, found {value!r}")
 
 
+def flag(name: str, value: object) -> bool:
+    """Return a bool as one of Python's."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name}: expected True or False, found {value!r}")
+    return bool(value)
+
+
 def layer_sizes(sizes: object, itemsize: int) -> tuple[int, ...]:
     """Return sizes as a tuple of at least two positive ints whose parameters fit the memory."""
     if isinstance(sizes, (str, bytes)) or not isinstance(sizes, (Iterable, np.ndarray)):
@@ -216,6 +223,36 @@ def sample_weights(w: ArrayLike | None, rows: int, want: np.dtype[Any]) -> Array
     if rows and not a.any():
         raise ValueError("sample_weight: expected a weight above 0, found only zeros")
     return a
+
+
+def rows(given: ArrayLike, n: int) -> NDArray[np.int64]:
+    """Return row numbers from 0 to n - 1 as (rows,) int64."""
+    a = np.asarray(given)
+    if a.ndim != 1 or (a.dtype.kind not in "iu" and a.size):
+        raise ValueError(
+            f"rows: expected shape (n,) of whole numbers, found {a.shape} of {a.dtype}"
+        )
+    if a.size and not (a.min() >= 0 and a.max() < n):
+        found = a.min() if a.min() < 0 else a.max()
+        raise ValueError(f"rows: expected row numbers from 0 to {n - 1}, found {found}")
+    return np.ascontiguousarray(a, np.int64)
+
+
+def output_weights(given: Sequence[float] | None, outputs: int, loss: str) -> list[float]:
+    """Return what each output's part of the loss counts, nothing for the same."""
+    if given is None:
+        return []
+    if loss == "cross_entropy":
+        raise ValueError(
+            "output_weights: expected a loss that is a sum over outputs, found cross_entropy "
+            "(class_weight weighs classes)"
+        )
+    weights = real_array("output_weights", given).astype(np.float64)
+    if weights.shape != (outputs,):
+        raise ValueError(f"output_weights: expected shape ({outputs},), found {weights.shape}")
+    if not np.isfinite(weights).all() or (weights < 0).any():
+        raise ValueError(f"output_weights: expected finite weights of at least 0, found {given!r}")
+    return [float(w) for w in weights]
 
 
 def dropout(hidden: object, inputs: object, n: int) -> tuple[float, ...]:

@@ -16,7 +16,7 @@ from .training import Epoch, Job
 if TYPE_CHECKING:
     from .history import History
     from .network import Network
-    from .training import Run
+    from .training import Plan, Run
 
 
 class LBFGS(Optimizer):
@@ -81,18 +81,22 @@ class LBFGS(Optimizer):
     def _kernel(self) -> tuple[str, dict[str, float]]:
         raise TypeError("LBFGS: expected to be used by fit, which gives it all rows")
 
-    def _fit(self, run: "Run") -> "History":
+    def _check(self, plan: "Plan", job: Job | None) -> None:
         try:
-            minimize = import_module("scipy.optimize").minimize
+            import_module("scipy.optimize")
         except ImportError:
             raise ImportError(
                 "LBFGS needs SciPy, which is not installed: pip install 'featherweight[lbfgs]'"
             ) from None
-        plan, network = run.plan, run.network
-        if run.job is None:
+        if job is None:
             raise ValueError("x: expected arrays with LBFGS, found an iterable of batches")
         if plan.limits[0] or plan.limits[1] or any(plan.dropout):
             raise ValueError("optimizer: expected no clipping and no dropout with LBFGS")
+
+    def _fit(self, run: "Run") -> "History":
+        minimize = import_module("scipy.optimize").minimize
+        plan, network = run.plan, run.network
+        assert run.job is not None
         objective = _Objective(run, run.job)
         accepted, done, again = network.parameters.copy(), len(run.history.epoch), 0
         if not done:

@@ -16,7 +16,7 @@ from .schedules import LambdaLR, Schedule
 if TYPE_CHECKING:
     from .history import History
     from .network import Network
-    from .training import Run
+    from .training import Job, Plan, Run
 
 ScheduleLike = Schedule | Callable[[int], float] | None
 
@@ -125,6 +125,12 @@ class Optimizer:
         self._epochs += 1
         if self.schedule is not None and value is not None:
             self.schedule.observe(float(value))
+
+    def _check(self, plan: "Plan", job: "Job | None") -> None:
+        """Say, before anything is changed, why it can't do what fit is asked to."""
+        base = self._kernel()[1]
+        if self.schedule is not None:
+            self.schedule.check(base)
 
     def _fit(self, run: "Run") -> "History":
         """Train as a run of fit says."""

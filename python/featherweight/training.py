@@ -202,6 +202,10 @@ class Run:
         """Take the bar away."""
         self._bar.close()
 
+    def halt(self) -> None:
+        """End training with the step in hand; for other threads, once it has begun."""
+        self._deadline = -math.inf
+
     # One epoch
 
     def _epoch(self, number: int) -> Epoch:

@@ -30,6 +30,9 @@ class Schedule:
         """Return the hyper-parameters that it sets, (n,) each, given the optimizer's own."""
         return {"lr": self.rates(base["lr"], t)}
 
+    def check(self, base: dict[str, float]) -> None:
+        """Raise ValueError if it doesn't go with an optimizer of these hyper-parameters."""
+
     def observe(self, value: float) -> None:
         """Take note of what an epoch brought: the value that a plateau is seen by."""
 

@@ -67,15 +67,18 @@ class OneCycleLR(Schedule):
         first = self.max_lr / self.div_factor
         return self._phases(t, first, self.max_lr, first / self.final_div_factor)
 
+    def check(self, base: dict[str, float]) -> None:
+        if self.cycle_momentum and not (base.get("beta1") or base.get("momentum")):
+            raise ValueError(
+                "cycle_momentum: expected an optimizer with momentum or betas, or False, "
+                "found one without"
+            )
+
     def hyper(self, base: dict[str, float], t: Times) -> dict[str, Times]:
+        self.check(base)
         found = super().hyper(base, t)
         if self.cycle_momentum:
             name = "beta1" if "beta1" in base else "momentum"
-            if not base.get(name):
-                raise ValueError(
-                    "cycle_momentum: expected an optimizer with momentum or betas, or False, "
-                    "found one without"
-                )
             top = self.max_momentum
             found[name] = self._phases(t, top, self.base_momentum, top)
         return found

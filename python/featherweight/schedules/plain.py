@@ -157,6 +157,10 @@ class SequentialLR(Schedule):
         self.schedulers = tuple(schedulers)
         self.milestones = tuple(whole("milestones", m, 1) for m in milestones)
 
+    def check(self, base: dict[str, float]) -> None:
+        for schedule in self.schedulers:
+            schedule.check(base)
+
     def hyper(self, base: dict[str, float], t: Times) -> dict[str, Times]:
         part = np.searchsorted(np.array(self.milestones), t, side="right")
         found: dict[str, Any] = {}

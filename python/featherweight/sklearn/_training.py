@@ -217,6 +217,7 @@ def by_lbfgs(estimator: Any, problem: Problem, goal: Goal, callbacks: list[Any])
         limits=(0.0, 0.0, penalty), classifier=False, callbacks=callbacks,
     )  # fmt: skip
     job = Job(*problem)
+    optimizer._check(plan, job)
     history = network._run(Run(network, job, None, None, plan), None, None)
     end = optimizer._end
     estimator.n_iter_ = len(history.epoch)
