@@ -1,5 +1,7 @@
 """Dropout, label smoothing, class and output weights, and the losses with a parameter."""
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -244,6 +246,70 @@ def test_multilabel():
     assert (found == t).all(axis=1).mean() == history["subset_accuracy"][-1]
 
 
+def test_metrics_of_multilabel_targets():
+    """By hand, of a network that is half trained; what callables get; and from an iterable."""
+    net, x, _ = problem(np.float64, output="sigmoid")
+    t = (x[:, :5] + x[:, 5:10] > 0).astype(np.int64)
+    t[:, 4], net.biases[-1] = 0, [0, 0, 0, 0, -9]
+    names = ["accuracy", "f1", "mae"]
+
+    def share(y, predicted):
+        assert predicted.shape == y.shape
+        return np.mean(predicted == y)
+
+    history = net.fit(
+        x, t, epochs=4, optimizer=fw.Adam(0.01), metrics=[*names, share], validation_data=(x, t)
+    )
+    found = net(x) > 0.5
+    assert not found[:, 4].any()  # a label that is never there and never found
+    whole = (found == t).all(axis=1).mean()
+    assert 0 < whole < 0.9
+    f1 = [2 * np.sum(found[:, i] & (t[:, i] == 1)) / max(1, np.sum(found[:, i]) + np.sum(t[:, i]))
+          for i in range(5)]  # fmt: skip
+    assert history["accuracy"][-1] == history["val_accuracy"][-1] == whole
+    compare.assert_close(history["f1"][-1], np.mean(f1), 1e-12)
+    compare.assert_close(history["mae"][-1], np.mean(np.abs(net(x) - t)), 1e-12)
+    assert history["share"][-1] == np.mean(found == t) != whole
+    assert net.score(x, t) == net.evaluate(x, t)[1] == whole
+    skm = pytest.importorskip("sklearn.metrics", reason="scikit-learn is not installed")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the label that is never there
+        compare.assert_close(history["f1"][-1], skm.f1_score(t, found, average="macro"), 1e-12)
+    assert history["accuracy"][-1] == skm.accuracy_score(t, found)
+
+
+def test_multilabel_targets_from_an_iterable():
+    """The first batch, or all of the first epoch, has one label to a row by chance."""
+    net, x, _ = problem(np.float64, output="sigmoid")
+    one, many = np.eye(5)[np.arange(35) % 5], np.ones((35, 5))
+    parts = [(x[:35], one), (x[35:], many)]
+    history = net.fit(parts, epochs=2, validation_data=(x[:35], one))
+    assert history.accuracy == history.val_accuracy == []
+    history = net.fit(parts[:1], epochs=2, validation_data=(x[:35], one))
+    assert len(history.accuracy) == len(history.val_accuracy) == 2
+    epochs = iter((parts[:1], parts[1:]))
+
+    class Later:
+        def __iter__(self):
+            yield from next(epochs)
+
+    history = net.fit(Later(), epochs=2, validation_data=(x[:35], one))
+    assert history.accuracy == history.val_accuracy == []
+    with pytest.raises(ValueError, match="metrics: expected one class to a row with top_5"):
+        net.fit(x[35:], many, metrics="top_5_accuracy")
+
+
+def test_top_5():
+    """Scores in a known order: the class of rank 5 counts, that of rank 6 doesn't."""
+    net = fw.Network([7, 7], dtype=np.float64, rng=0)
+    net.weights[0] = np.eye(7)
+    x = np.tile(np.arange(7.0)[::-1], (4, 1))  # class 0 has the largest output
+    history = net.fit(
+        x, [0, 4, 5, 6], optimizer=fw.SGD(0.0), metrics=["top_5_accuracy", "f1"], shuffle=False
+    )
+    assert history["top_5_accuracy"] == [0.5]
+
+
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
@@ -255,6 +321,14 @@ def test_multilabel():
         ({"output_weights": [1.0] * 5}, "output_weights: expected a loss that is a sum"),
         ({"loss": "poisson"}, "loss: expected output='exp' with 'poisson'"),
         ({"metrics": "acuracy"}, "metrics: found 'acuracy', did you mean 'accuracy'"),
+        (
+            {"metrics": [lambda y, p: 1.0] * 2},
+            "metrics: expected different names, found '<lambda>'",
+        ),
+        ({"metrics": ["f1", fw.Metric(max, "val_f1")]}, "metrics: expected different names"),
+        ({"metrics": fw.Metric(max, "loss")}, "metrics: expected a name that the history doesn't"),
+        ({"metrics": fw.Metric(max, "to_dict")}, "metrics: expected a name that the history"),
+        ({"metrics": fw.Metric(max, "accuracy")}, "metrics: expected a name that the history"),
         ({"max_time": 0}, "max_time: expected"),
     ],
 )

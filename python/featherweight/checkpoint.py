@@ -79,6 +79,8 @@ def settings(run: "Run") -> dict[str, Any]:
         "label_smoothing": plan.smoothing,
         "output_weights": plan.output_weights,
         "rows": None if job is None else job.n,
+        "metrics": [m.name for m in plan.metrics],  # each has a list of the history
+        "validation": run.validation is not None,
         "callbacks": [type(c).__name__ for c in plan.callbacks if hasattr(c, "state_dict")],
     }
 

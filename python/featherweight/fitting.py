@@ -11,11 +11,11 @@ from numpy.typing import ArrayLike
 from . import checks, losses, metrics
 from .callbacks import check_callbacks
 from .gradients import check_limits
+from .jobs import Job, class_weighted, multilabel, split_rows
 from .learning import Learning
 from .optimizers import Adam, Optimizer
 from .progress import check_progress
-from .rows import class_weighted, multilabel, split_rows
-from .training import Job, Plan, Run
+from .training import Plan, Run
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -134,7 +134,10 @@ class Fitting(Learning):
         metrics : str, callable, `Metric` or sequence of these
             ``accuracy``, ``top_5_accuracy``, ``f1`` (macro), ``subset_accuracy``, ``mse``,
             ``rmse``, ``mae``, ``r2``, or ``function(y, net.predict(x))``; taken after each epoch of
-            the rows trained on and of the validation data, which costs a forward pass each.
+            the rows trained on (of arrays) and of the validation data, which costs a forward pass
+            each. Where targets are multilabel an output is on above 0.5: `accuracy` is of rows that
+            are right as a whole, `f1` the mean over the outputs, and functions get
+            ``net.predict(x, threshold=0.5)``.
         callbacks : callable, object or sequence of these
             An object with any of ``on_train_begin``, ``on_epoch_begin``, ``on_batch_begin``,
             ``on_batch_end``, ``on_epoch_end``, ``on_train_end``, or a callable for the end of an
@@ -231,7 +234,9 @@ class Fitting(Learning):
                         f"found {self._output!r}"
                     )
                 job = class_weighted(job, o.class_weight, self._sizes[-1], self._dtype)
-            plan.classifier &= not multilabel(job)
+        if plan.classifier and any(multilabel(j) for j in (job, validation) if j is not None):
+            plan.classifier, plan.multilabel = False, True
+            metrics.check_multilabel(plan.metrics)
         split = checks.number("validation_split", o.validation_split, 0.0, 1.0)
         if split > 0:
             if job is None or validation is not None:

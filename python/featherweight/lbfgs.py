@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from .callbacks import tell
 from .checks import number, whole
+from .jobs import Job
 from .optimizers import Optimizer
-from .training import Epoch, Job
+from .training import Epoch
 
 if TYPE_CHECKING:
     from .history import History

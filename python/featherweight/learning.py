@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from . import _core, checks, losses, metrics
 from .gradients import Gradients
-from .training import Job
+from .jobs import Job, multilabel
 
 if TYPE_CHECKING:
     from .network import Network
@@ -53,7 +53,8 @@ class Learning(_core.ForwardCall):
         """Return the accuracy of a classifier, or a regressor's R² averaged over its outputs.
 
         `y` holds class labels (rows,) or rows of targets (rows, outputs), of which a classifier
-        compares the largest. NaN without rows.
+        compares the largest; of multilabel targets (0 and 1, not one 1 in every row) those rows
+        count of which every output is on the right side of 0.5. NaN without rows.
         """
         job = self._job(x, y, None, losses.default(self._output), check="mse")
         if job.n == 0:
@@ -61,6 +62,8 @@ class Learning(_core.ForwardCall):
         found = job.outputs(self._network)
         if checks.output_kind(self._output) == "regressor":
             return metrics.r2(job.targets, found)
+        if multilabel(job):
+            return metrics.accuracy(job.targets, found, True)
         if self._sizes[-1] == 1:
             return float(((found > 0.5) == (job.targets > 0.5)).mean())
         truth = job.labels if job.values is None else job.values.argmax(axis=1)

@@ -15,8 +15,9 @@ from .schedules import LambdaLR, Schedule
 
 if TYPE_CHECKING:
     from .history import History
+    from .jobs import Job
     from .network import Network
-    from .training import Job, Plan, Run
+    from .training import Plan, Run
 
 ScheduleLike = Schedule | Callable[[int], float] | None
 

@@ -15,8 +15,8 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from ..callbacks import check_callbacks
+from ..jobs import Job
 from ..network import Network
-from ..training import Job
 from . import _checks, _optimizers, _weights
 from ._callbacks import Callbacks
 from ._files import Saving

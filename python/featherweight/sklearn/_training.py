@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
+from ..jobs import Job
 from ..lbfgs import LBFGS
 from ..losses import Named
-from ..training import Epoch, Job, Plan, Run
+from ..training import Epoch, Plan, Run
 
 if TYPE_CHECKING:
     from ..history import History

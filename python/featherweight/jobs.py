@@ -1,7 +1,7 @@
-"""What the rows of a job are: their classes, what these weigh, which are kept to validate on."""
+"""Data as the core takes them: which rows there are, their classes, and what these weigh."""
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,18 +9,50 @@ from numpy.typing import NDArray
 from . import _core, checks
 
 if TYPE_CHECKING:
-    from .training import Job
+    from .network import Network
 
 
-def multilabel(job: "Job") -> bool:
-    """Whether targets have other than one output on in some row."""
+BLOCK = 1024  # rows that a loss is evaluated, and a metric's outputs are computed, at once
+
+
+class Job(NamedTuple):
+    """Data as the core takes them; `rows`, if given, says which there are, and in which order."""
+
+    x: NDArray[Any]
+    labels: NDArray[np.int64] | None
+    values: NDArray[Any] | None
+    weights: NDArray[Any] | None
+    rows: NDArray[np.int64] | None = None
+
+    @property
+    def n(self) -> int:
+        return len(self.x if self.rows is None else self.rows)
+
+    @property
+    def targets(self) -> NDArray[Any]:
+        """Labels or values of the rows there are."""
+        y = self.values if self.labels is None else self.labels
+        assert y is not None
+        return y if self.rows is None else y[self.rows]
+
+    def outputs(self, network: "Network") -> NDArray[Any]:
+        """Return what the network makes of the rows, some at a time."""
+        found = np.empty((self.n, network.sizes[-1]), network.dtype)
+        for i in range(0, self.n, BLOCK):
+            part = slice(i, i + BLOCK)
+            found[part] = network(self.x[part if self.rows is None else self.rows[part]])
+        return found
+
+
+def multilabel(job: Job) -> bool:
+    """Whether targets are 0 and 1, and other than one of them is 1 in some row."""
     v = job.values
     if v is None or v.shape[1] == 1 or _continuous(job):
         return False
     return bool((v.sum(axis=1) != 1).any())
 
 
-def classes_of(job: "Job") -> NDArray[np.int64]:
+def classes_of(job: Job) -> NDArray[np.int64]:
     """Return each row's class, of all rows of x."""
     if job.labels is not None:
         return job.labels
@@ -32,8 +64,8 @@ def classes_of(job: "Job") -> NDArray[np.int64]:
 
 
 def class_weighted(
-    job: "Job", given: dict[int, float] | str, outputs: int, dtype: np.dtype[Any]
-) -> "Job":
+    job: Job, given: dict[int, float] | str, outputs: int, dtype: np.dtype[Any]
+) -> Job:
     """Return the job with its rows' weights multiplied by those of their classes."""
     if multilabel(job):
         raise ValueError("class_weight: expected rows of one class each, found multilabel targets")
@@ -59,7 +91,7 @@ def class_weighted(
     return job._replace(weights=np.ascontiguousarray(rows, dtype))
 
 
-def split_rows(job: "Job", part: float, key: int) -> tuple["Job", "Job"]:
+def split_rows(job: Job, part: float, key: int) -> tuple[Job, Job]:
     """Return the job's rows as those to train on and those to validate on, both in order.
 
     Of each class (of targets that are classes) the same part, the largest remainders rounded up.
@@ -81,6 +113,6 @@ def split_rows(job: "Job", part: float, key: int) -> tuple["Job", "Job"]:
     return job._replace(rows=every[~kept]), job._replace(rows=every[kept])
 
 
-def _continuous(job: "Job") -> bool:
+def _continuous(job: Job) -> bool:
     v = job.values
     return v is not None and bool(((v != 0) & (v != 1)).any())
