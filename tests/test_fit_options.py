@@ -1,8 +1,6 @@
-"""What fit takes beside data: validation, metrics, callbacks, time; iterables, mapped files."""
+"""What fit takes beside data: validation, metrics, callbacks, time; iterables."""
 
 import csv
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -234,72 +232,3 @@ def test_partial_fit_goes_on():
     optimizer = fw.Adam()
     twin.fit(x, labels, epochs=3, optimizer=optimizer)
     compare.assert_same_bits(net.parameters, twin.parameters)
-
-
-KINDS = [np.int8, np.int16, np.int32, np.int64, np.uint8, np.uint16, np.uint32, np.uint64]
-KINDS += [np.float16, np.float32, np.float64, np.bool_]
-
-
-@pytest.mark.parametrize("kind", KINDS, ids=lambda k: np.dtype(k).name)
-@pytest.mark.parametrize("order", ["C", "F"])
-def test_mapped_files_of_any_numbers(order, kind, tmp_path, isa, dtype):
-    net, x, labels = problem(dtype, isa=isa, input_scale=0.25)
-    twin, _, _ = problem(dtype, isa=isa, input_scale=0.25)
-    values = (np.abs(x * 5)).astype(kind)
-    mapped = np.memmap(tmp_path / "x", kind, "w+", shape=values.shape, order=order)
-    mapped[:] = values
-    net.fit(mapped[::2], labels[::2], epochs=2, input_dropout=0.2, rng=1)
-    twin.fit(values[::2].astype(dtype), labels[::2], epochs=2, input_dropout=0.2, rng=1)
-    compare.assert_same_bits(net.parameters, twin.parameters)
-    assert net.evaluate(mapped, labels) == twin.evaluate(values.astype(dtype), labels)
-
-
-def test_halves_are_exact(tmp_path):
-    """All 65,536 of them, infinities and NaN too, by way of a network that returns its input."""
-    every = np.arange(65536, dtype=np.uint16).view(np.float16).reshape(-1, 1)
-    mapped = np.memmap(tmp_path / "x", np.float16, "w+", shape=every.shape)
-    mapped[:] = every
-    net = fw.Network([1, 1], output="identity")
-    finite = np.isfinite(every[:, 0])
-    with np.errstate(invalid="ignore"):
-        wide = every.astype(np.float32)
-    net.weights[0] = np.ones((1, 1), np.float32)
-    found, _ = net.evaluate(mapped[finite], wide[finite])
-    assert found == 0.0
-    found, _ = net.evaluate(mapped[finite], wide[finite] + 1)
-    assert found > 0
-
-
-LIMITED = """
-import resource, sys
-import numpy as np
-import featherweight as fw
-rows = int(sys.argv[2])
-x = np.memmap(sys.argv[1], sys.argv[3], "r", shape=(rows, 784))
-labels = np.arange(rows) % 10
-net = fw.Network([784, 16, 10], input_scale=1 / 255, rng=0, threads=1)
-net.fit(x[:64], labels[:64])
-status = dict(line.split(":", 1) for line in open("/proc/self/status"))
-limit = int(status["VmData"].split()[0]) * 1024 + (48 << 20)  # of what is not a mapped file
-resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
-try:
-    np.ones(49 << 20, np.uint8)
-    sys.exit("the limit does not hold")
-except MemoryError:
-    pass
-net.fit(x, labels, batch_size=256, validation_data=(x, labels))
-print(x.nbytes)
-"""
-
-
-@pytest.mark.parametrize("kind", ["uint8", "int16"])
-def test_a_file_larger_than_the_memory_limit(kind, tmp_path):
-    rows = (320 << 20) // (784 * np.dtype(kind).itemsize)
-    with open(tmp_path / "x", "wb") as f:
-        f.truncate(rows * 784 * np.dtype(kind).itemsize)
-    done = subprocess.run(
-        [sys.executable, "-c", LIMITED, str(tmp_path / "x"), str(rows), kind],
-        capture_output=True, text=True, timeout=300,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert int(done.stdout) > 6 * (48 << 20)

@@ -7,7 +7,7 @@ expected and what was found, before anything is changed.
 import math
 import operator
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -126,7 +126,8 @@ def inputs(
 
     An array that is such, aligned, comes back as a view of itself, whatever its row stride;
     anything else is converted, once, here; with ``copy=False`` that is a ValueError. If `mapped`, a
-    memory-mapped file of other numbers comes back as it is, too, to be converted row by row.
+    memory-mapped file of other numbers, in any byte order, comes back as it is, too, to be
+    converted row by row.
     """
     a = real_array("x", x)
     if a.ndim not in (1, 2) or a.shape[-1] != n:
@@ -147,21 +148,33 @@ def inputs(
         )
     if fits and copy is not True:
         return a
-    if mapped and _is_mapped(x) and a.flags.aligned and a.dtype.isnative and a.itemsize <= 8:
+    if mapped and _is_mapped(x):
         return a
     return np.array(a, want if a.dtype != np.uint8 else np.uint8, order="C", copy=True)
 
 
 def _is_mapped(x: object) -> bool:
+    """Whether x lies in a memory-mapped file, in numbers that the core can convert."""
+    readable = isinstance(x, np.ndarray) and x.itemsize <= 8
     while isinstance(x, np.ndarray) and not isinstance(x, np.memmap):
         x = x.base
-    return isinstance(x, np.memmap)
+    return readable and isinstance(x, np.memmap)
+
+
+def blocks(values: Array) -> Iterator[tuple[int, Array]]:
+    """Give some rows at a time, each time with the first's number: all may be more than memory."""
+    size = max(1, (1 << 18) // values.shape[1])
+    for i in range(0, len(values), size):
+        yield i, values[i : i + size]
 
 
 def targets(
     y: ArrayLike, rows: int, n: int, want: np.dtype[Any], loss: str, what: str = "y"
 ) -> tuple[NDArray[np.int64] | None, Array | None]:
-    """Return (labels, None) or (None, values): class labels (rows,) or values (rows, n)."""
+    """Return (labels, None) or (None, values): class labels (rows,) or values (rows, n).
+
+    Values are of the wanted dtype or, in a memory-mapped file, as they are.
+    """
     a = real_array(what, y)
     if a.ndim == 0:
         a = a[np.newaxis]
@@ -172,17 +185,28 @@ def targets(
     if a.ndim != 2 or a.shape != (rows, n):
         labels = f"({rows},) of class labels or " if n > 1 else f"({rows},) or "
         raise ValueError(f"{what}: expected shape {labels}({rows}, {n}), found {a.shape}")
-    values = np.ascontiguousarray(a, want)
+    if not _is_mapped(y):
+        a = np.ascontiguousarray(a, want)
+    for i, block in blocks(a):
+        with np.errstate(over="ignore"):  # what becomes infinite is found
+            _check_values(np.asarray(block, want), i, loss, what)
+    return None, a
+
+
+def _check_values(values: Array, first: int, loss: str, what: str) -> None:
+    """Refuse rows of targets, the first of this number, that don't go with the loss."""
     if not np.isfinite(values).all():
         row = int(np.flatnonzero(~np.isfinite(values).all(axis=1))[0])
-        raise ValueError(f"{what}: expected finite values, found {values[row]} in row {row}")
+        raise ValueError(
+            f"{what}: expected finite values, found {values[row]} in row {first + row}"
+        )
     if loss == "cross_entropy":
         bad = (values < 0).any(axis=1) | (np.abs(values.sum(axis=1) - 1) > 1e-3)
         if bad.any():
             row = int(np.flatnonzero(bad)[0])
             raise ValueError(
                 f"{what}: expected, for cross_entropy, class labels or rows of probabilities that "
-                f"sum to 1, found {values[row]} in row {row}"
+                f"sum to 1, found {values[row]} in row {first + row}"
             )
     elif loss == "binary_cross_entropy" and ((values < 0) | (values > 1)).any():
         found = values[(values < 0) | (values > 1)][0]
@@ -193,7 +217,6 @@ def targets(
         raise ValueError(
             f"{what}: expected, for poisson, values of at least 0, found {values[values < 0][0]}"
         )
-    return None, values
 
 
 def _labels(a: Array, n: int, what: str) -> NDArray[np.int64]:

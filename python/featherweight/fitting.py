@@ -79,11 +79,12 @@ class Fitting(Learning):
         ----------
         x : (rows, inputs) array, or iterable of batches
             Read in place as in a call, rows gathered by index, never copied as a whole: a
-            ``np.memmap`` of any type of numbers may be larger than memory. An iterable gives
+            ``np.memmap`` of any numbers may be larger than memory. An iterable gives
             ``(x, y)`` or ``(x, y, sample_weight)``, each of which is one step, and is run through
             once per epoch; `y`, `batch_size`, `shuffle` and what concerns rows are not used then.
         y : (rows,) or (rows, outputs) array
             Class labels from 0 (one-hot encoded), or targets; (rows,) values for a single output.
+            Targets in a ``np.memmap`` may be larger than memory, too.
             Of a sigmoid output, rows of 0 and 1 may have any number of ones (multilabel).
         epochs, batch_size : int
             At least 0 and 1. The last batch of an epoch may be shorter.

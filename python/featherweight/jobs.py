@@ -46,10 +46,9 @@ class Job(NamedTuple):
 
 def multilabel(job: Job) -> bool:
     """Whether targets are 0 and 1, and other than one of them is 1 in some row."""
-    v = job.values
-    if v is None or v.shape[1] == 1 or _continuous(job):
+    if job.values is None or job.values.shape[1] == 1 or _continuous(job):
         return False
-    return bool((v.sum(axis=1) != 1).any())
+    return any(bool((block.sum(axis=1) != 1).any()) for _, block in checks.blocks(job.values))
 
 
 def classes_of(job: Job) -> NDArray[np.int64]:
@@ -59,7 +58,9 @@ def classes_of(job: Job) -> NDArray[np.int64]:
     assert job.values is not None
     if job.values.shape[1] == 1:
         return (job.values[:, 0] > 0.5).astype(np.int64)
-    found: NDArray[np.int64] = job.values.argmax(axis=1)
+    found = np.empty(len(job.values), np.int64)
+    for i, block in checks.blocks(job.values):
+        found[i : i + len(block)] = block.argmax(axis=1)
     return found
 
 
@@ -114,5 +115,6 @@ def split_rows(job: Job, part: float, key: int) -> tuple[Job, Job]:
 
 
 def _continuous(job: Job) -> bool:
-    v = job.values
-    return v is not None and bool(((v != 0) & (v != 1)).any())
+    if job.values is None:
+        return False
+    return any(bool(((block != 0) & (block != 1)).any()) for _, block in checks.blocks(job.values))
