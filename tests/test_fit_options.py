@@ -214,8 +214,10 @@ def test_batches_of_any_size():
     assert len(history.epoch) == 1
     with pytest.raises(ValueError, match="an iterable that can be run through anew"):
         net.fit(iter(parts), epochs=2)
-    with pytest.raises(ValueError, match="at least one row from the iterable, found none in"):
-        net.fit([])
+    nothing = "at least one row of a weight above 0 from the iterable, found none in epoch 1"
+    for empty in ([], [(x[:0], labels[:0])], [(x[:9], labels[:9], np.zeros(9))]):
+        with pytest.raises(ValueError, match=nothing):
+            net.fit(empty)
     with pytest.raises(TypeError, match="metrics: expected a number from none, found None"):
         net.fit(x, labels, metrics=fw.Metric(lambda y, p: None, "none"))
     with pytest.raises(TypeError, match="found int as batch 1 of epoch 1"):
@@ -224,11 +226,48 @@ def test_batches_of_any_size():
         net.fit(x)
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_batch_of_weights_0_is_passed_over_wherever_it_comes_from(threads):
+    """Also by the masks of those after it, and by what is counted."""
+    net, x, labels = problem(threads=threads)
+    twin, _, _ = problem(threads=threads)
+    w = np.ones(300)
+    w[:64] = w[128:192] = 0
+    parts = [(x[i : i + 64], labels[i : i + 64], w[i : i + 64]) for i in range(0, 300, 64)]
+    optimizers = [fw.Adam(), fw.Adam()]
+    history = net.fit(parts, epochs=2, dropout=0.4, optimizer=optimizers[0], rng=2)
+    other = twin.fit(
+        x, labels, sample_weight=w, batch_size=64, shuffle=False, epochs=2, dropout=0.4,
+        optimizer=optimizers[1], rng=2,
+    )  # fmt: skip
+    compare.assert_same_bits(net.parameters, twin.parameters)
+    compare.assert_close(history.loss, other.loss, 1e-6)
+    assert history.accuracy == other.accuracy
+    assert optimizers[0]._steps == optimizers[1]._steps
+
+
+@pytest.mark.parametrize("answer", [True, 1, "stop", [0], np.True_, np.array(True)], ids=repr)
+def test_a_true_return_stops(answer):
+    net, x, labels = problem()
+    assert net.fit(x, labels, epochs=3, callbacks=lambda state: answer).epoch == [1]
+
+
+@pytest.mark.parametrize("answer", [False, None, 0, "", [], np.False_, np.array(False)], ids=repr)
+def test_another_does_not(answer):
+    net, x, labels = problem()
+    assert net.fit(x, labels, epochs=3, callbacks=lambda state: answer).epoch == [1, 2, 3]
+    with pytest.raises(TypeError, match="callbacks: expected True, False or None from <function"):
+        net.fit(x, labels, callbacks=lambda state: np.ones(2))
+
+
 def test_partial_fit_goes_on():
     net, x, labels = problem()
     twin, _, _ = problem()
     for _ in range(3):
         net.partial_fit(x, labels)
+        assert net.partial_fit(x[:0], labels[:0]).epoch == []
+    with pytest.raises(ValueError, match="y: expected shape"):
+        net.partial_fit(x[:0], labels)
     optimizer = fw.Adam()
     twin.fit(x, labels, epochs=3, optimizer=optimizer)
     compare.assert_same_bits(net.parameters, twin.parameters)

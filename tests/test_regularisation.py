@@ -219,6 +219,25 @@ def test_a_row_of_weight_zero_is_not_there(isa, dtype):
         compare.assert_same_bits(a, b)
 
 
+def test_large_weights_are_refused_before_their_sums_overflow(dtype):
+    """Up to the limit they weigh as others do."""
+    net, x, labels = problem(dtype)
+    most = 1e30 if dtype == np.float32 else 1e300
+    w = np.full(70, 0.99 * most / 70)
+    compare.assert_close(
+        net.evaluate(x, labels, sample_weight=w)[0], net.evaluate(x, labels)[0], 1e-6
+    )
+    assert np.isfinite(net.gradients(x, labels, sample_weight=w)[0])
+    net.fit(x, labels, sample_weight=w)
+    assert np.isfinite(net.parameters).all()
+    before = net.parameters.copy()
+    with pytest.raises(
+        ValueError, match=r"sample_weight: expected weights that sum to at most 1e\+30"
+    ):
+        net.fit(x, labels, sample_weight=w * 1.02)
+    compare.assert_same_bits(net.parameters, before)
+
+
 @pytest.mark.parametrize("given", ["balanced", {0: 3.0, 2: 0.5}], ids=str)
 def test_class_weight(given, dtype):
     net, x, labels = problem(dtype)
@@ -315,6 +334,11 @@ def test_top_5():
     [
         ({"dropout": 1.0}, "dropout: expected a finite number at least 0 and below 1"),
         ({"dropout": (0.5,)}, "dropout: expected 2 rates, one for each hidden layer, found 1"),
+        ({"hidden": (), "dropout": 0.5}, "dropout: expected 0 without hidden layers"),
+        (
+            {"class_weight": dict.fromkeys(range(5), 1e30)},
+            "class_weight: expected weights that sum",
+        ),
         ({"input_dropout": -0.1}, "input_dropout: expected"),
         ({"label_smoothing": 1.0}, "label_smoothing: expected"),
         ({"class_weight": "equal"}, "class_weight: found 'equal'"),
@@ -333,7 +357,9 @@ def test_top_5():
     ],
 )
 def test_refusals(options, sentence):
-    net, x, labels = problem(np.float32)
+    _, x, labels = problem(np.float32)
+    options = dict(options)
+    net = fw.Network([SIZES[0], *options.pop("hidden", SIZES[1:-1]), 5], rng=0)
     before = net.parameters.copy()
     with pytest.raises((TypeError, ValueError), match=sentence):
         net.fit(x, labels, **options)

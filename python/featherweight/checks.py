@@ -232,19 +232,33 @@ def _labels(a: Array, n: int, what: str) -> NDArray[np.int64]:
     return np.ascontiguousarray(a, np.int64)
 
 
-def sample_weights(w: ArrayLike | None, rows: int, want: np.dtype[Any]) -> Array | None:
-    """Return weights as (rows,) of the wanted dtype: finite, at least 0, not all 0."""
+def sample_weights(
+    w: ArrayLike | None, rows: int, want: np.dtype[Any], *, zeros: bool = False
+) -> Array | None:
+    """Return weights as (rows,) of the wanted dtype: finite, at least 0.
+
+    Only zeros are refused unless `zeros`.
+    """
     if w is None:
         return None
     a = real_array("sample_weight", w)
     if a.shape != (rows,):
         raise ValueError(f"sample_weight: expected shape ({rows},), found {a.shape}")
-    a = np.ascontiguousarray(a, want)
     if not np.isfinite(a).all() or (a < 0).any():
         found = a[~np.isfinite(a) | (a < 0)][0]
         raise ValueError(f"sample_weight: expected finite weights of at least 0, found {found}")
-    if rows and not a.any():
-        raise ValueError("sample_weight: expected a weight above 0, found only zeros")
+    return weights_of_rows("sample_weight", a, want, zeros=zeros)
+
+
+def weights_of_rows(name: str, w: Array, want: np.dtype[Any], *, zeros: bool = False) -> Array:
+    """Return finite weights as an array of the wanted dtype that sums of losses by them fit."""
+    most = 1e30 if want.itemsize == 4 else 1e300
+    total = float(np.sum(w, dtype=np.float64))
+    if total > most:
+        raise ValueError(f"{name}: expected weights that sum to at most {most:g}, found {total:g}")
+    a = np.ascontiguousarray(w, want)
+    if a.size and not zeros and not a.any():
+        raise ValueError(f"{name}: expected a weight above 0, found only zeros")
     return a
 
 
@@ -284,6 +298,11 @@ def dropout(hidden: object, inputs: object, n: int) -> tuple[float, ...]:
         rates = [number("dropout", rate, 0.0, 1.0) for rate in hidden]
     else:
         rates = [number("dropout", hidden, 0.0, 1.0)] * n
+    if n == 0 and not isinstance(hidden, Sequence) and hidden != 0:
+        raise ValueError(
+            "dropout: expected 0 without hidden layers (input_dropout is of the inputs), "
+            f"found {hidden!r}"
+        )
     if len(rates) != n:
         raise ValueError(
             f"dropout: expected {n} rates, one for each hidden layer, found {len(rates)}"

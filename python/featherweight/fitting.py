@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from . import checks, losses, metrics
 from .callbacks import check_callbacks
 from .gradients import check_limits
+from .history import History
 from .jobs import Job, class_weighted, multilabel, split_rows
 from .learning import Learning
 from .optimizers import Adam, Optimizer
@@ -20,7 +21,6 @@ from .training import Plan, Run
 if TYPE_CHECKING:
     from os import PathLike
 
-    from .history import History
     from .network import Network
 
 
@@ -72,7 +72,7 @@ class Fitting(Learning):
         progress: bool | Literal["auto"] = "auto",
         max_time: float | None = None,
         resume: "str | PathLike[str] | None" = None,
-    ) -> "History":
+    ) -> History:
         """Train by mini-batches.
 
         Parameters
@@ -104,8 +104,9 @@ class Fitting(Learning):
             The rows of x to train on, in this order, such as those of a fold; trained on as
             ``x[rows]`` would be, without a copy.
         sample_weight : (rows,) array, optional
-            Of all rows of x, at least 0: a batch's loss is the weighted mean of its rows'.
-            Accuracy counts rows.
+            Of all rows of x, at least 0, not all 0: a batch's loss is the weighted mean of its
+            rows', and a batch of zeros alone is passed over. What rows of weight 0 hold must be
+            finite, too. Accuracy counts rows.
         class_weight : dict or "balanced", optional
             What rows of each class count, those not named 1; "balanced" makes all classes count the
             same, ``rows / (classes * rows of the class)``. Multiplies `sample_weight`.
@@ -126,7 +127,7 @@ class Fitting(Learning):
         dropout : float or sequence of float
             In [0, 1): the rate at which hidden neurons, of all hidden layers or one rate for each,
             are set to 0 in training, the rest being multiplied by ``1 / (1 - rate)`` (Srivastava et
-            al., "Dropout", JMLR 15, 2014).
+            al., "Dropout", JMLR 15, 2014). Without hidden layers it must be 0.
         input_dropout : float
             The same for the inputs.
         label_smoothing : float
@@ -142,8 +143,8 @@ class Fitting(Learning):
         callbacks : callable, object or sequence of these
             An object with any of ``on_train_begin``, ``on_epoch_begin``, ``on_batch_begin``,
             ``on_batch_end``, ``on_epoch_end``, ``on_train_end``, or a callable for the end of an
-            epoch; each gets a `TrainingState`, and returning True stops. Without those for batches
-            an epoch is one call of compiled code.
+            epoch; each gets a `TrainingState`, and a true return (True, 1) stops. Without those for
+            batches an epoch is one call of compiled code.
         progress : bool or "auto"
             A bar; "auto" when a person is watching.
         max_time : float, optional
@@ -228,6 +229,8 @@ class Fitting(Learning):
                 job = job._replace(rows=checks.rows(o.rows, job.n))
             if job.n == 0:
                 raise ValueError("x: expected at least one row to train on, found none")
+            if job.rows is not None and job.weights is not None:
+                checks.weights_of_rows("sample_weight", job.weights[job.rows], self._dtype)
             if o.class_weight is not None:
                 if not plan.classifier:
                     raise ValueError(
@@ -251,7 +254,7 @@ class Fitting(Learning):
         plan.optimizer._check(plan, job)
         return Task(plan, job, batches, validation, split)
 
-    def _run(self, run: Run, rng: Any, resume: "str | PathLike[str] | None") -> "History":
+    def _run(self, run: Run, rng: Any, resume: "str | PathLike[str] | None") -> History:
         self._core.begin_fit()
         try:
             if resume is not None:
@@ -265,16 +268,17 @@ class Fitting(Learning):
             self._epochs = run.plan.first_epoch + len(history.epoch)
         return history
 
-    def partial_fit(self, x: ArrayLike, y: ArrayLike, **options: Any) -> "History":
+    def partial_fit(self, x: ArrayLike, y: ArrayLike, **options: Any) -> History:
         """Train on some more data: `fit` for one epoch, state kept from one call to the next.
 
         Takes what `fit` takes but `epochs`, `validation_split` and `resume`. Without an optimizer
         the network keeps an `Adam` of its own for these calls; without `rng` each call's order of
-        rows is a new one.
+        rows is a new one. No rows, shape (0, inputs), change nothing.
 
         Returns
         -------
         History
+            Of one epoch; empty without rows.
         """
         for name in ("epochs", "validation_split", "resume"):
             if name in options:
@@ -283,6 +287,10 @@ class Fitting(Learning):
             if self._partial is None:
                 self._partial = Adam()
             options["optimizer"] = self._partial
+        if y is not None and np.shape(x) == (0, self._sizes[0]):
+            loss = losses.resolve(options.get("loss"), self._output).name
+            self._job(x, y, options.get("sample_weight"), loss)
+            return History()
         return self.fit(x, y, epochs=1, **({"progress": False} | options))
 
     # The arguments

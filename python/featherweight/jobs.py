@@ -87,9 +87,7 @@ def class_weighted(
     rows = weights[classes]
     if job.weights is not None:
         rows = rows * job.weights
-    if not rows.any():
-        raise ValueError("class_weight: expected a row with a weight above 0, found only zeros")
-    return job._replace(weights=np.ascontiguousarray(rows, dtype))
+    return job._replace(weights=checks.weights_of_rows("class_weight", rows, dtype))
 
 
 def split_rows(job: Job, part: float, key: int) -> tuple[Job, Job]:

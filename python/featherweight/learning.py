@@ -80,13 +80,15 @@ class Learning(_core.ForwardCall):
         *,
         what: str = "y",
         check: str | None = None,
+        zeros: bool = False,
     ) -> Job:
         rows = checks.inputs(x, self._sizes[0], self._dtype, mapped=True)
         n = rows.shape[0]
         if np.ndim(x) == 1 and self._sizes[-1] > 1 and np.shape(y) == self._sizes[-1:]:
             y = np.asarray(y)[np.newaxis]
         labels, values = checks.targets(y, n, self._sizes[-1], self._dtype, check or loss, what)
-        return Job(rows, labels, values, checks.sample_weights(sample_weight, n, self._dtype))
+        weights = checks.sample_weights(sample_weight, n, self._dtype, zeros=zeros)
+        return Job(rows, labels, values, weights)
 
     def _dropout(self, hidden: float | Sequence[float], inputs: float) -> tuple[float, ...]:
         """Return the rate at which each layer's inputs are dropped."""
@@ -187,10 +189,10 @@ class Learning(_core.ForwardCall):
         Raises
         ------
         TypeError, ValueError
-            For arrays of another shape.
+            For arrays of another shape, or of anything but real numbers.
         """
         rows = checks.inputs(x, self._sizes[0], self._dtype)
-        upstream = np.ascontiguousarray(dy, self._dtype)
+        upstream = np.ascontiguousarray(checks.real_array("dy", dy), self._dtype)
         single = np.ndim(x) == 1
         shape = self._sizes[-1:] if single else (rows.shape[0], self._sizes[-1])
         if upstream.shape != shape:

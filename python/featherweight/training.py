@@ -131,10 +131,11 @@ class Run:
                 epoch = self._epoch(state.epoch)
                 if epoch.rows == 0 and self.asked:
                     break
-                if epoch.rows == 0:
+                idle = self.job is None and epoch.weight == 0
+                if idle and not (epoch.failed or self.stopped):
                     raise ValueError(
-                        f"x: expected at least one row from the iterable, found none in epoch "
-                        f"{epoch.number}"
+                        "x: expected at least one row of a weight above 0 from the iterable, found "
+                        f"none in epoch {epoch.number}"
                     )
                 stop = self.end(epoch)
             tell(plan.callbacks, "on_train_end", state)
@@ -199,7 +200,8 @@ class Run:
                     f"found {type(item).__name__} as batch {number} of epoch {epoch.number}"
                 )
             weight = item[2] if len(item) == 3 else None
-            job = self.network._job(item[0], item[1], weight, self.plan.loss.name)
+            loss = self.plan.loss.name
+            job = self.network._job(item[0], item[1], weight, loss, zeros=True)
             if job.n == 0:
                 continue
             if self.plan.classifier and multilabel(job):
