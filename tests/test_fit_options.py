@@ -56,6 +56,32 @@ def test_a_split_trains_as_its_rows_alone(isa, dtype):
     assert history.val_accuracy == other.val_accuracy
 
 
+def test_a_split_keeps_the_weights_of_its_rows():
+    net, x, labels = problem(np.float64)
+    rows, w = [], np.arange(300) % 7 + 0.5
+    history = net.fit(
+        x, labels, validation_split=0.3, sample_weight=w, optimizer=fw.SGD(0.0),
+        callbacks=lambda state: rows.append(state._run.validation.rows),
+    )  # fmt: skip
+    valid = rows[0]
+    expected = net.evaluate(x[valid], labels[valid], sample_weight=w[valid])[0]
+    compare.assert_close(history.val_loss[0], expected, 1e-12)
+    with pytest.raises(AssertionError):
+        compare.assert_close(net.evaluate(x[valid], labels[valid])[0], expected, 1e-12)
+
+
+def test_validation_weighs_outputs():
+    net = fw.Network([20, 8, 2], output="identity", dtype=np.float64, rng=0)
+    _, x, _ = problem(np.float64)
+    history = net.fit(
+        x, x[:, :2], output_weights=[3.0, 0.25], batch_size=300, validation_data=(x, x[:, :2]),
+        optimizer=fw.SGD(0.0),
+    )  # fmt: skip
+    expected = np.mean((net(x) - x[:, :2]) ** 2 * [3.0, 0.25])
+    compare.assert_close(history.loss[0], expected, 1e-12)
+    compare.assert_close(history.val_loss[0], expected, 1e-12)
+
+
 def test_weighted_validation():
     net, x, labels = problem(np.float64)
     w = np.arange(300) % 3 + 0.5
@@ -83,7 +109,8 @@ def test_metrics_and_history(tmp_path):
         f1.append(2 * np.sum(p & (labels == c)) / (np.sum(p) + np.sum(labels == c)))
     compare.assert_close(history["f1"][-1], np.mean(f1), 1e-12)
     assert history.lr == [0.5] * 3
-    assert len(history.images_per_second) == 3
+    rows = np.multiply(history.images_per_second, history.seconds)
+    compare.assert_close(rows, [300] * 3, 1e-6)
     history.to_csv(tmp_path / "history.csv")
     with open(tmp_path / "history.csv", encoding="utf-8") as f:
         rows = list(csv.DictReader(f))

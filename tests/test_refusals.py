@@ -131,6 +131,18 @@ CALLS = [
     (lambda n: fw.Adam(betas=0.9), ValueError, "betas: expected two numbers"),
     (lambda n: fw.Adam(betas=(0.9, 1.0)), ValueError, r"betas\[1\]: "),
     (lambda n: fw.Adam(eps=0), ValueError, "eps: "),
+    (lambda n: fw.SGD(0.1, 0.9, nesterov="no"), TypeError, "nesterov: expected True or False"),
+    (lambda n: setattr(fw.SGD(0.1), "momentum", 5.0), ValueError, "momentum: .*below 1, found 5.0"),
+    (lambda n: setattr(fw.SGD(0.1), "lr", np.nan), ValueError, "lr: expected a finite number"),
+    (lambda n: setattr(fw.SGD(0.1), "schedule", 3), TypeError, "schedule: expected a schedule"),
+    (lambda n: setattr(fw.Adam(), "betas", (2, 3)), ValueError, r"betas\[0\]: .*below 1, found 2"),
+    (lambda n: n.fit(X, Y, resume=3), TypeError, "resume: expected a str or a path, found 3"),
+    (lambda n: fw.Checkpoint(None), TypeError, "path: expected a str or a path, found None"),
+    (
+        lambda n: n.fit(X, Y, callbacks=fw.EarlyStopping),
+        TypeError,
+        "callbacks: expected an object, found the class EarlyStopping",
+    ),
     (lambda n: fw.set_num_threads(0), ValueError, "threads: expected 1 to 1024"),
 ]
 

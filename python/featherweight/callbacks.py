@@ -53,6 +53,8 @@ def check_callbacks(callbacks: object) -> list[Callback]:
     """Return the callbacks as a list; a single one may stand alone."""
     given: Sequence[Any] = callbacks if isinstance(callbacks, (list, tuple)) else (callbacks,)
     for c in given:
+        if isinstance(c, type):
+            raise TypeError(f"callbacks: expected an object, found the class {c.__name__}")
         if not callable(c) and not any(hasattr(c, e) for e in _EVENTS):
             raise TypeError(
                 f"callbacks: expected callables or objects with {' or '.join(_EVENTS)}, found {c!r}"

@@ -38,9 +38,7 @@ class Checkpoint:
     """
 
     def __init__(self, path: "str | os.PathLike[str]", every: int = 1) -> None:
-        self.path = os.fspath(path)
-        if not isinstance(self.path, str):
-            raise TypeError(f"path: expected a str or a path, found {path!r}")
+        self.path = checks.path("path", path)
         self.every = checks.whole("every", every, 1)
 
     def on_train_begin(self, state: "TrainingState") -> None:

@@ -68,6 +68,17 @@ def flag(name: str, value: object) -> bool:
     return bool(value)
 
 
+def path(name: str, value: object) -> str:
+    """Return the path of a file as a str."""
+    try:
+        found = os.fspath(value)  # type: ignore[call-overload]
+    except TypeError:
+        found = None
+    if not isinstance(found, str):
+        raise TypeError(f"{name}: expected a str or a path, found {value!r}")
+    return found
+
+
 def layer_sizes(sizes: object, itemsize: int) -> tuple[int, ...]:
     """Return sizes as a tuple of at least two positive ints whose parameters fit the memory."""
     if isinstance(sizes, (str, bytes)) or not isinstance(sizes, (Iterable, np.ndarray)):

@@ -185,6 +185,8 @@ class Fitting(Learning):
             )
         found = losses.resolve(o.loss, self._output)
         key = self._key if o.rng is None else checks.key(o.rng)
+        if o.resume is not None:
+            checks.path("resume", o.resume)
         if o.resume is not None and o.rng is None:
             from .checkpoint import key_in
 

@@ -32,12 +32,13 @@ class LBFGS(Optimizer):
     Parameters
     ----------
     history_size : int
-        Pairs of steps and gradients that are remembered, at least 1.
+        Pairs of steps and gradients that are remembered, at least 1: each takes twice the memory
+        of the parameters in float64.
     tolerance_grad : float
         Ends when no element of the gradient is larger, at least 0.
     tolerance_change : float
         Ends when the loss falls by a smaller part of itself, at least 0.
-    max_evaluations : int, optional
+    max_eval : int, optional
         How often the loss may be computed, at least 1; by default 20 times for each iteration.
 
     Attributes
@@ -59,17 +60,15 @@ class LBFGS(Optimizer):
 
     def __init__(
         self,
-        history_size: int = 10,
+        history_size: int = 100,
         tolerance_grad: float = 1e-7,
         tolerance_change: float = 1e-9,
-        max_evaluations: int | None = None,
+        max_eval: int | None = None,
     ) -> None:
         self.history_size = whole("history_size", history_size, 1)
         self.tolerance_grad = number("tolerance_grad", tolerance_grad, 0.0, math.inf)
         self.tolerance_change = number("tolerance_change", tolerance_change, 0.0, math.inf)
-        self.max_evaluations = (
-            None if max_evaluations is None else whole("max_evaluations", max_evaluations, 1)
-        )
+        self.max_eval = None if max_eval is None else whole("max_eval", max_eval, 1)
 
     @property
     def converged(self) -> bool:
@@ -107,7 +106,7 @@ class LBFGS(Optimizer):
             "maxcor": self.history_size,
             "gtol": self.tolerance_grad,
             "ftol": self.tolerance_change,
-            "maxfun": self.max_evaluations or 20 * max(1, plan.epochs),
+            "maxfun": self.max_eval or 20 * max(1, plan.epochs),
         }
 
         def after(xk: NDArray[np.float64]) -> None:

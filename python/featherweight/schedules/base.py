@@ -19,11 +19,16 @@ class Schedule:
         What ``t`` counts, from 0.
     """
 
+    by: str = "epoch"
+
     def __init__(self, by: str = "epoch") -> None:
         self.by = choice("by", by, ("epoch", "step"))
 
     def rates(self, lr: float, t: Times) -> Times:
-        """Return the learning rates at the times t, (n,) float64, given the optimizer's own."""
+        """Return the learning rates at the times t, (n,) float64, given the optimizer's own.
+
+        As many as times, finite and at least 0.
+        """
         raise NotImplementedError
 
     def hyper(self, base: dict[str, float], t: Times) -> dict[str, Times]:

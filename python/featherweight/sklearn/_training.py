@@ -206,9 +206,10 @@ def by_lbfgs(estimator: Any, problem: Problem, goal: Goal, callbacks: list[Any])
     """Train by L-BFGS on all rows at once."""
     network: Network = estimator.network_
     optimizer = LBFGS(
+        history_size=10,  # SciPy's default, which scikit-learn leaves
         tolerance_grad=float(estimator.tol),
-        tolerance_change=2.220446049250313e-09,  # SciPy's default, which scikit-learn leaves
-        max_evaluations=int(estimator.max_fun),
+        tolerance_change=2.220446049250313e-09,  # likewise
+        max_eval=int(estimator.max_fun),
     )
     rows = problem.rows if problem.weights is None else float(problem.weights.sum())
     penalty = float(estimator.alpha) / rows
