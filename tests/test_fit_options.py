@@ -80,6 +80,7 @@ def test_validation_weighs_outputs():
     expected = np.mean((net(x) - x[:, :2]) ** 2 * [3.0, 0.25])
     compare.assert_close(history.loss[0], expected, 1e-12)
     compare.assert_close(history.val_loss[0], expected, 1e-12)
+    assert history.val_loss[0] == net.evaluate(x, x[:, :2], output_weights=[3.0, 0.25])[0]
 
 
 def test_weighted_validation():

@@ -135,6 +135,8 @@ CALLS = [
     (lambda n: setattr(fw.SGD(0.1), "momentum", 5.0), ValueError, "momentum: .*below 1, found 5.0"),
     (lambda n: setattr(fw.SGD(0.1), "lr", np.nan), ValueError, "lr: expected a finite number"),
     (lambda n: setattr(fw.SGD(0.1), "schedule", 3), TypeError, "schedule: expected a schedule"),
+    (lambda n: fw.LBFGS(0), ValueError, "history_size: expected at least 1, found 0"),
+    (lambda n: fw.LBFGS(max_eval=0.5), TypeError, "max_eval: expected a whole number, found 0.5"),
     (lambda n: setattr(fw.Adam(), "betas", (2, 3)), ValueError, r"betas\[0\]: .*below 1, found 2"),
     (lambda n: n.fit(X, Y, resume=3), TypeError, "resume: expected a str or a path, found 3"),
     (lambda n: fw.Checkpoint(None), TypeError, "path: expected a str or a path, found None"),

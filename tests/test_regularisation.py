@@ -160,11 +160,11 @@ def test_losses(loss, output, weights, isa, dtype):
         compare.assert_close(a, b - 0.25 * g, BOUND[dtype])
         with pytest.raises(AssertionError):
             compare.assert_close(a, b + 0.25 * g, BOUND[dtype])
-    if weights is None:
-        again, _, _ = problem(dtype, isa, output)
-        value, found = again.gradients(x, t, loss=loss)
-        compare.assert_close(value, expected.loss, BOUND[dtype] * (1 + expected.loss))
-        assert_gradients(found, expected, BOUND[dtype])
+    again, _, _ = problem(dtype, isa, output)
+    value, found = again.gradients(x, t, loss=loss, output_weights=weights)
+    for measured in (value, again.evaluate(x, t, loss=loss, output_weights=weights)[0]):
+        compare.assert_close(measured, expected.loss, BOUND[dtype] * (1 + expected.loss))
+    assert_gradients(found, expected, BOUND[dtype])
 
 
 def test_the_default_of_exp_is_poisson():

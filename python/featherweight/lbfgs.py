@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .callbacks import tell
-from .checks import number, whole
 from .jobs import Job
 from .optimizers import Optimizer
 from .training import Epoch
@@ -65,10 +64,8 @@ class LBFGS(Optimizer):
         tolerance_change: float = 1e-9,
         max_eval: int | None = None,
     ) -> None:
-        self.history_size = whole("history_size", history_size, 1)
-        self.tolerance_grad = number("tolerance_grad", tolerance_grad, 0.0, math.inf)
-        self.tolerance_change = number("tolerance_change", tolerance_change, 0.0, math.inf)
-        self.max_eval = None if max_eval is None else whole("max_eval", max_eval, 1)
+        self.history_size, self.max_eval = history_size, max_eval
+        self.tolerance_grad, self.tolerance_change = tolerance_grad, tolerance_change
 
     @property
     def converged(self) -> bool:

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from . import _core, checks, losses, metrics
 from .gradients import Gradients
-from .jobs import Job, multilabel
+from .jobs import BLOCK, Job, multilabel
 
 if TYPE_CHECKING:
     from .network import Network
@@ -102,6 +102,7 @@ class Learning(_core.ForwardCall):
         *,
         loss: Any = None,
         sample_weight: ArrayLike | None = None,
+        output_weights: Sequence[float] | None = None,
         dropout: float | Sequence[float] = 0.0,
         input_dropout: float = 0.0,
         label_smoothing: float = 0.0,
@@ -116,6 +117,7 @@ class Learning(_core.ForwardCall):
         *,
         loss: Any = None,
         sample_weight: ArrayLike | None = None,
+        output_weights: Sequence[float] | None = None,
         dropout: float | Sequence[float] = 0.0,
         input_dropout: float = 0.0,
         label_smoothing: float = 0.0,
@@ -129,6 +131,7 @@ class Learning(_core.ForwardCall):
         *,
         loss: Any = None,
         sample_weight: ArrayLike | None = None,
+        output_weights: Sequence[float] | None = None,
         dropout: float | Sequence[float] = 0.0,
         input_dropout: float = 0.0,
         label_smoothing: float = 0.0,
@@ -152,7 +155,10 @@ class Learning(_core.ForwardCall):
         job = self._job(x, y, sample_weight, kind.name)
         packed = np.empty(self._core.packed_size, self._dtype)
         dx = None if flat else np.empty(job.x.shape, self._dtype)
-        trainer = _core.CoreTrainer(self._core, kind.name, max(1, job.n), kind.parameter, smoothing)
+        trainer = _core.CoreTrainer(
+            self._core, kind.name, max(1, job.n), kind.parameter, smoothing,
+            checks.output_weights(output_weights, self._sizes[-1], kind.name),
+        )  # fmt: skip
         rates = self._dropout(dropout, input_dropout)
         if any(rates):
             trainer.drop(rates, self._key if rng is None else checks.key(rng))
@@ -210,12 +216,16 @@ class Learning(_core.ForwardCall):
         *,
         loss: Any = None,
         sample_weight: ArrayLike | None = None,
+        output_weights: Sequence[float] | None = None,
     ) -> tuple[float, float]:
         """Return the loss over all rows, whatever the batch size in training, and `score`.
 
-        Weights weigh the loss; the score counts rows.
+        Arguments are those of `fit`. Weights weigh the loss; the score counts rows.
         """
         kind = losses.resolve(loss, self._output)
         job = self._job(x, y, sample_weight, kind.name)
-        trainer = _core.CoreTrainer(self._core, kind.name, max(1, min(1024, job.n)), kind.parameter)
+        trainer = _core.CoreTrainer(
+            self._core, kind.name, max(1, min(BLOCK, job.n)), kind.parameter, 0.0,
+            checks.output_weights(output_weights, self._sizes[-1], kind.name),
+        )  # fmt: skip
         return trainer.evaluate(*job)[0], self.score(x, y)

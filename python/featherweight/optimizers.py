@@ -1,17 +1,16 @@
 """The optimizers: small objects that hold their settings and, between calls, their state."""
 
-import math
 import weakref
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from . import _core
-from .checks import flag, number, real_array
 from .gradients import Gradients, check_limits, pack
-from .schedules import LambdaLR, Schedule
+from .schedules import Schedule
+from .settings import SETTINGS, as_schedule, rates
 
 if TYPE_CHECKING:
     from .history import History
@@ -22,31 +21,6 @@ if TYPE_CHECKING:
 ScheduleLike = Schedule | Callable[[int], float] | None
 
 
-def _positive(name: str) -> Callable[[Any], float]:
-    # smaller ones would be 0 in float32, and 0 / 0 in every weight whose input is always 0
-    return lambda value: number(name, value, 1e-37, math.inf)
-
-
-def _at_least_0(name: str, below: float = math.inf) -> Callable[[Any], float]:
-    return lambda value: number(name, value, 0.0, below)
-
-
-def _betas(value: Any) -> tuple[float, float]:
-    try:
-        beta1, beta2 = value
-    except (TypeError, ValueError):
-        raise ValueError(f"betas: expected two numbers, found {value!r}") from None
-    return number("betas[0]", beta1, 0.0, 1.0), number("betas[1]", beta2, 0.0, 1.0)
-
-
-def _schedule(value: Any) -> Schedule | None:
-    if value is None or isinstance(value, Schedule):
-        return value
-    if not callable(value) or isinstance(value, type):
-        raise TypeError(f"schedule: expected a schedule, a callable or None, found {value!r}")
-    return LambdaLR(value)
-
-
 class Optimizer:
     """What the optimizers share: their state beside the parameters of one network.
 
@@ -54,19 +28,6 @@ class Optimizer:
     that the optimizer last trained; given to another it starts afresh. Settings may be changed at
     any time, and are checked then.
     """
-
-    # what becomes of a setting, or why it can't be, whenever it is set
-    _SETTINGS: ClassVar[dict[str, Callable[[Any], Any]]] = {
-        "lr": _at_least_0("lr"),
-        "momentum": _at_least_0("momentum", 1.0),
-        "nesterov": lambda value: flag("nesterov", value),
-        "betas": _betas,
-        "alpha": _at_least_0("alpha", 1.0),
-        "eps": _positive("eps"),
-        "weight_decay": _at_least_0("weight_decay"),
-        "centered": lambda value: flag("centered", value),
-        "schedule": _schedule,
-    }
 
     lr: float
     schedule: Schedule | None
@@ -77,10 +38,10 @@ class Optimizer:
     _epochs: int = 0
 
     def _set(self, lr: float, schedule: ScheduleLike) -> None:
-        self.lr, self.schedule = lr, _schedule(schedule)
+        self.lr, self.schedule = lr, as_schedule(schedule)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        checked = self._SETTINGS.get(name)
+        checked = SETTINGS.get(name)
         super().__setattr__(name, value if checked is None else checked(value))
 
     def _kernel(self) -> tuple[str, dict[str, float]]:
@@ -112,7 +73,7 @@ class Optimizer:
             if by_step
             else np.full(1, self._epochs, np.float64)
         )
-        found = {k: _rates(k, v, t.shape) for k, v in self.schedule.hyper(base, t).items()}
+        found = {k: rates(k, v, t.shape) for k, v in self.schedule.hyper(base, t).items()}
         return name, base | {k: v if by_step else float(v[0]) for k, v in found.items()}
 
     @property
@@ -198,19 +159,6 @@ class Optimizer:
 
 
 _STATE = ("_owner", "_slots", "_memo", "_steps", "_epochs", "_start", "_end")
-
-
-def _rates(name: str, values: Any, shape: tuple[int, ...]) -> NDArray[np.float64]:
-    """Return a schedule's values of a hyper-parameter, one for each time asked for."""
-    a = real_array("schedule", values)
-    high = 1.0 if name in ("momentum", "beta1", "beta2", "alpha") else math.inf
-    if a.shape != shape or not ((a >= 0) & (a < high)).all():  # never so of NaN
-        limits = "finite and at least 0" if high == math.inf else "at least 0 and below 1"
-        raise ValueError(
-            f"schedule: expected shape {shape} of values of {name} {limits}, found {a} of shape "
-            f"{a.shape}"
-        )
-    return np.ascontiguousarray(a, np.float64)
 
 
 class SGD(Optimizer):
