@@ -90,7 +90,8 @@ T* writable(const py::object& o, std::ptrdiff_t n, const char* what) {
 template <class T>
 Targets<T> targets(const py::object& labels, const py::object& values, std::ptrdiff_t rows, std::ptrdiff_t outputs) {
   expect(labels.is_none() != values.is_none(), "targets: expected labels or values");
-  if (values.is_none()) return {elements<std::int64_t>(labels, rows, "labels: expected int64 of shape (rows,)"), nullptr};
+  if (values.is_none())
+    return {elements<std::int64_t>(labels, rows, "labels: expected int64 of shape (rows,)"), nullptr};
   expect(py::isinstance<py::array>(values), "values: expected an array");
   const auto a = py::reinterpret_borrow<py::array>(values);
   expect(a.ndim() == 2 && a.shape(0) == rows && a.shape(1) == outputs, "values: expected shape (rows, outputs)");

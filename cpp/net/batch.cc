@@ -96,13 +96,14 @@ void Trainer<T>::load_targets(const Data& data, const std::int64_t* index, std::
     if (others.data) {
       const void* row = static_cast<const char*>(others.data) + i * others.row_stride;
       convert_rows(others, &row, 1, outputs, T(1), {base + r * kPanel, kPanel, capacity_ * kPanel, true});
-    }
-    for (std::ptrdiff_t p = 0; !others.data && p < panels_of(outputs); ++p) {
-      T* to = base + (p * capacity_ + r) * kPanel;
-      std::fill_n(to, kPanel, T(0));
-      if (!data.targets.labels)
-        std::copy_n(values + i * outputs + p * kPanel,
-                    std::min(std::ptrdiff_t(kPanel), outputs - p * kPanel), to);
+    } else {
+      for (std::ptrdiff_t p = 0; p < panels_of(outputs); ++p) {
+        T* to = base + (p * capacity_ + r) * kPanel;
+        std::fill_n(to, kPanel, T(0));
+        if (!data.targets.labels)
+          std::copy_n(values + i * outputs + p * kPanel,
+                      std::min(std::ptrdiff_t(kPanel), outputs - p * kPanel), to);
+      }
     }
     if (data.targets.labels) {
       const std::int64_t o = data.targets.labels[i];
