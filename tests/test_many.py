@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -54,6 +55,17 @@ def test_rows_of_fit_in_their_order(isa, dtype):
     one.fit(x, labels, rows=rows, sample_weight=w, class_weight="balanced", shuffle=False)
     other.fit(x[rows], labels[rows], sample_weight=w[rows], class_weight="balanced", shuffle=False)
     compare.assert_same_bits(one.parameters, other.parameters)
+
+
+def test_data_are_converted_once():
+    x, y = np.zeros((2000, 50)), np.zeros((2000, 40))
+    nets = [fw.Network([50, 40], output="identity", rng=i) for i in range(20)]
+    once = 2 * (x.size + y.size) * 4  # to train on and to validate on
+    tracemalloc.start()
+    fw.fit_many(nets, x, y, validation_data=(x, y), threads=1)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 2 * once
 
 
 def test_one_that_fails_does_not_ruin_the_others():
