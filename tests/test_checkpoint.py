@@ -177,6 +177,9 @@ def test_a_schedule_of_ones_own(tmp_path):
     assert history.lr[3] == 0.1 / 4
 
 
+ONE_ROW = (np.zeros((1, 20)), np.zeros(1, np.int64))
+
+
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
@@ -184,6 +187,8 @@ def test_a_schedule_of_ones_own(tmp_path):
         ({"batch_size": 16}, "resume: expected batch_size as before, 32, found 16"),
         ({"dropout": 0.5}, "resume: expected dropout as before"),
         ({"rng": 5}, "resume: expected the rng as before"),
+        ({"metrics": "f1"}, r"resume: expected metrics as before, \[\], found \['f1'\]"),
+        ({"validation_data": ONE_ROW}, "resume: expected validation as before, False, found True"),
         ({"net": {"sizes": [20, 8, 2]}}, r"resume: expected a network with sizes=\(20, 8, 2\)"),
     ],
 )

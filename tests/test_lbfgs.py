@@ -17,8 +17,9 @@ def problem(dtype=np.float64, isa=None):
     return net, x, (x[:, 0] * x[:, 1] > 0).astype(np.int64) + (x[:, 2] > 1)
 
 
+@pytest.mark.parametrize("pairs", [3, 100])
 @pytest.mark.parametrize("l2", [0.0, 0.01])
-def test_against_the_oracle_under_the_same_scipy(l2, isa):
+def test_against_the_oracle_under_the_same_scipy(l2, pairs, isa):
     """Fifteen iterations, the oracle's loss and gradient in place of ours."""
     net, x, labels = problem(isa=isa)
     twin, t, w = compare.twin(net), oracle.one_hot(labels, 3), np.arange(90) % 3 + 1.0
@@ -36,10 +37,11 @@ def test_against_the_oracle_under_the_same_scipy(l2, isa):
     start = np.concatenate([p.ravel() for p in twin.weights + twin.biases])
     found = optimize.minimize(
         objective, start, jac=True, method="L-BFGS-B",
-        options={"maxiter": 15, "maxcor": 10, "gtol": 1e-7, "ftol": 1e-9},
+        options={"maxiter": 15, "maxcor": pairs, "gtol": 1e-7, "ftol": 1e-9},
         callback=lambda xk: losses.append(objective(xk)[0]),
     ).x  # fmt: skip
-    history = net.fit(x, labels, epochs=15, optimizer=fw.LBFGS(), sample_weight=w, l2=l2)
+    optimizer = fw.LBFGS() if pairs == 100 else fw.LBFGS(pairs)
+    history = net.fit(x, labels, epochs=15, optimizer=optimizer, sample_weight=w, l2=l2)
     objective(found)
     assert history.epoch == list(range(1, 16))
     compare.assert_close(history.loss, losses, 1e-8)
@@ -49,6 +51,15 @@ def test_against_the_oracle_under_the_same_scipy(l2, isa):
             compare.assert_close(a + 1e-4, b, 1e-6)
     packed = oracle.pack(list(net.weights), list(net.biases))
     compare.assert_same_bits(net.parameters, packed)  # the padding is 0 still
+
+
+def test_evaluations_are_limited():
+    net, x, labels = problem()
+    optimizer = fw.LBFGS(max_eval=5)
+    history = net.fit(x, labels, epochs=50, optimizer=optimizer)
+    assert 0 < len(history.epoch) <= 6
+    assert not optimizer.converged
+    assert "EXCEEDS LIMIT" in optimizer.message
 
 
 def test_it_learns_and_its_history_is_of_its_weights(dtype):

@@ -1,4 +1,9 @@
-"""fit_many: the bits of every network alone, folds, and what is refused."""
+"""fit_many: the bits of every network alone, folds, interrupts, and what is refused."""
+
+import os
+import signal
+import threading
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -52,6 +57,17 @@ def test_rows_of_fit_in_their_order(isa, dtype):
     compare.assert_same_bits(one.parameters, other.parameters)
 
 
+def test_data_are_converted_once():
+    x, y = np.zeros((2000, 50)), np.zeros((2000, 40))
+    nets = [fw.Network([50, 40], output="identity", rng=i) for i in range(20)]
+    once = 2 * (x.size + y.size) * 4  # to train on and to validate on
+    tracemalloc.start()
+    fw.fit_many(nets, x, y, validation_data=(x, y), threads=1)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 2 * once
+
+
 def test_one_that_fails_does_not_ruin_the_others():
     x, labels = problem()
     nets, alone = networks()[:3], networks()[:3]
@@ -63,9 +79,146 @@ def test_one_that_fails_does_not_ruin_the_others():
         compare.assert_same_bits(nets[i].parameters, alone[i].parameters)
 
 
-def test_refusals():
+class Counting:
+    """A schedule's callable or a callback, whose state is its own."""
+
+    def __init__(self):
+        self.calls = 0
+
+    def __call__(self, epoch):
+        self.calls += 1
+        return 0.9**self.calls
+
+
+@pytest.mark.parametrize("each", [False, True])
+def test_what_has_a_state_is_each_networks_own(each, tmp_path):
+    """Early stopping, a plateau, a callable that counts, one generator: as when trained alone."""
+    x, labels = problem()
+    noise = labels.copy()
+    noise[::3] = 0
+    options = {"epochs": 40, "validation_data": (x, noise), "batch_size": 50}
+
+    def optimizer():
+        plateau = fw.schedules.ReduceLROnPlateau(patience=0, factor=0.5, threshold=0.02)
+        return fw.SGD(0.5, 0.9, schedule=plateau if each else Counting())
+
+    nets, alone = networks()[:6], networks()[:6]
+    callbacks = fw.EarlyStopping(patience=3)
+    if each:
+        callbacks = [
+            (fw.EarlyStopping(patience=3), fw.Checkpoint(tmp_path / f"{i}.fw")) for i in range(6)
+        ]
+    generator, same = np.random.default_rng(3), np.random.default_rng(3)
+    histories = fw.fit_many(
+        nets, x, labels, callbacks=callbacks, rng=[generator] * 6, threads=4,
+        optimizer=[optimizer() for _ in nets] if each else optimizer(), **options,
+    )  # fmt: skip
+    for i, (net, other) in enumerate(zip(nets, alone, strict=True)):
+        stopping = fw.EarlyStopping(patience=3)
+        other.fit(x, labels, callbacks=stopping, optimizer=optimizer(), rng=same, **options)
+        compare.assert_same_bits(net.parameters, other.parameters)
+        if each:
+            assert callbacks[i][0].best_epoch == stopping.best_epoch
+            fw.load(tmp_path / f"{i}.fw")
+    assert len({len(h.epoch) for h in histories}) > 1
+
+
+def test_so_many_threads_train_at_once():
+    x, labels = problem()
+    met = threading.Barrier(3, timeout=30)
+
+    class Meet:
+        def on_train_begin(self, state):
+            met.wait()
+
+    fw.fit_many(networks()[:6], x, labels, callbacks=Meet(), threads=3)
+    short = threading.Barrier(3, timeout=0.2)
+    met = short
+    with pytest.raises(threading.BrokenBarrierError):
+        fw.fit_many(networks()[:6], x, labels, callbacks=Meet(), threads=2)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals are sent otherwise on Windows")
+@pytest.mark.parametrize("rows", [64, 3_000_000])
+def test_a_signal_ends_all_of_them(rows):
+    """At the end of an epoch, where a second signal comes too, and inside of a long one."""
+    x, labels = problem()
+    big, y = np.resize(x, (rows, 20)), np.resize(labels, rows)
+    nets, ended, done, sent = networks(threads=2)[:4], [], threading.Event(), threading.Event()
+    before = [net.parameters.copy() for net in nets]
+    views = [net.parameters for net in nets]
+
+    def wait(state):
+        ended.append(state.epoch)
+        sent.wait(30)
+
+    def begun():
+        return sum(not np.array_equal(v, b) for v, b in zip(views, before, strict=True))
+
+    def send():
+        while not done.wait(0.05):
+            if len(ended) == 2 or (rows > 64 and begun() == 2):
+                os.kill(os.getpid(), signal.SIGINT)
+                if rows == 64 and not done.wait(0.2):
+                    os.kill(os.getpid(), signal.SIGINT)
+                    done.wait(0.2)
+                sent.set()
+                return
+
+    # a shell starts its background jobs with SIGINT ignored
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    sender = threading.Thread(target=send)
+    sender.start()
+    try:
+        with pytest.raises(
+            KeyboardInterrupt,
+            match=r"with 0 of 4 networks trained and 2 in epoch 1 of 10000000; each",
+        ):
+            fw.fit_many(
+                nets, big, y, epochs=10**7, batch_size=1, optimizer=fw.SGD(0.01), threads=2,
+                max_time=30, callbacks=wait,
+            )  # fmt: skip
+    finally:
+        done.set()
+        sender.join()
+        signal.signal(signal.SIGINT, handler)
+    assert ended == [1, 1]
+    assert begun() == 2
+    for net in nets:
+        assert np.isfinite(net.parameters).all()
+        assert net.threads == 2
+        net.fit(x, labels)
+
+
+def test_what_is_refused_changes_no_network():
+    """Whichever network it concerns."""
+    x, labels = problem()
+    nets = networks()[:3]
+    before = [net.parameters.copy() for net in nets]
+    other = fw.Network([7, 3], rng=0)
+    cycle = fw.SGD(0.1, schedule=fw.schedules.OneCycleLR(0.1, 30))
+    for given, sentence in (
+        ({"rows": [None, None, [500]]}, r"networks\[2\]: rows: expected row numbers from 0 to 299"),
+        ({"networks": [*nets, other]}, r"networks\[3\]: x: expected shape \(7,\)"),
+        ({"optimizer": [fw.Adam(), fw.SGD(), cycle]}, r"networks\[2\]: cycle_momentum: expected"),
+        ({"rng": [1, 2, -1]}, r"networks\[2\]: rng: expected"),
+        ({"dropout": [0.5]}, r"networks\[0\]: dropout: expected 0 rates"),
+    ):
+        with pytest.raises((TypeError, ValueError), match=sentence):
+            fw.fit_many(**({"networks": nets, "x": x, "y": labels} | given))
+    lbfgs = [fw.Adam(), fw.Adam(), fw.LBFGS()]
+    with pytest.raises((ImportError, ValueError), match="LBFGS"):
+        fw.fit_many(nets, x, labels, optimizer=lbfgs, clip_norm=1.0)
+    for net, b in zip(nets, before, strict=True):
+        compare.assert_same_bits(net.parameters, b)
+
+
+def test_refusals(tmp_path):
     x, labels = problem()
     nets, adam = networks(), fw.Adam()
+    plateau = fw.schedules.ReduceLROnPlateau()
+    watching = [fw.SGD(schedule=plateau) for _ in nets]
+    checkpoint, stopping = fw.Checkpoint(tmp_path / "a.fw"), fw.EarlyStopping()
     for given, sentence in (
         ({"networks": [nets[0], nets[0]]}, "networks: expected all different ones"),
         ({"networks": [1]}, r"networks\[0\]: expected a Network"),
@@ -74,6 +227,15 @@ def test_refusals():
         ({"rows": [[300]] * 15}, r"networks\[0\]: rows: expected row numbers from 0 to 299"),
         ({"resume": "a"}, "resume: expected none"),
         ({"dropouts": 1}, "unexpected keyword"),
+        ({"networks": nets[0]}, "networks: expected a sequence of Network, found Network"),
+        ({"epochs": None}, "epochs: expected a whole number, found None"),
+        ({"progress": "yes"}, "progress: expected True, False or 'auto', found 'yes'"),
+        ({"y": None}, "y: expected targets, found None"),
+        ({"optimizer": watching}, "schedule of its own .* found one ReduceLROnPlateau twice"),
+        ({"callbacks": checkpoint}, "callbacks: expected a Checkpoint for one network"),
+        ({"callbacks": [[checkpoint]] * 15}, "callbacks: expected a path of its own"),
+        ({"callbacks": [[stopping]] * 15}, "callbacks: expected one of its own"),
+        ({"callbacks": [[stopping]] * 3}, "callbacks: expected a sequence of 15"),
     ):
         with pytest.raises((TypeError, ValueError), match=sentence):
             fw.fit_many(**({"networks": nets, "x": x, "y": labels} | given))

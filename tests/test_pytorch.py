@@ -116,7 +116,7 @@ def test_as_pytorch(optimizer, schedule):
 OURS_ALONE = {"schedule", "by", "monitor"}  # settings of ours that PyTorch has no like of
 
 
-@pytest.mark.parametrize("kind", ["SGD", "Adam", "AdamW", "RMSprop"])
+@pytest.mark.parametrize("kind", ["SGD", "Adam", "AdamW", "RMSprop", "LBFGS"])
 def test_an_optimizers_defaults(kind):
     assert_defaults(getattr(fw, kind), getattr(torch.optim, kind))
 

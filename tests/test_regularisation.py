@@ -1,5 +1,7 @@
 """Dropout, label smoothing, class and output weights, and the losses with a parameter."""
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -158,11 +160,11 @@ def test_losses(loss, output, weights, isa, dtype):
         compare.assert_close(a, b - 0.25 * g, BOUND[dtype])
         with pytest.raises(AssertionError):
             compare.assert_close(a, b + 0.25 * g, BOUND[dtype])
-    if weights is None:
-        again, _, _ = problem(dtype, isa, output)
-        value, found = again.gradients(x, t, loss=loss)
-        compare.assert_close(value, expected.loss, BOUND[dtype] * (1 + expected.loss))
-        assert_gradients(found, expected, BOUND[dtype])
+    again, _, _ = problem(dtype, isa, output)
+    value, found = again.gradients(x, t, loss=loss, output_weights=weights)
+    for measured in (value, again.evaluate(x, t, loss=loss, output_weights=weights)[0]):
+        compare.assert_close(measured, expected.loss, BOUND[dtype] * (1 + expected.loss))
+    assert_gradients(found, expected, BOUND[dtype])
 
 
 def test_the_default_of_exp_is_poisson():
@@ -217,6 +219,25 @@ def test_a_row_of_weight_zero_is_not_there(isa, dtype):
         compare.assert_same_bits(a, b)
 
 
+def test_large_weights_are_refused_before_their_sums_overflow(dtype):
+    """Up to the limit they weigh as others do."""
+    net, x, labels = problem(dtype)
+    most = 1e30 if dtype == np.float32 else 1e300
+    w = np.full(70, 0.99 * most / 70)
+    compare.assert_close(
+        net.evaluate(x, labels, sample_weight=w)[0], net.evaluate(x, labels)[0], 1e-6
+    )
+    assert np.isfinite(net.gradients(x, labels, sample_weight=w)[0])
+    net.fit(x, labels, sample_weight=w)
+    assert np.isfinite(net.parameters).all()
+    before = net.parameters.copy()
+    with pytest.raises(
+        ValueError, match=r"sample_weight: expected weights that sum to at most 1e\+30"
+    ):
+        net.fit(x, labels, sample_weight=w * 1.02)
+    compare.assert_same_bits(net.parameters, before)
+
+
 @pytest.mark.parametrize("given", ["balanced", {0: 3.0, 2: 0.5}], ids=str)
 def test_class_weight(given, dtype):
     net, x, labels = problem(dtype)
@@ -244,22 +265,101 @@ def test_multilabel():
     assert (found == t).all(axis=1).mean() == history["subset_accuracy"][-1]
 
 
+def test_metrics_of_multilabel_targets():
+    """By hand, of a network that is half trained; what callables get; and from an iterable."""
+    net, x, _ = problem(np.float64, output="sigmoid")
+    t = (x[:, :5] + x[:, 5:10] > 0).astype(np.int64)
+    t[:, 4], net.biases[-1] = 0, [0, 0, 0, 0, -9]
+    names = ["accuracy", "f1", "mae"]
+
+    def share(y, predicted):
+        assert predicted.shape == y.shape
+        return np.mean(predicted == y)
+
+    history = net.fit(
+        x, t, epochs=4, optimizer=fw.Adam(0.01), metrics=[*names, share], validation_data=(x, t)
+    )
+    found = net(x) > 0.5
+    assert not found[:, 4].any()  # a label that is never there and never found
+    whole = (found == t).all(axis=1).mean()
+    assert 0 < whole < 0.9
+    f1 = [2 * np.sum(found[:, i] & (t[:, i] == 1)) / max(1, np.sum(found[:, i]) + np.sum(t[:, i]))
+          for i in range(5)]  # fmt: skip
+    assert history["accuracy"][-1] == history["val_accuracy"][-1] == whole
+    compare.assert_close(history["f1"][-1], np.mean(f1), 1e-12)
+    compare.assert_close(history["mae"][-1], np.mean(np.abs(net(x) - t)), 1e-12)
+    assert history["share"][-1] == np.mean(found == t) != whole
+    assert net.score(x, t) == net.evaluate(x, t)[1] == whole
+    skm = pytest.importorskip("sklearn.metrics", reason="scikit-learn is not installed")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the label that is never there
+        compare.assert_close(history["f1"][-1], skm.f1_score(t, found, average="macro"), 1e-12)
+    assert history["accuracy"][-1] == skm.accuracy_score(t, found)
+
+
+def test_multilabel_targets_from_an_iterable():
+    """The first batch, or all of the first epoch, has one label to a row by chance."""
+    net, x, _ = problem(np.float64, output="sigmoid")
+    one, many = np.eye(5)[np.arange(35) % 5], np.ones((35, 5))
+    parts = [(x[:35], one), (x[35:], many)]
+    history = net.fit(parts, epochs=2, validation_data=(x[:35], one))
+    assert history.accuracy == history.val_accuracy == []
+    history = net.fit(parts[:1], epochs=2, validation_data=(x[:35], one))
+    assert len(history.accuracy) == len(history.val_accuracy) == 2
+    epochs = iter((parts[:1], parts[1:]))
+
+    class Later:
+        def __iter__(self):
+            yield from next(epochs)
+
+    history = net.fit(Later(), epochs=2, validation_data=(x[:35], one))
+    assert history.accuracy == history.val_accuracy == []
+    with pytest.raises(ValueError, match="metrics: expected one class to a row with top_5"):
+        net.fit(x[35:], many, metrics="top_5_accuracy")
+
+
+def test_top_5():
+    """Scores in a known order: the class of rank 5 counts, that of rank 6 doesn't."""
+    net = fw.Network([7, 7], dtype=np.float64, rng=0)
+    net.weights[0] = np.eye(7)
+    x = np.tile(np.arange(7.0)[::-1], (4, 1))  # class 0 has the largest output
+    history = net.fit(
+        x, [0, 4, 5, 6], optimizer=fw.SGD(0.0), metrics=["top_5_accuracy", "f1"], shuffle=False
+    )
+    assert history["top_5_accuracy"] == [0.5]
+
+
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
         ({"dropout": 1.0}, "dropout: expected a finite number at least 0 and below 1"),
         ({"dropout": (0.5,)}, "dropout: expected 2 rates, one for each hidden layer, found 1"),
+        ({"hidden": (), "dropout": 0.5}, "dropout: expected 0 without hidden layers"),
+        (
+            {"class_weight": dict.fromkeys(range(5), 1e30)},
+            "class_weight: expected weights that sum",
+        ),
         ({"input_dropout": -0.1}, "input_dropout: expected"),
         ({"label_smoothing": 1.0}, "label_smoothing: expected"),
         ({"class_weight": "equal"}, "class_weight: found 'equal'"),
         ({"output_weights": [1.0] * 5}, "output_weights: expected a loss that is a sum"),
         ({"loss": "poisson"}, "loss: expected output='exp' with 'poisson'"),
         ({"metrics": "acuracy"}, "metrics: found 'acuracy', did you mean 'accuracy'"),
+        (
+            {"metrics": [lambda y, p: 1.0] * 2},
+            "metrics: expected different names, found '<lambda>'",
+        ),
+        ({"metrics": ["f1", fw.Metric(max, "val_f1")]}, "metrics: expected different names"),
+        ({"metrics": fw.Metric(max, "loss")}, "metrics: expected a name that the history doesn't"),
+        ({"metrics": fw.Metric(max, "to_dict")}, "metrics: expected a name that the history"),
+        ({"metrics": fw.Metric(max, "accuracy")}, "metrics: expected a name that the history"),
         ({"max_time": 0}, "max_time: expected"),
     ],
 )
 def test_refusals(options, sentence):
-    net, x, labels = problem(np.float32)
+    _, x, labels = problem(np.float32)
+    options = dict(options)
+    net = fw.Network([SIZES[0], *options.pop("hidden", SIZES[1:-1]), 5], rng=0)
     before = net.parameters.copy()
     with pytest.raises((TypeError, ValueError), match=sentence):
         net.fit(x, labels, **options)

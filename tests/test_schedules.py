@@ -26,10 +26,10 @@ def test_plateau():
     """Patience 1: the second epoch in a row without a better value reduces; cooldown 2 waits."""
     s = S.ReduceLROnPlateau(factor=0.5, patience=1, cooldown=2, threshold=0.0, min_lr=0.2)
     seen = []
-    for value in (5.0, 4.0, 4.0, 4.0, 4.0, 4.0, 4.0, 4.0, 3.0, 3.0, 3.0):
+    for value in (5.0, 4.0, 4.0, 4.0, 4.0, 4.0, 4.0, 4.0, 3.0, 3.0, 3.0, 3.0):
         s.observe(value)
         seen.append(float(s.rates(1.0, np.zeros(1))[0]))
-    assert seen == [1, 1, 1, 0.5, 0.5, 0.5, 0.5, 0.25, 0.25, 0.25, 0.25]
+    assert seen == [1, 1, 1, 0.5, 0.5, 0.5, 0.5, 0.25, 0.25, 0.25, 0.25, 0.2]
     s.reset()
     assert s.rates(1.0, np.zeros(1)) == 1.0
 
@@ -138,6 +138,13 @@ def test_a_monitor_that_nothing_fills_is_refused_at_once():
             "schedulers: expected schedules that all count by the same",
         ),
         (
+            lambda: S.SequentialLR([S.StepLR(2)], None),
+            "milestones: expected a sequence, found None",
+        ),
+        (lambda: S.SequentialLR(3, [1]), "schedulers: expected a sequence, found 3"),
+        (lambda: S.SequentialLR([S.StepLR(2)] * 2, ["a"]), "milestones: expected a whole number"),
+        (lambda: S.OneCycleLR(1.0, 9, three_phase="no"), "three_phase: expected True or False"),
+        (
             lambda: fw.SGD(0.1, schedule=S.OneCycleLR(1.0, 9)).current_lr,
             "cycle_momentum: expected an optimizer with momentum or betas",
         ),
@@ -146,3 +153,48 @@ def test_a_monitor_that_nothing_fills_is_refused_at_once():
 def test_refusals(make, sentence):
     with pytest.raises((TypeError, ValueError), match=sentence):
         make()
+
+
+class Own(S.Schedule):
+    """A schedule of a user's, who has not called the base's __init__."""
+
+    def __init__(self, rates):
+        self._rates = rates
+
+    def rates(self, lr, t):
+        return self._rates(lr, t)
+
+
+@pytest.mark.parametrize("by", ["step", "epoch"])
+def test_a_schedule_of_ones_own(by):
+    """A list is as good as an array; what isn't a rate for each time is refused in a sentence."""
+    net, x, labels = problem(np.float32)
+    own = Own(lambda lr, t: [lr / (i + 1) for i in t])
+    own.by = by
+    history = net.fit(x, labels, epochs=2, batch_size=16, optimizer=fw.SGD(0.6, schedule=own))
+    wanted = [0.6 / 3, 0.6 / 6] if by == "step" else [0.6, 0.3]
+    compare.assert_close(history.lr, wanted, 1e-15)
+    before = net.parameters.copy()
+    for given, sentence in (
+        (
+            lambda lr, t: -lr * np.ones(len(t)),
+            r"schedule: expected lr finite and at least 0, found (-0\.6|nan)$",
+        ),
+        (
+            lambda lr, t: np.full(len(t), np.nan),
+            r"schedule: expected lr finite and at least 0, found (-0\.6|nan)$",
+        ),
+        (
+            lambda lr, t: np.ones(len(t) + 1),
+            r"schedule: expected lr of shape \(\d,\), found \(\d,\)",
+        ),
+        (lambda lr, t: lr, r"schedule: expected lr of shape \(\d,\), found \(\)"),
+        (lambda lr, t: ["a"] * len(t), "schedule: expected real numbers"),
+    ):
+        own._rates = given
+        with pytest.raises((TypeError, ValueError), match=sentence):
+            net.fit(x, labels, batch_size=16, optimizer=fw.SGD(0.6, schedule=own))
+    own.hyper = lambda base, t: {"momentum": np.ones(len(t))}
+    with pytest.raises(ValueError, match=r"momentum at least 0 and below 1, found 1\.0"):
+        net.fit(x, labels, optimizer=fw.SGD(0.6, momentum=0.9, schedule=own))
+    compare.assert_same_bits(net.parameters, before)

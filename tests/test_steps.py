@@ -99,6 +99,39 @@ def test_steps_by_hand_are_those_of_fit(kind, schedule, isa, dtype):
     compare.assert_same_bits(other.parameters, packed)
 
 
+@pytest.mark.parametrize("limits", LIMITS)
+def test_limited_steps_by_hand_are_those_of_fit(limits, isa, dtype):
+    net, x, labels = problem(dtype, isa)
+    other, plain = problem(dtype, isa)[0], problem(dtype, isa)[0]
+    net.fit(x, labels, batch_size=40, shuffle=False, optimizer=fw.SGD(0.1), **LIMITS[limits])
+    for twin, options in ((other, LIMITS[limits]), (plain, {})):
+        fw.SGD(0.1).step(twin, twin.gradients(x, labels)[1], **options)
+    compare.assert_same_bits(other.parameters, net.parameters)
+    assert np.array_equal(plain.parameters, net.parameters) == (limits == "loose norm")
+
+
+def test_a_refused_step_leaves_the_state_of_another_network():
+    net, x, labels = problem(np.float32)
+    twin, other = problem(np.float32)[0], problem(np.float32)[0]
+    ours, theirs = fw.SGD(0.1, momentum=0.9), fw.SGD(0.1, momentum=0.9)
+    for _ in range(2):
+        ours.step(net, net.gradients(x, labels)[1])
+        theirs.step(twin, twin.gradients(x, labels)[1])
+
+    def bad(epoch):
+        return "a"
+
+    for schedule in (bad, fw.schedules.OneCycleLR(1.0, 9)):
+        ours.momentum, ours.schedule = (0.9 if schedule is bad else 0.0), schedule
+        with pytest.raises((TypeError, ValueError), match=r"lr_lambda|cycle_momentum"):
+            ours.step(other, other.gradients(x, labels)[1])
+        ours.momentum, ours.schedule = 0.9, None
+        ours.step(net, net.gradients(x, labels)[1])
+        theirs.step(twin, twin.gradients(x, labels)[1])
+    compare.assert_same_bits(net.parameters, twin.parameters)
+    compare.assert_same_bits(other.parameters, problem(np.float32)[0].parameters)
+
+
 @pytest.mark.parametrize("output", ["softmax", "sigmoid", "identity", "silu"])
 def test_backward(output, isa, dtype):
     """Against mse's own gradients: the derivative of the mean of (y - t)^2 given as dy."""
@@ -166,5 +199,7 @@ def test_refused_gradients():
         fw.SGD(0.1).step(net, np.zeros(3, np.float32))
     with pytest.raises(TypeError, match="gradients: expected those of"):
         fw.SGD(0.1).step(net, "no")
+    with pytest.raises(TypeError, match="network: expected a Network, found 3"):
+        fw.SGD(0.1).step(3, grads)
     with pytest.raises(ValueError, match=r"dy: expected shape \(40, 3\), found \(40, 2\)"):
         net.backward(x, np.zeros((40, 2)))

@@ -40,27 +40,33 @@ InputView input_view(const py::array& a, std::ptrdiff_t columns) {
   return {a.data(), is_uint8, a.shape(0), columns, walks ? a.strides(0) / size : columns};
 }
 
-// (rows, columns) of any type of numbers, as training reads them: elements aligned, strides of any kind.
+// (rows, columns) of any type of numbers, in any byte order: strides of any kind, in bytes.
+inline InputView byte_view(const py::array& a, std::ptrdiff_t columns) {
+  expect(a.ndim() == 2 && a.shape(1) == columns, "array: expected two dimensions, of so many columns");
+  const auto native = py::reinterpret_steal<py::dtype>(a.dtype().attr("newbyteorder")("=").release());
+  const std::pair<py::dtype, Element> kinds[] = {
+      {py::dtype::of<std::int8_t>(), Element::int8},     {py::dtype::of<std::int16_t>(), Element::int16},
+      {py::dtype::of<std::int32_t>(), Element::int32},   {py::dtype::of<std::int64_t>(), Element::int64},
+      {py::dtype::of<std::uint8_t>(), Element::uint8},   {py::dtype::of<std::uint16_t>(), Element::uint16},
+      {py::dtype::of<std::uint32_t>(), Element::uint32}, {py::dtype::of<std::uint64_t>(), Element::uint64},
+      {py::dtype::of<bool>(), Element::uint8},           {py::dtype("e"), Element::float16},
+      {py::dtype::of<float>(), Element::float32},        {py::dtype::of<double>(), Element::float64}};
+  for (const auto& [type, element] : kinds)
+    if (native.equal(type))
+      return {a.data(), false, a.shape(0), columns, a.strides(0), element, a.strides(1), !a.dtype().equal(native)};
+  throw std::invalid_argument("array: expected numbers of a type that can be read in place");
+}
+
+// (rows, columns) of any type of numbers, as training reads them.
 template <class T>
 InputView any_view(const py::array& a, std::ptrdiff_t columns) {
-  if (holds<std::uint8_t>(a) || holds<T>(a)) {
+  if ((holds<std::uint8_t>(a) || holds<T>(a)) && aligned(a)) {
     const std::ptrdiff_t size = holds<std::uint8_t>(a) ? 1 : sizeof(T);
     const bool walks = a.ndim() == 2 && a.shape(0) > 1;
     if (a.ndim() == 2 && (columns < 2 || a.strides(1) == size) && (!walks || a.strides(0) % size == 0))
       return input_view<T>(a, columns);
   }
-  expect(a.ndim() == 2 && a.shape(1) == columns, "x: expected two dimensions, (rows, inputs)");
-  expect(a.shape(0) == 0 || aligned(a), "x: expected an aligned array");
-  const std::pair<bool, Element> kinds[] = {
-      {holds<std::int8_t>(a), Element::int8},     {holds<std::int16_t>(a), Element::int16},
-      {holds<std::int32_t>(a), Element::int32},   {holds<std::int64_t>(a), Element::int64},
-      {holds<std::uint8_t>(a), Element::uint8},   {holds<std::uint16_t>(a), Element::uint16},
-      {holds<std::uint32_t>(a), Element::uint32}, {holds<std::uint64_t>(a), Element::uint64},
-      {holds<bool>(a), Element::uint8},           {a.dtype().equal(py::dtype("e")), Element::float16},
-      {holds<float>(a), Element::float32},        {holds<double>(a), Element::float64}};
-  for (const auto& [is, element] : kinds)
-    if (is) return {a.data(), false, a.shape(0), columns, a.strides(0), element, a.strides(1)};
-  throw std::invalid_argument("x: expected numbers of a type that can be read in place");
+  return byte_view(a, columns);
 }
 
 // A C-contiguous array of n elements, or null for None.
@@ -78,6 +84,19 @@ T* writable(const py::object& o, std::ptrdiff_t n, const char* what) {
   const T* p = elements<T>(o, n, what);
   if (p) expect(py::reinterpret_borrow<py::array>(o).writeable(), what);
   return const_cast<T*>(p);
+}
+
+// Class labels, or values that are copied as they lie, or numbers that are converted row by row.
+template <class T>
+Targets<T> targets(const py::object& labels, const py::object& values, std::ptrdiff_t rows, std::ptrdiff_t outputs) {
+  expect(labels.is_none() != values.is_none(), "targets: expected labels or values");
+  if (values.is_none())
+    return {elements<std::int64_t>(labels, rows, "labels: expected int64 of shape (rows,)"), nullptr};
+  expect(py::isinstance<py::array>(values), "values: expected an array");
+  const auto a = py::reinterpret_borrow<py::array>(values);
+  expect(a.ndim() == 2 && a.shape(0) == rows && a.shape(1) == outputs, "values: expected shape (rows, outputs)");
+  if (holds<T>(a) && aligned(a) && (a.flags() & py::array::c_style)) return {nullptr, static_cast<const T*>(a.data())};
+  return {nullptr, nullptr, nullptr, byte_view(a, outputs)};
 }
 
 }  // namespace fw

@@ -51,11 +51,8 @@ typename Trainer<T>::Data data(CoreTrainer& t, const py::array& x, const py::obj
   const std::ptrdiff_t outputs = net.layers().back().outputs;
   typename Trainer<T>::Data d = {
       view,
-      {elements<std::int64_t>(labels, view.rows, "labels: expected int64 of shape (rows,)"),
-       elements<T>(values, view.rows * outputs, "values: expected shape (rows, outputs)")},
+      targets<T>(labels, values, view.rows, outputs),
       elements<T>(weights, view.rows, "weights: expected shape (rows,)")};
-  expect((d.targets.labels == nullptr) != (d.targets.values == nullptr),
-         "targets: expected labels or values");
   if (!rows.is_none()) {
     d.count = py::len(rows);
     d.index = elements<std::int64_t>(rows, d.count, "rows: expected int64 of shape (rows,)");

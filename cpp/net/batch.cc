@@ -87,17 +87,23 @@ template <class T>
 void Trainer<T>::load_targets(const Data& data, const std::int64_t* index, std::ptrdiff_t first,
                               std::ptrdiff_t from, std::ptrdiff_t rows) {
   const std::ptrdiff_t outputs = network_.layers().back().outputs;
+  const InputView& others = data.targets.others;
   const T* values = data.targets.upstream ? data.targets.upstream : data.targets.values;
   T* base = data.targets.upstream ? deltas_.back()->data() : targets_.data();
   const T keep = T(1.0 - loss_.smoothing), floor = T(loss_.smoothing * loss_.smooth_to);
   for (std::ptrdiff_t r = from; r < from + rows; ++r) {
     const std::ptrdiff_t i = index ? index[first + r] : first + r;
-    for (std::ptrdiff_t p = 0; p < panels_of(outputs); ++p) {
-      T* to = base + (p * capacity_ + r) * kPanel;
-      std::fill_n(to, kPanel, T(0));
-      if (!data.targets.labels)
-        std::copy_n(values + i * outputs + p * kPanel,
-                    std::min(std::ptrdiff_t(kPanel), outputs - p * kPanel), to);
+    if (others.data) {
+      const void* row = static_cast<const char*>(others.data) + i * others.row_stride;
+      convert_rows(others, &row, 1, outputs, T(1), {base + r * kPanel, kPanel, capacity_ * kPanel, true});
+    } else {
+      for (std::ptrdiff_t p = 0; p < panels_of(outputs); ++p) {
+        T* to = base + (p * capacity_ + r) * kPanel;
+        std::fill_n(to, kPanel, T(0));
+        if (!data.targets.labels)
+          std::copy_n(values + i * outputs + p * kPanel,
+                      std::min(std::ptrdiff_t(kPanel), outputs - p * kPanel), to);
+      }
     }
     if (data.targets.labels) {
       const std::int64_t o = data.targets.labels[i];
@@ -136,7 +142,7 @@ Rows<T> Trainer<T>::stage(const Data& data, const Batch& batch, std::ptrdiff_t f
       for (std::ptrdiff_t b = 0; b < bytes; b += 64)
         __builtin_prefetch(static_cast<const char*>(pointers[r + kStageAhead]) + b);
     if (data.x.element != Element::native)
-      convert_rows(data.x.element, pointers + r, 1, columns, data.x.step, scale, row);
+      convert_rows(data.x, pointers + r, 1, columns, scale, row);
     else if (data.x.is_uint8)
       k.stage_u8({static_cast<const std::uint8_t*>(pointers[r]), nullptr, 0, kPanel}, 1, columns, scale, row);
     else

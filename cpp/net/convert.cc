@@ -1,5 +1,6 @@
 #include "convert.h"
 
+#include <algorithm>
 #include <cstring>
 #include <type_traits>
 
@@ -10,7 +11,7 @@ struct Half {
   std::uint16_t bits;
 };
 
-template <class S, class T>
+template <class S, bool Swapped, class T>
 void convert(const void* const* rows, std::ptrdiff_t n, std::ptrdiff_t columns, std::ptrdiff_t step, T scale,
              const RowsOut<T>& out) {
   for (std::ptrdiff_t r = 0; r < n; ++r) {
@@ -20,6 +21,12 @@ void convert(const void* const* rows, std::ptrdiff_t n, std::ptrdiff_t columns, 
       for (std::ptrdiff_t j = 0; j < kPanel; ++j) {
         S x = {};
         if (k + j < columns) std::memcpy(&x, from + (k + j) * step, sizeof x);
+        if constexpr (Swapped) {
+          unsigned char bytes[sizeof x];
+          std::memcpy(bytes, &x, sizeof x);
+          std::reverse(bytes, bytes + sizeof x);
+          std::memcpy(&x, bytes, sizeof x);
+        }
         if constexpr (std::is_same_v<S, Half>) to[j] = T(from_half(x.bits)) * scale;
         else to[j] = T(x) * scale;
       }
@@ -46,10 +53,13 @@ float from_half(std::uint16_t bits) {
 }
 
 template <class T>
-void convert_rows(Element element, const void* const* rows, std::ptrdiff_t n, std::ptrdiff_t columns,
-                  std::ptrdiff_t step, T scale, const RowsOut<T>& out) {
-  const auto as = [&]<class S>(S) { convert<S>(rows, n, columns, step, scale, out); };
-  switch (element) {
+void convert_rows(const InputView& x, const void* const* rows, std::ptrdiff_t n, std::ptrdiff_t columns, T scale,
+                  const RowsOut<T>& out) {
+  const auto as = [&]<class S>(S) {
+    if (x.swapped) convert<S, true>(rows, n, columns, x.step, scale, out);
+    else convert<S, false>(rows, n, columns, x.step, scale, out);
+  };
+  switch (x.element) {
     case Element::int8: return as(std::int8_t());
     case Element::int16: return as(std::int16_t());
     case Element::int32: return as(std::int32_t());
@@ -65,9 +75,9 @@ void convert_rows(Element element, const void* const* rows, std::ptrdiff_t n, st
   }
 }
 
-template void convert_rows(Element, const void* const*, std::ptrdiff_t, std::ptrdiff_t, std::ptrdiff_t, float,
+template void convert_rows(const InputView&, const void* const*, std::ptrdiff_t, std::ptrdiff_t, float,
                            const RowsOut<float>&);
-template void convert_rows(Element, const void* const*, std::ptrdiff_t, std::ptrdiff_t, std::ptrdiff_t, double,
+template void convert_rows(const InputView&, const void* const*, std::ptrdiff_t, std::ptrdiff_t, double,
                            const RowsOut<double>&);
 
 }  // namespace fw

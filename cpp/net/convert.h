@@ -9,10 +9,10 @@ namespace fw {
 // A half-precision number (IEEE 754 binary16) of these bits.
 float from_half(std::uint16_t bits);
 
-// x * scale, panel by panel, lanes past the last column 0. rows[r] is where row r begins, columns apart by
-// step bytes.
+// x * scale, panel by panel, lanes past the last column 0, for numbers of x's type, byte order and step. rows[r]
+// is where row r begins.
 template <class T>
-void convert_rows(Element element, const void* const* rows, std::ptrdiff_t n, std::ptrdiff_t columns,
-                  std::ptrdiff_t step, T scale, const RowsOut<T>& out);
+void convert_rows(const InputView& x, const void* const* rows, std::ptrdiff_t n, std::ptrdiff_t columns, T scale,
+                  const RowsOut<T>& out);
 
 }  // namespace fw

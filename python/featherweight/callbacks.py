@@ -4,8 +4,6 @@ import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from .checks import choice, number, whole
 from .history import History
 
@@ -55,6 +53,8 @@ def check_callbacks(callbacks: object) -> list[Callback]:
     """Return the callbacks as a list; a single one may stand alone."""
     given: Sequence[Any] = callbacks if isinstance(callbacks, (list, tuple)) else (callbacks,)
     for c in given:
+        if isinstance(c, type):
+            raise TypeError(f"callbacks: expected an object, found the class {c.__name__}")
         if not callable(c) and not any(hasattr(c, e) for e in _EVENTS):
             raise TypeError(
                 f"callbacks: expected callables or objects with {' or '.join(_EVENTS)}, found {c!r}"
@@ -63,7 +63,7 @@ def check_callbacks(callbacks: object) -> list[Callback]:
 
 
 def tell(callbacks: list[Callback], event: str, state: TrainingState) -> bool:
-    """Call those that have the event, all of them; return whether one returned True."""
+    """Call those that have the event, all of them; return whether one's answer is true."""
     stop = False
     for c in callbacks:
         method = getattr(c, event, None)
@@ -71,7 +71,12 @@ def tell(callbacks: list[Callback], event: str, state: TrainingState) -> bool:
             method = c
         if method is not None:
             answer = method(state)
-            stop |= isinstance(answer, (bool, np.bool_)) and bool(answer)
+            try:
+                stop |= bool(answer)
+            except ValueError:  # an array's, of several elements
+                raise TypeError(
+                    f"callbacks: expected True, False or None from {c!r}, found {answer!r}"
+                ) from None
     return stop
 
 

@@ -38,9 +38,7 @@ class Checkpoint:
     """
 
     def __init__(self, path: "str | os.PathLike[str]", every: int = 1) -> None:
-        self.path = os.fspath(path)
-        if not isinstance(self.path, str):
-            raise TypeError(f"path: expected a str or a path, found {path!r}")
+        self.path = checks.path("path", path)
         self.every = checks.whole("every", every, 1)
 
     def on_train_begin(self, state: "TrainingState") -> None:
@@ -79,6 +77,8 @@ def settings(run: "Run") -> dict[str, Any]:
         "label_smoothing": plan.smoothing,
         "output_weights": plan.output_weights,
         "rows": None if job is None else job.n,
+        "metrics": [m.name for m in plan.metrics],  # each has a list of the history
+        "validation": run.validation is not None,
         "callbacks": [type(c).__name__ for c in plan.callbacks if hasattr(c, "state_dict")],
     }
 

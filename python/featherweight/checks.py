@@ -7,7 +7,7 @@ expected and what was found, before anything is changed.
 import math
 import operator
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -59,6 +59,24 @@ def number(name: str, value: object, low: float, high: float, *, open_low: bool 
     if high != math.inf:
         interval += f" and below {high:g}"
     raise ValueError(f"{name}: expected a finite number {interval}, found {value!r}")
+
+
+def flag(name: str, value: object) -> bool:
+    """Return a bool as one of Python's."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name}: expected True or False, found {value!r}")
+    return bool(value)
+
+
+def path(name: str, value: object) -> str:
+    """Return the path of a file as a str."""
+    try:
+        found = os.fspath(value)  # type: ignore[call-overload]
+    except TypeError:
+        found = None
+    if not isinstance(found, str):
+        raise TypeError(f"{name}: expected a str or a path, found {value!r}")
+    return found
 
 
 def layer_sizes(sizes: object, itemsize: int) -> tuple[int, ...]:
@@ -127,7 +145,8 @@ def inputs(
 
     An array that is such, aligned, comes back as a view of itself, whatever its row stride;
     anything else is converted, once, here; with ``copy=False`` that is a ValueError. If `mapped`, a
-    memory-mapped file of other numbers comes back as it is, too, to be converted row by row.
+    memory-mapped file of other numbers, in any byte order, comes back as it is, too, to be
+    converted row by row.
     """
     a = real_array("x", x)
     if a.ndim not in (1, 2) or a.shape[-1] != n:
@@ -148,21 +167,33 @@ def inputs(
         )
     if fits and copy is not True:
         return a
-    if mapped and _is_mapped(x) and a.flags.aligned and a.dtype.isnative and a.itemsize <= 8:
+    if mapped and _is_mapped(x):
         return a
     return np.array(a, want if a.dtype != np.uint8 else np.uint8, order="C", copy=True)
 
 
 def _is_mapped(x: object) -> bool:
+    """Whether x lies in a memory-mapped file, in numbers that the core can convert."""
+    readable = isinstance(x, np.ndarray) and x.itemsize <= 8
     while isinstance(x, np.ndarray) and not isinstance(x, np.memmap):
         x = x.base
-    return isinstance(x, np.memmap)
+    return readable and isinstance(x, np.memmap)
+
+
+def blocks(values: Array) -> Iterator[tuple[int, Array]]:
+    """Give some rows at a time, each time with the first's number: all may be more than memory."""
+    size = max(1, (1 << 18) // values.shape[1])
+    for i in range(0, len(values), size):
+        yield i, values[i : i + size]
 
 
 def targets(
     y: ArrayLike, rows: int, n: int, want: np.dtype[Any], loss: str, what: str = "y"
 ) -> tuple[NDArray[np.int64] | None, Array | None]:
-    """Return (labels, None) or (None, values): class labels (rows,) or values (rows, n)."""
+    """Return (labels, None) or (None, values): class labels (rows,) or values (rows, n).
+
+    Values are of the wanted dtype or, in a memory-mapped file, as they are.
+    """
     a = real_array(what, y)
     if a.ndim == 0:
         a = a[np.newaxis]
@@ -173,17 +204,28 @@ def targets(
     if a.ndim != 2 or a.shape != (rows, n):
         labels = f"({rows},) of class labels or " if n > 1 else f"({rows},) or "
         raise ValueError(f"{what}: expected shape {labels}({rows}, {n}), found {a.shape}")
-    values = np.ascontiguousarray(a, want)
+    if not _is_mapped(y):
+        a = np.ascontiguousarray(a, want)
+    for i, block in blocks(a):
+        with np.errstate(over="ignore"):  # what becomes infinite is found
+            _check_values(np.asarray(block, want), i, loss, what)
+    return None, a
+
+
+def _check_values(values: Array, first: int, loss: str, what: str) -> None:
+    """Refuse rows of targets, the first of this number, that don't go with the loss."""
     if not np.isfinite(values).all():
         row = int(np.flatnonzero(~np.isfinite(values).all(axis=1))[0])
-        raise ValueError(f"{what}: expected finite values, found {values[row]} in row {row}")
+        raise ValueError(
+            f"{what}: expected finite values, found {values[row]} in row {first + row}"
+        )
     if loss == "cross_entropy":
         bad = (values < 0).any(axis=1) | (np.abs(values.sum(axis=1) - 1) > 1e-3)
         if bad.any():
             row = int(np.flatnonzero(bad)[0])
             raise ValueError(
                 f"{what}: expected, for cross_entropy, class labels or rows of probabilities that "
-                f"sum to 1, found {values[row]} in row {row}"
+                f"sum to 1, found {values[row]} in row {first + row}"
             )
     elif loss == "binary_cross_entropy" and ((values < 0) | (values > 1)).any():
         found = values[(values < 0) | (values > 1)][0]
@@ -194,7 +236,6 @@ def targets(
         raise ValueError(
             f"{what}: expected, for poisson, values of at least 0, found {values[values < 0][0]}"
         )
-    return None, values
 
 
 def _labels(a: Array, n: int, what: str) -> NDArray[np.int64]:
@@ -210,20 +251,64 @@ def _labels(a: Array, n: int, what: str) -> NDArray[np.int64]:
     return np.ascontiguousarray(a, np.int64)
 
 
-def sample_weights(w: ArrayLike | None, rows: int, want: np.dtype[Any]) -> Array | None:
-    """Return weights as (rows,) of the wanted dtype: finite, at least 0, not all 0."""
+def sample_weights(
+    w: ArrayLike | None, rows: int, want: np.dtype[Any], *, zeros: bool = False
+) -> Array | None:
+    """Return weights as (rows,) of the wanted dtype: finite, at least 0.
+
+    Only zeros are refused unless `zeros`.
+    """
     if w is None:
         return None
     a = real_array("sample_weight", w)
     if a.shape != (rows,):
         raise ValueError(f"sample_weight: expected shape ({rows},), found {a.shape}")
-    a = np.ascontiguousarray(a, want)
     if not np.isfinite(a).all() or (a < 0).any():
         found = a[~np.isfinite(a) | (a < 0)][0]
         raise ValueError(f"sample_weight: expected finite weights of at least 0, found {found}")
-    if rows and not a.any():
-        raise ValueError("sample_weight: expected a weight above 0, found only zeros")
+    return weights_of_rows("sample_weight", a, want, zeros=zeros)
+
+
+def weights_of_rows(name: str, w: Array, want: np.dtype[Any], *, zeros: bool = False) -> Array:
+    """Return finite weights as an array of the wanted dtype that sums of losses by them fit."""
+    most = 1e30 if want.itemsize == 4 else 1e300
+    total = float(np.sum(w, dtype=np.float64))
+    if total > most:
+        raise ValueError(f"{name}: expected weights that sum to at most {most:g}, found {total:g}")
+    a = np.ascontiguousarray(w, want)
+    if a.size and not zeros and not a.any():
+        raise ValueError(f"{name}: expected a weight above 0, found only zeros")
     return a
+
+
+def rows(given: ArrayLike, n: int) -> NDArray[np.int64]:
+    """Return row numbers from 0 to n - 1 as (rows,) int64."""
+    a = np.asarray(given)
+    if a.ndim != 1 or (a.dtype.kind not in "iu" and a.size):
+        raise ValueError(
+            f"rows: expected shape (n,) of whole numbers, found {a.shape} of {a.dtype}"
+        )
+    if a.size and not (a.min() >= 0 and a.max() < n):
+        found = a.min() if a.min() < 0 else a.max()
+        raise ValueError(f"rows: expected row numbers from 0 to {n - 1}, found {found}")
+    return np.ascontiguousarray(a, np.int64)
+
+
+def output_weights(given: Sequence[float] | None, outputs: int, loss: str) -> list[float]:
+    """Return what each output's part of the loss counts, nothing for the same."""
+    if given is None:
+        return []
+    if loss == "cross_entropy":
+        raise ValueError(
+            "output_weights: expected a loss that is a sum over outputs, found cross_entropy "
+            "(class_weight weighs classes)"
+        )
+    weights = real_array("output_weights", given).astype(np.float64)
+    if weights.shape != (outputs,):
+        raise ValueError(f"output_weights: expected shape ({outputs},), found {weights.shape}")
+    if not np.isfinite(weights).all() or (weights < 0).any():
+        raise ValueError(f"output_weights: expected finite weights of at least 0, found {given!r}")
+    return [float(w) for w in weights]
 
 
 def dropout(hidden: object, inputs: object, n: int) -> tuple[float, ...]:
@@ -232,6 +317,11 @@ def dropout(hidden: object, inputs: object, n: int) -> tuple[float, ...]:
         rates = [number("dropout", rate, 0.0, 1.0) for rate in hidden]
     else:
         rates = [number("dropout", hidden, 0.0, 1.0)] * n
+    if n == 0 and not isinstance(hidden, Sequence) and hidden != 0:
+        raise ValueError(
+            "dropout: expected 0 without hidden layers (input_dropout is of the inputs), "
+            f"found {hidden!r}"
+        )
     if len(rates) != n:
         raise ValueError(
             f"dropout: expected {n} rates, one for each hidden layer, found {len(rates)}"

@@ -2,22 +2,43 @@
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Literal, cast
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from . import _core, checks, losses, metrics
+from . import checks, losses, metrics
 from .callbacks import check_callbacks
 from .gradients import check_limits
+from .history import History
+from .jobs import Job, class_weighted, multilabel, split_rows
 from .learning import Learning
 from .optimizers import Adam, Optimizer
-from .training import Job, Plan, Run
+from .progress import check_progress
+from .training import Plan, Run
 
 if TYPE_CHECKING:
     from os import PathLike
 
-    from .history import History
+    from .network import Network
+
+
+class Task(NamedTuple):
+    """What a call of fit shall do, all of it checked."""
+
+    plan: Plan
+    job: Job | None
+    batches: Iterable[Any] | None
+    validation: Job | None
+    split: float
+
+    def run(self, network: "Network") -> Run:
+        """Return it as a run, with the memory that it takes."""
+        job, validation = self.job, self.validation
+        if self.split > 0 and job is not None:
+            job, validation = split_rows(job, self.split, self.plan.key)
+        return Run(network, job, self.batches, validation, self.plan)
 
 
 class Fitting(Learning):
@@ -51,18 +72,19 @@ class Fitting(Learning):
         progress: bool | Literal["auto"] = "auto",
         max_time: float | None = None,
         resume: "str | PathLike[str] | None" = None,
-    ) -> "History":
+    ) -> History:
         """Train by mini-batches.
 
         Parameters
         ----------
         x : (rows, inputs) array, or iterable of batches
             Read in place as in a call, rows gathered by index, never copied as a whole: a
-            ``np.memmap`` of any type of numbers may be larger than memory. An iterable gives
+            ``np.memmap`` of any numbers may be larger than memory. An iterable gives
             ``(x, y)`` or ``(x, y, sample_weight)``, each of which is one step, and is run through
             once per epoch; `y`, `batch_size`, `shuffle` and what concerns rows are not used then.
         y : (rows,) or (rows, outputs) array
             Class labels from 0 (one-hot encoded), or targets; (rows,) values for a single output.
+            Targets in a ``np.memmap`` may be larger than memory, too.
             Of a sigmoid output, rows of 0 and 1 may have any number of ones (multilabel).
         epochs, batch_size : int
             At least 0 and 1. The last batch of an epoch may be shorter.
@@ -82,8 +104,9 @@ class Fitting(Learning):
             The rows of x to train on, in this order, such as those of a fold; trained on as
             ``x[rows]`` would be, without a copy.
         sample_weight : (rows,) array, optional
-            Of all rows of x, at least 0: a batch's loss is the weighted mean of its rows'.
-            Accuracy counts rows.
+            Of all rows of x, at least 0, not all 0: a batch's loss is the weighted mean of its
+            rows', and a batch of zeros alone is passed over. What rows of weight 0 hold must be
+            finite, too. Accuracy counts rows.
         class_weight : dict or "balanced", optional
             What rows of each class count, those not named 1; "balanced" makes all classes count the
             same, ``rows / (classes * rows of the class)``. Multiplies `sample_weight`.
@@ -104,7 +127,7 @@ class Fitting(Learning):
         dropout : float or sequence of float
             In [0, 1): the rate at which hidden neurons, of all hidden layers or one rate for each,
             are set to 0 in training, the rest being multiplied by ``1 / (1 - rate)`` (Srivastava et
-            al., "Dropout", JMLR 15, 2014).
+            al., "Dropout", JMLR 15, 2014). Without hidden layers it must be 0.
         input_dropout : float
             The same for the inputs.
         label_smoothing : float
@@ -113,12 +136,15 @@ class Fitting(Learning):
         metrics : str, callable, `Metric` or sequence of these
             ``accuracy``, ``top_5_accuracy``, ``f1`` (macro), ``subset_accuracy``, ``mse``,
             ``rmse``, ``mae``, ``r2``, or ``function(y, net.predict(x))``; taken after each epoch of
-            the rows trained on and of the validation data, which costs a forward pass each.
+            the rows trained on (of arrays) and of the validation data, which costs a forward pass
+            each. Where targets are multilabel an output is on above 0.5: `accuracy` is of rows that
+            are right as a whole, `f1` the mean over the outputs, and functions get
+            ``net.predict(x, threshold=0.5)``.
         callbacks : callable, object or sequence of these
             An object with any of ``on_train_begin``, ``on_epoch_begin``, ``on_batch_begin``,
             ``on_batch_end``, ``on_epoch_end``, ``on_train_end``, or a callable for the end of an
-            epoch; each gets a `TrainingState`, and returning True stops. Without those for batches
-            an epoch is one call of compiled code.
+            epoch; each gets a `TrainingState`, and a true return (True, 1) stops. Without those for
+            batches an epoch is one call of compiled code.
         progress : bool or "auto"
             A bar; "auto" when a person is watching.
         max_time : float, optional
@@ -143,74 +169,94 @@ class Fitting(Learning):
         KeyboardInterrupt
             On Ctrl-C, with the weights of the last completed step.
         """
-        if optimizer is not None and not isinstance(optimizer, Optimizer):
+        given = {name: value for name, value in locals().items() if name != "self"}
+        return self._run(self._prepare(given, {}).run(self._network), rng, resume)
+
+    def _prepare(self, given: dict[str, Any], shared: dict[Any, tuple[Job, Job | None]]) -> "Task":
+        """Check what fit was given, and return what is to be done; nothing is changed.
+
+        `shared` keeps converted data for networks that take them alike.
+        """
+        o = SimpleNamespace(**given)
+        if o.optimizer is not None and not isinstance(o.optimizer, Optimizer):
             raise TypeError(
-                f"optimizer: expected SGD, Adam, AdamW, RMSprop, LBFGS or None, found {optimizer!r}"
+                "optimizer: expected SGD, Adam, AdamW, RMSprop, LBFGS or None, "
+                f"found {o.optimizer!r}"
             )
-        if not (progress is True or progress is False or progress == "auto"):
-            raise ValueError(f"progress: expected True, False or 'auto', found {progress!r}")
-        found = losses.resolve(loss, self._output)
-        key = self._key if rng is None else checks.key(rng)
-        if resume is not None and rng is None:
+        found = losses.resolve(o.loss, self._output)
+        key = self._key if o.rng is None else checks.key(o.rng)
+        if o.resume is not None:
+            checks.path("resume", o.resume)
+        if o.resume is not None and o.rng is None:
             from .checkpoint import key_in
 
-            before = key_in(resume)
+            before = key_in(o.resume)
             key = key if before is None else before
         plan = Plan(
-            epochs=checks.whole("epochs", epochs, 0),
-            batch_size=checks.whole("batch_size", batch_size, 1),
-            optimizer=Adam() if optimizer is None else optimizer,
+            epochs=checks.whole("epochs", o.epochs, 0),
+            batch_size=checks.whole("batch_size", o.batch_size, 1),
+            optimizer=Adam() if o.optimizer is None else o.optimizer,
             loss=found,
-            shuffle=bool(shuffle),
+            shuffle=checks.flag("shuffle", o.shuffle),
             key=key,
-            first_epoch=self._epochs if rng is None else 0,
-            limits=check_limits(clip_value, clip_norm, l2),
+            first_epoch=self._epochs if o.rng is None else 0,
+            limits=check_limits(o.clip_value, o.clip_norm, o.l2),
             classifier=checks.output_kind(self._output) == "classifier",
-            dropout=self._dropout(dropout, input_dropout),
-            smoothing=losses.check_smoothing(label_smoothing, found),
-            output_weights=_output_weights(output_weights, self._sizes[-1], found.name),
-            metrics=_metrics(metrics),
-            callbacks=check_callbacks(callbacks),
-            progress=progress,
+            dropout=self._dropout(o.dropout, o.input_dropout),
+            smoothing=losses.check_smoothing(o.label_smoothing, found),
+            output_weights=checks.output_weights(o.output_weights, self._sizes[-1], found.name),
+            metrics=metrics.check(o.metrics),
+            callbacks=check_callbacks(o.callbacks),
+            progress=check_progress(o.progress),
             max_time=math.inf
-            if max_time is None
-            else checks.number("max_time", max_time, 0.0, math.inf, open_low=True),
+            if o.max_time is None
+            else checks.number("max_time", o.max_time, 0.0, math.inf, open_low=True),
         )
         job, batches = None, None
-        if y is None and not isinstance(x, np.ndarray):
-            batches = self._check_batches(x, plan.epochs)
-            given = {"sample_weight": sample_weight, "class_weight": class_weight, "rows": rows}
-            for name, value in given.items():
-                if value is not None:
+        if o.y is None and not isinstance(o.x, np.ndarray):
+            batches = self._check_batches(o.x, plan.epochs)
+            for name in ("sample_weight", "class_weight", "rows"):
+                if given[name] is not None:
                     raise ValueError(f"{name}: expected None with an iterable of batches")
-        elif y is None:
+            validation = self._validation(o.validation_data, found.name)
+        elif o.y is None:
             raise TypeError("y: expected targets, found None")
         else:
-            # an iterable without targets has been dealt with above
-            job = self._job(cast("ArrayLike", x), y, sample_weight, found.name)
-            if rows is not None:
-                job = job._replace(rows=_rows(rows, job.n))
+            kind = (self._sizes[0], self._sizes[-1], self._dtype, found.name)
+            if kind not in shared:
+                job = self._job(o.x, o.y, o.sample_weight, found.name)
+                shared[kind] = job, self._validation(o.validation_data, found.name)
+            job, validation = shared[kind]
+            if o.rows is not None:
+                job = job._replace(rows=checks.rows(o.rows, job.n))
             if job.n == 0:
                 raise ValueError("x: expected at least one row to train on, found none")
-            if class_weight is not None:
+            if job.rows is not None and job.weights is not None:
+                checks.weights_of_rows("sample_weight", job.weights[job.rows], self._dtype)
+            if o.class_weight is not None:
                 if not plan.classifier:
                     raise ValueError(
                         "class_weight: expected a softmax or sigmoid output with it, "
                         f"found {self._output!r}"
                     )
-                job = _class_weighted(job, class_weight, self._sizes[-1], self._dtype)
-            plan.classifier &= not _multilabel(job)
-        validation = self._validation(validation_data, found.name)
-        split = checks.number("validation_split", validation_split, 0.0, 1.0)
+                job = class_weighted(job, o.class_weight, self._sizes[-1], self._dtype)
+        if plan.classifier and any(multilabel(j) for j in (job, validation) if j is not None):
+            plan.classifier, plan.multilabel = False, True
+            metrics.check_multilabel(plan.metrics)
+        split = checks.number("validation_split", o.validation_split, 0.0, 1.0)
         if split > 0:
             if job is None or validation is not None:
                 raise ValueError(
                     "validation_split: expected arrays to split and no validation_data with it"
                 )
-            job, validation = split_rows(job, split, plan.key)
-        return self._run(Run(self._network, job, batches, validation, plan), rng, resume)
+            if job.n < 2:
+                raise ValueError(
+                    f"validation_split: expected at least 2 rows to split, found {job.n}"
+                )
+        plan.optimizer._check(plan, job)
+        return Task(plan, job, batches, validation, split)
 
-    def _run(self, run: Run, rng: Any, resume: "str | PathLike[str] | None") -> "History":
+    def _run(self, run: Run, rng: Any, resume: "str | PathLike[str] | None") -> History:
         self._core.begin_fit()
         try:
             if resume is not None:
@@ -224,16 +270,17 @@ class Fitting(Learning):
             self._epochs = run.plan.first_epoch + len(history.epoch)
         return history
 
-    def partial_fit(self, x: ArrayLike, y: ArrayLike, **options: Any) -> "History":
+    def partial_fit(self, x: ArrayLike, y: ArrayLike, **options: Any) -> History:
         """Train on some more data: `fit` for one epoch, state kept from one call to the next.
 
         Takes what `fit` takes but `epochs`, `validation_split` and `resume`. Without an optimizer
         the network keeps an `Adam` of its own for these calls; without `rng` each call's order of
-        rows is a new one.
+        rows is a new one. No rows, shape (0, inputs), change nothing.
 
         Returns
         -------
         History
+            Of one epoch; empty without rows.
         """
         for name in ("epochs", "validation_split", "resume"):
             if name in options:
@@ -242,6 +289,10 @@ class Fitting(Learning):
             if self._partial is None:
                 self._partial = Adam()
             options["optimizer"] = self._partial
+        if y is not None and np.shape(x) == (0, self._sizes[0]):
+            loss = losses.resolve(options.get("loss"), self._output).name
+            self._job(x, y, options.get("sample_weight"), loss)
+            return History()
         return self.fit(x, y, epochs=1, **({"progress": False} | options))
 
     # The arguments
@@ -266,110 +317,3 @@ class Fitting(Learning):
         if job.n == 0:
             raise ValueError("validation_data: expected at least one row, found none")
         return job
-
-
-def _metrics(given: Any) -> list[metrics.Metric]:
-    return metrics.check(given)
-
-
-def _rows(given: ArrayLike, n: int) -> NDArray[np.int64]:
-    a = np.asarray(given)
-    if a.ndim != 1 or (a.dtype.kind not in "iu" and a.size):
-        raise ValueError(
-            f"rows: expected shape (n,) of whole numbers, found {a.shape} of {a.dtype}"
-        )
-    if a.size and not (a.min() >= 0 and a.max() < n):
-        found = a.min() if a.min() < 0 else a.max()
-        raise ValueError(f"rows: expected row numbers from 0 to {n - 1}, found {found}")
-    return np.ascontiguousarray(a, np.int64)
-
-
-def _output_weights(given: Sequence[float] | None, outputs: int, loss: str) -> list[float]:
-    if given is None:
-        return []
-    if loss == "cross_entropy":
-        raise ValueError(
-            "output_weights: expected a loss that is a sum over outputs, found cross_entropy "
-            "(class_weight weighs classes)"
-        )
-    weights = checks.real_array("output_weights", given).astype(np.float64)
-    if weights.shape != (outputs,):
-        raise ValueError(f"output_weights: expected shape ({outputs},), found {weights.shape}")
-    if not np.isfinite(weights).all() or (weights < 0).any():
-        raise ValueError(f"output_weights: expected finite weights of at least 0, found {given!r}")
-    return [float(w) for w in weights]
-
-
-def _multilabel(job: Job) -> bool:
-    """Whether targets have other than one output on in some row."""
-    v = job.values
-    if v is None or v.shape[1] == 1 or _continuous(job):
-        return False
-    return bool((v.sum(axis=1) != 1).any())
-
-
-def classes_of(job: Job) -> NDArray[np.int64]:
-    """Return each row's class, of all rows of x."""
-    if job.labels is not None:
-        return job.labels
-    assert job.values is not None
-    if job.values.shape[1] == 1:
-        return (job.values[:, 0] > 0.5).astype(np.int64)
-    found: NDArray[np.int64] = job.values.argmax(axis=1)
-    return found
-
-
-def _class_weighted(
-    job: Job, given: dict[int, float] | str, outputs: int, dtype: np.dtype[Any]
-) -> Job:
-    if _multilabel(job):
-        raise ValueError("class_weight: expected rows of one class each, found multilabel targets")
-    classes, n = classes_of(job), max(2, outputs)
-    weights = np.ones(n)
-    if isinstance(given, str):
-        checks.choice("class_weight", given, ("balanced",))
-        counts = np.bincount(classes if job.rows is None else classes[job.rows], minlength=n)
-        each = job.n / (np.sum(counts > 0) * np.maximum(counts, 1))
-        weights = np.where(counts > 0, each, 1.0)
-    elif isinstance(given, dict):
-        for label, weight in given.items():
-            weights[checks.whole("class_weight", label, 0, n - 1)] = checks.number(
-                f"class_weight[{label}]", weight, 0.0, math.inf
-            )
-    else:
-        raise TypeError(f"class_weight: expected a dict, 'balanced' or None, found {given!r}")
-    rows = weights[classes]
-    if job.weights is not None:
-        rows = rows * job.weights
-    if not rows.any():
-        raise ValueError("class_weight: expected a row with a weight above 0, found only zeros")
-    return job._replace(weights=np.ascontiguousarray(rows, dtype))
-
-
-def split_rows(job: Job, part: float, key: int) -> tuple[Job, Job]:
-    """Return the job's rows as those to train on and those to validate on, both in order.
-
-    Of each class (of targets that are classes) the same part, the largest remainders rounded up.
-    """
-    n = job.n
-    every = np.arange(n) if job.rows is None else job.rows
-    total = min(n - 1, max(1, round(part * n)))
-    if n < 2:
-        raise ValueError(f"validation_split: expected at least 2 rows to split, found {n}")
-    whole = job.labels is not None or not (_multilabel(job) or _continuous(job))
-    groups = classes_of(job) if whole else np.zeros(len(job.x), np.int64)
-    _, groups, counts = np.unique(groups[every], return_inverse=True, return_counts=True)
-    exact = counts * (total / n)
-    take = np.floor(exact).astype(np.int64)
-    for g in np.argsort(take - exact, kind="stable")[: total - int(take.sum())]:
-        take[g] += 1
-    kept = np.zeros(n, bool)
-    order = _core.shuffled(np.arange(n), key, 0)
-    for g in range(len(counts)):
-        kept[order[groups[order] == g][: take[g]]] = True
-    return job._replace(rows=every[~kept]), job._replace(rows=every[kept])
-
-
-def _continuous(job: Job) -> bool:
-    v = job.values
-    return v is not None and bool(((v != 0) & (v != 1)).any())

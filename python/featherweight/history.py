@@ -28,7 +28,8 @@ class History:
         From 1.
     loss, accuracy : list of float
         Means over the epoch's mini-batches, each taken before its own step; accuracy is empty for
-        a regressor and for multilabel targets.
+        a regressor and for multilabel targets (where, as a metric by name, it is of rows that are
+        right as a whole).
     val_loss, val_accuracy : list of float
         On the validation data after the epoch; without dropout, smoothing or penalty.
     lr : list of float
@@ -36,7 +37,8 @@ class History:
     seconds, images_per_second : list of float
         Wall time of the epoch's training, and rows trained on over it.
 
-    A metric's values stand under its name and, for the validation data, ``val_`` and its name.
+    A metric's values stand under its name and, for the validation data, ``val_`` and its name; a
+    name that is taken is refused.
     ``history["loss"]`` works as well.
     """
 
@@ -100,3 +102,8 @@ class History:
             return "History(no epochs)"
         last = ", ".join(f"{n}={self[n][-1]:.4g}" for n in self.names[1:] if self[n])
         return f"History({len(self.epoch)} epochs; last: {last})"
+
+
+def is_taken(name: str) -> bool:
+    """Whether the history has this name for something else than a metric."""
+    return name in _FIELDS or hasattr(History, name)

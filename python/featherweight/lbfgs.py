@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .callbacks import tell
-from .checks import number, whole
+from .jobs import Job
 from .optimizers import Optimizer
-from .training import Epoch, Job
+from .training import Epoch
 
 if TYPE_CHECKING:
     from .history import History
     from .network import Network
-    from .training import Run
+    from .training import Plan, Run
 
 
 class LBFGS(Optimizer):
@@ -31,12 +31,13 @@ class LBFGS(Optimizer):
     Parameters
     ----------
     history_size : int
-        Pairs of steps and gradients that are remembered, at least 1.
+        Pairs of steps and gradients that are remembered, at least 1: each takes twice the memory
+        of the parameters in float64.
     tolerance_grad : float
         Ends when no element of the gradient is larger, at least 0.
     tolerance_change : float
         Ends when the loss falls by a smaller part of itself, at least 0.
-    max_evaluations : int, optional
+    max_eval : int, optional
         How often the loss may be computed, at least 1; by default 20 times for each iteration.
 
     Attributes
@@ -58,17 +59,13 @@ class LBFGS(Optimizer):
 
     def __init__(
         self,
-        history_size: int = 10,
+        history_size: int = 100,
         tolerance_grad: float = 1e-7,
         tolerance_change: float = 1e-9,
-        max_evaluations: int | None = None,
+        max_eval: int | None = None,
     ) -> None:
-        self.history_size = whole("history_size", history_size, 1)
-        self.tolerance_grad = number("tolerance_grad", tolerance_grad, 0.0, math.inf)
-        self.tolerance_change = number("tolerance_change", tolerance_change, 0.0, math.inf)
-        self.max_evaluations = (
-            None if max_evaluations is None else whole("max_evaluations", max_evaluations, 1)
-        )
+        self.history_size, self.max_eval = history_size, max_eval
+        self.tolerance_grad, self.tolerance_change = tolerance_grad, tolerance_change
 
     @property
     def converged(self) -> bool:
@@ -81,18 +78,22 @@ class LBFGS(Optimizer):
     def _kernel(self) -> tuple[str, dict[str, float]]:
         raise TypeError("LBFGS: expected to be used by fit, which gives it all rows")
 
-    def _fit(self, run: "Run") -> "History":
+    def _check(self, plan: "Plan", job: Job | None) -> None:
         try:
-            minimize = import_module("scipy.optimize").minimize
+            import_module("scipy.optimize")
         except ImportError:
             raise ImportError(
                 "LBFGS needs SciPy, which is not installed: pip install 'featherweight[lbfgs]'"
             ) from None
-        plan, network = run.plan, run.network
-        if run.job is None:
+        if job is None:
             raise ValueError("x: expected arrays with LBFGS, found an iterable of batches")
         if plan.limits[0] or plan.limits[1] or any(plan.dropout):
             raise ValueError("optimizer: expected no clipping and no dropout with LBFGS")
+
+    def _fit(self, run: "Run") -> "History":
+        minimize = import_module("scipy.optimize").minimize
+        plan, network = run.plan, run.network
+        assert run.job is not None
         objective = _Objective(run, run.job)
         accepted, done, again = network.parameters.copy(), len(run.history.epoch), 0
         if not done:
@@ -102,7 +103,7 @@ class LBFGS(Optimizer):
             "maxcor": self.history_size,
             "gtol": self.tolerance_grad,
             "ftol": self.tolerance_change,
-            "maxfun": self.max_evaluations or 20 * max(1, plan.epochs),
+            "maxfun": self.max_eval or 20 * max(1, plan.epochs),
         }
 
         def after(xk: NDArray[np.float64]) -> None:

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from . import _core, checks, losses, metrics
 from .gradients import Gradients
-from .training import Job
+from .jobs import BLOCK, Job, multilabel
 
 if TYPE_CHECKING:
     from .network import Network
@@ -53,7 +53,8 @@ class Learning(_core.ForwardCall):
         """Return the accuracy of a classifier, or a regressor's R² averaged over its outputs.
 
         `y` holds class labels (rows,) or rows of targets (rows, outputs), of which a classifier
-        compares the largest. NaN without rows.
+        compares the largest; of multilabel targets (0 and 1, not one 1 in every row) those rows
+        count of which every output is on the right side of 0.5. NaN without rows.
         """
         job = self._job(x, y, None, losses.default(self._output), check="mse")
         if job.n == 0:
@@ -61,6 +62,8 @@ class Learning(_core.ForwardCall):
         found = job.outputs(self._network)
         if checks.output_kind(self._output) == "regressor":
             return metrics.r2(job.targets, found)
+        if multilabel(job):
+            return metrics.accuracy(job.targets, found, True)
         if self._sizes[-1] == 1:
             return float(((found > 0.5) == (job.targets > 0.5)).mean())
         truth = job.labels if job.values is None else job.values.argmax(axis=1)
@@ -77,13 +80,15 @@ class Learning(_core.ForwardCall):
         *,
         what: str = "y",
         check: str | None = None,
+        zeros: bool = False,
     ) -> Job:
         rows = checks.inputs(x, self._sizes[0], self._dtype, mapped=True)
         n = rows.shape[0]
         if np.ndim(x) == 1 and self._sizes[-1] > 1 and np.shape(y) == self._sizes[-1:]:
             y = np.asarray(y)[np.newaxis]
         labels, values = checks.targets(y, n, self._sizes[-1], self._dtype, check or loss, what)
-        return Job(rows, labels, values, checks.sample_weights(sample_weight, n, self._dtype))
+        weights = checks.sample_weights(sample_weight, n, self._dtype, zeros=zeros)
+        return Job(rows, labels, values, weights)
 
     def _dropout(self, hidden: float | Sequence[float], inputs: float) -> tuple[float, ...]:
         """Return the rate at which each layer's inputs are dropped."""
@@ -97,6 +102,7 @@ class Learning(_core.ForwardCall):
         *,
         loss: Any = None,
         sample_weight: ArrayLike | None = None,
+        output_weights: Sequence[float] | None = None,
         dropout: float | Sequence[float] = 0.0,
         input_dropout: float = 0.0,
         label_smoothing: float = 0.0,
@@ -111,6 +117,7 @@ class Learning(_core.ForwardCall):
         *,
         loss: Any = None,
         sample_weight: ArrayLike | None = None,
+        output_weights: Sequence[float] | None = None,
         dropout: float | Sequence[float] = 0.0,
         input_dropout: float = 0.0,
         label_smoothing: float = 0.0,
@@ -124,6 +131,7 @@ class Learning(_core.ForwardCall):
         *,
         loss: Any = None,
         sample_weight: ArrayLike | None = None,
+        output_weights: Sequence[float] | None = None,
         dropout: float | Sequence[float] = 0.0,
         input_dropout: float = 0.0,
         label_smoothing: float = 0.0,
@@ -147,7 +155,10 @@ class Learning(_core.ForwardCall):
         job = self._job(x, y, sample_weight, kind.name)
         packed = np.empty(self._core.packed_size, self._dtype)
         dx = None if flat else np.empty(job.x.shape, self._dtype)
-        trainer = _core.CoreTrainer(self._core, kind.name, max(1, job.n), kind.parameter, smoothing)
+        trainer = _core.CoreTrainer(
+            self._core, kind.name, max(1, job.n), kind.parameter, smoothing,
+            checks.output_weights(output_weights, self._sizes[-1], kind.name),
+        )  # fmt: skip
         rates = self._dropout(dropout, input_dropout)
         if any(rates):
             trainer.drop(rates, self._key if rng is None else checks.key(rng))
@@ -184,10 +195,10 @@ class Learning(_core.ForwardCall):
         Raises
         ------
         TypeError, ValueError
-            For arrays of another shape.
+            For arrays of another shape, or of anything but real numbers.
         """
         rows = checks.inputs(x, self._sizes[0], self._dtype)
-        upstream = np.ascontiguousarray(dy, self._dtype)
+        upstream = np.ascontiguousarray(checks.real_array("dy", dy), self._dtype)
         single = np.ndim(x) == 1
         shape = self._sizes[-1:] if single else (rows.shape[0], self._sizes[-1])
         if upstream.shape != shape:
@@ -205,12 +216,16 @@ class Learning(_core.ForwardCall):
         *,
         loss: Any = None,
         sample_weight: ArrayLike | None = None,
+        output_weights: Sequence[float] | None = None,
     ) -> tuple[float, float]:
         """Return the loss over all rows, whatever the batch size in training, and `score`.
 
-        Weights weigh the loss; the score counts rows.
+        Arguments are those of `fit`. Weights weigh the loss; the score counts rows.
         """
         kind = losses.resolve(loss, self._output)
         job = self._job(x, y, sample_weight, kind.name)
-        trainer = _core.CoreTrainer(self._core, kind.name, max(1, min(1024, job.n)), kind.parameter)
+        trainer = _core.CoreTrainer(
+            self._core, kind.name, max(1, min(BLOCK, job.n)), kind.parameter, 0.0,
+            checks.output_weights(output_weights, self._sizes[-1], kind.name),
+        )  # fmt: skip
         return trainer.evaluate(*job)[0], self.score(x, y)

@@ -1,19 +1,27 @@
 """Many networks trained side by side."""
 
 import copy
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from os.path import realpath
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from . import checks
-from .callbacks import TrainingState, check_callbacks
+from .callbacks import Callback, TrainingState, check_callbacks
+from .checkpoint import Checkpoint
 from .history import History
 from .network import Network
 from .optimizers import Adam, Optimizer
-from .progress import watched
+from .progress import check_progress, shown
+from .schedules import Schedule
 from .threads import check_threads
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from .fitting import Task
+    from .training import Run
 
 
 def fit_many(
@@ -24,6 +32,7 @@ def fit_many(
     optimizer: Optimizer | Sequence[Optimizer] | None = None,
     rows: Sequence[ArrayLike | None] | None = None,
     rng: Sequence[Any] | None = None,
+    callbacks: Any = (),
     threads: int | None = None,
     progress: Any = "auto",
     **options: Any,
@@ -37,20 +46,24 @@ def fit_many(
     networks : sequence of Network
         All different ones; of any sizes between inputs and outputs.
     x, y : array
-        As in `Network.fit`.
+        As in `Network.fit`; iterables of batches aren't taken.
     optimizer : Optimizer or sequence of these, optional
         One for each network; of a single one each network gets a copy, Adam() by default.
     rows : sequence of (n,) arrays of int, optional
         For each network the rows that it is trained on, such as a fold's; None is all.
     rng : sequence, optional
         For each network what `Network.fit` takes.
+    callbacks : as in `Network.fit`, or a sequence of sequences of these, one for each network
+        Of those for all, each network gets a copy of what has a state (``state_dict``, as
+        `EarlyStopping` has); the others are called from several threads. A `Checkpoint` is given
+        for one network, by which `Network.fit` can resume it.
     threads : int, optional
         1 to 1024; `get_num_threads()` by default. No result depends on it.
     progress : bool or "auto"
         One bar for all.
     **options
-        Whatever else `Network.fit` takes, the same for all; `callbacks` are called from several
-        threads, and must have no state of their own.
+        Whatever else `Network.fit` takes but `resume`, the same for all; `max_time` is each
+        network's own. Metrics of one's own are called from several threads.
 
     Returns
     -------
@@ -60,74 +73,179 @@ def fit_many(
     Raises
     ------
     TypeError, ValueError
-        For wrong arguments.
+        For wrong arguments, before any network is changed.
     FloatingPointError
         If a loss became NaN or infinite, when the other networks have been trained.
     KeyboardInterrupt
-        On Ctrl-C, when every network has ended its epoch.
+        On Ctrl-C, when every network that was being trained has ended the step in hand.
     """
-    from concurrent.futures import ThreadPoolExecutor, wait
-    from threading import Event
-
-    nets = list(networks)
-    for i, net in enumerate(nets):
-        if not isinstance(net, Network):
-            raise TypeError(f"networks[{i}]: expected a Network, found {net!r}")
-    if len({id(net) for net in nets}) != len(nets):
-        raise ValueError("networks: expected all different ones, found one twice")
+    nets = _networks(networks)
+    n, workers, progress = len(nets), check_threads(threads), check_progress(progress)
+    if y is None:
+        raise TypeError("y: expected targets, found None")
     if options.get("resume") is not None:
         raise ValueError(f"resume: expected none in fit_many, found {options['resume']!r}")
-    if optimizer is None or isinstance(optimizer, Optimizer):
-        own: list[Any] = [copy.deepcopy(optimizer or Adam()) for _ in nets]
-    else:
-        own = _each("optimizer", optimizer, len(nets))
-        if len({id(o) for o in own}) != len(own):
-            raise ValueError(
-                "optimizer: expected a different one for each network, found one twice"
-            )
-    parts = _each("rows", rows, len(nets))
-    seeds = _each("rng", rng, len(nets))
-    if len({(net.sizes[0], net.dtype) for net in nets}) == 1:
-        x = checks.inputs(x, nets[0].sizes[0], nets[0].dtype, mapped=True)  # converted but once
-    callbacks = check_callbacks(options.pop("callbacks", ()))
-    stop, bar = Event(), _bar(progress, len(nets), int(options.get("epochs", 1)))
+    own = {
+        "optimizer": _optimizers(optimizer, n),
+        "rows": _each("rows", rows, n),
+        "rng": _each("rng", rng, n),
+        "callbacks": _callbacks(callbacks, n),
+    }
+    tasks = _tasks(nets, x, y, own, options)
+    if not shown(progress):
+        return _train(nets, tasks, own["rng"], workers)
+    with _bar(sum(task.plan.epochs for task in tasks)) as bar:
 
-    def after_epoch(state: TrainingState) -> bool:
-        if bar is not None:
+        def after_epoch(state: TrainingState) -> None:
             bar.update(1)
-        return stop.is_set()
+
+        for task in tasks:
+            task.plan.callbacks.append(after_epoch)
+        return _train(nets, tasks, own["rng"], workers)
+
+
+def _tasks(
+    nets: list[Network], x: Any, y: Any, own: dict[str, list[Any]], options: dict[str, Any]
+) -> list["Task"]:
+    """Return what each network is to do, all of it checked."""
+    from inspect import signature
+
+    given = signature(Network.fit).bind(None, x, y, **options)
+    given.apply_defaults()
+    tasks: list[Task] = []
+    shared: dict[Any, Any] = {}
+    for i, net in enumerate(nets):
+        mine = {name: values[i] for name, values in own.items()}
+        try:
+            tasks.append(net._prepare(given.arguments | mine | {"progress": False}, shared))
+        except (TypeError, ValueError) as e:
+            raise type(e)(f"networks[{i}]: {e}") from None
+    return tasks
+
+
+def _train(nets: list[Network], tasks: list["Task"], rng: list[Any], workers: int) -> list[History]:
+    """Run the tasks, each in one of so many threads."""
+    from concurrent.futures import ThreadPoolExecutor, wait
+
+    running: dict[int, Run] = {}
 
     def train(i: int) -> History:
         net, before = nets[i], nets[i].threads
         net.threads = 1
         try:
-            return net.fit(
-                x, y, optimizer=own[i], rows=parts[i], rng=seeds[i], progress=False,
-                callbacks=[*callbacks, after_epoch], **options,
-            )  # fmt: skip
+            running[i] = tasks[i].run(net)
+            return net._run(running[i], rng[i], None)
         except (TypeError, ValueError, FloatingPointError) as e:
             raise type(e)(f"networks[{i}]: {e}") from None
         finally:
             net.threads = before
+            running.pop(i, None)
 
     # the longest first, so that no thread is left with one at the end
     order = sorted(range(len(nets)), key=lambda i: -nets[i].parameter_count)
-    pool = ThreadPoolExecutor(check_threads(threads), thread_name_prefix="fit_many")
-    try:
-        jobs = {i: pool.submit(train, i) for i in order}
-        wait(jobs.values())
-    except KeyboardInterrupt:
-        stop.set()
-        pool.shutdown(cancel_futures=True)
-        done = sum(job.done() and not job.cancelled() for job in jobs.values())
-        raise KeyboardInterrupt(
-            f"training stopped with {done} of {len(nets)} networks begun, each at an epoch's end"
-        ) from None
-    finally:
-        pool.shutdown()
-        if bar is not None:
-            bar.close()
+    jobs: dict[int, Future[History]] = {}
+    with ThreadPoolExecutor(workers, thread_name_prefix="fit_many") as pool:
+        try:
+            for i in order:
+                jobs[i] = pool.submit(train, i)
+            wait(jobs.values())
+        except KeyboardInterrupt:
+            halted = _halt(jobs, running)
+            raise KeyboardInterrupt(_where(tasks, jobs, halted)) from None
     return [jobs[i].result() for i in range(len(nets))]
+
+
+def _halt(jobs: "dict[int, Future[History]]", running: "dict[int, Run]") -> set[int]:
+    """End all training at the step in hand; return which networks have been stopped in it."""
+    from concurrent.futures import wait
+
+    halted: set[int] = set()
+    while True:
+        try:
+            for job in jobs.values():
+                job.cancel()
+            # time and again, as a run may begin just now
+            for i, run in running.copy().items():
+                halted.add(i)
+                run.halt()
+            if not wait(jobs.values(), 0.02).not_done:
+                return halted
+        except KeyboardInterrupt:  # one more of them: it is being done
+            continue
+
+
+def _where(tasks: list["Task"], jobs: "dict[int, Future[History]]", halted: set[int]) -> str:
+    """Say how far training has come."""
+    begun = {i: job for i, job in jobs.items() if not job.cancelled()}
+    epochs = [len(begun[i].result().epoch) for i in sorted(halted) if begun[i].exception() is None]
+    last = max((task.plan.epochs for task in tasks), default=0)
+    found = f"training stopped with {len(begun) - len(halted)} of {len(tasks)} networks trained"
+    if epochs:
+        low, high = min(epochs), max(epochs)
+        span = f"epoch {low}" if low == high else f"epochs {low} to {high}"
+        found += f" and {len(epochs)} in {span} of {last}"
+    return found + "; each holds the weights of its last completed step"
+
+
+# The arguments
+
+
+def _networks(given: Any) -> list[Network]:
+    if not isinstance(given, Iterable):
+        raise TypeError(f"networks: expected a sequence of Network, found {given!r}")
+    nets = list(given)
+    for i, net in enumerate(nets):
+        if not isinstance(net, Network):
+            raise TypeError(f"networks[{i}]: expected a Network, found {net!r}")
+    if _twice(nets):
+        raise ValueError("networks: expected all different ones, found one twice")
+    return nets
+
+
+def _optimizers(given: Any, n: int) -> list[Any]:
+    if given is None or isinstance(given, Optimizer):
+        return [copy.deepcopy(given or Adam()) for _ in range(n)]
+    own = _each("optimizer", given, n)
+    if _twice(own):
+        raise ValueError("optimizer: expected a different one for each network, found one twice")
+    schedules = [getattr(o, "schedule", None) for o in own]
+    observing = [s for s in schedules if s and type(s).observe is not Schedule.observe]
+    if _twice(observing):
+        raise ValueError(
+            "optimizer: expected a schedule of its own for each that observes training, "
+            f"found one {type(observing[0]).__name__} twice"
+        )
+    return own
+
+
+def _callbacks(given: Any, n: int) -> list[list[Callback]]:
+    several = isinstance(given, (list, tuple)) and bool(given)
+    if not (several and all(isinstance(c, (list, tuple)) for c in given)):
+        common = check_callbacks(given)
+        if any(isinstance(c, Checkpoint) for c in common):
+            raise ValueError(
+                "callbacks: expected a Checkpoint for one network, in a sequence of callbacks for "
+                "each, found one for all"
+            )
+        return [
+            [copy.deepcopy(c) if hasattr(c, "state_dict") else c for c in common] for _ in range(n)
+        ]
+    own = [check_callbacks(c) for c in _each("callbacks", given, n)]
+    if _twice([c for each in own for c in each if hasattr(c, "state_dict")]):
+        raise ValueError(
+            "callbacks: expected one of its own for each network, where it has a state, found one "
+            "twice"
+        )
+    paths = [realpath(c.path) for each in own for c in each if isinstance(c, Checkpoint)]
+    if len(set(paths)) != len(paths):
+        raise ValueError(
+            "callbacks: expected a path of its own for each Checkpoint, found one twice"
+        )
+    return own
+
+
+def _twice(given: list[Any]) -> bool:
+    return len({id(g) for g in given}) != len(given)
 
 
 def _each(name: str, given: Any, n: int) -> list[Any]:
@@ -139,9 +257,7 @@ def _each(name: str, given: Any, n: int) -> list[Any]:
     return list(given)
 
 
-def _bar(progress: Any, networks: int, epochs: int) -> Any:
-    if not (progress is True or (progress == "auto" and watched())):
-        return None
+def _bar(epochs: int) -> Any:
     from tqdm.auto import tqdm
 
-    return tqdm(total=networks * epochs, unit="epoch")
+    return tqdm(total=epochs, unit="epoch")

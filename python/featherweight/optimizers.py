@@ -1,6 +1,5 @@
 """The optimizers: small objects that hold their settings and, between calls, their state."""
 
-import math
 import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -9,14 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _core
-from .checks import number
 from .gradients import Gradients, check_limits, pack
-from .schedules import LambdaLR, Schedule
+from .schedules import Schedule
+from .settings import SETTINGS, as_schedule, rates
 
 if TYPE_CHECKING:
     from .history import History
+    from .jobs import Job
     from .network import Network
-    from .training import Run
+    from .training import Plan, Run
 
 ScheduleLike = Schedule | Callable[[int], float] | None
 
@@ -25,7 +25,8 @@ class Optimizer:
     """What the optimizers share: their state beside the parameters of one network.
 
     The state (moments, steps and epochs made, what a schedule has observed) belongs to the network
-    that the optimizer last trained; given to another it starts afresh.
+    that the optimizer last trained; given to another it starts afresh. Settings may be changed at
+    any time, and are checked then.
     """
 
     lr: float
@@ -36,15 +37,12 @@ class Optimizer:
     _steps: int = 0
     _epochs: int = 0
 
-    def _set(self, lr: float, schedule: "Schedule | Callable[[int], float] | None") -> None:
-        self.lr = number("lr", lr, 0.0, math.inf)
-        if schedule is not None and not isinstance(schedule, Schedule):
-            if not callable(schedule):
-                raise TypeError(
-                    f"schedule: expected a schedule, a callable or None, found {schedule!r}"
-                )
-            schedule = LambdaLR(schedule)
-        self.schedule = schedule
+    def _set(self, lr: float, schedule: ScheduleLike) -> None:
+        self.lr, self.schedule = lr, as_schedule(schedule)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        checked = SETTINGS.get(name)
+        super().__setattr__(name, value if checked is None else checked(value))
 
     def _kernel(self) -> tuple[str, dict[str, float]]:
         """Return the compiled optimizer's name and its hyper-parameters."""
@@ -75,10 +73,7 @@ class Optimizer:
             if by_step
             else np.full(1, self._epochs, np.float64)
         )
-        found = self.schedule.hyper(base, t)
-        for key, values in found.items():
-            if not np.isfinite(values).all():
-                raise ValueError(f"schedule: expected finite rates, found {values!r} for {key}")
+        found = {k: rates(k, v, t.shape) for k, v in self.schedule.hyper(base, t).items()}
         return name, base | {k: v if by_step else float(v[0]) for k, v in found.items()}
 
     @property
@@ -113,10 +108,17 @@ class Optimizer:
         RuntimeError
             If the network is being trained.
         """
+        if not isinstance(network, _core.ForwardCall):
+            raise TypeError(f"network: expected a Network, found {network!r}")
         limits = check_limits(clip_value, clip_norm, l2)
         flat = pack(network, gradients)
+        before = {k: v for k, v in self.__dict__.items() if k in _STATE}
         memo, slots = self._bind(network)
-        name, hyper = self._hyper(1)
+        try:
+            name, hyper = self._hyper(1)
+        except BaseException:
+            self.__dict__.update(before)  # what belongs to another network isn't lost
+            raise
         _core.optimizer_step(network._core, name, hyper, limits, memo, slots, flat)
         self._steps += 1
 
@@ -125,6 +127,12 @@ class Optimizer:
         self._epochs += 1
         if self.schedule is not None and value is not None:
             self.schedule.observe(float(value))
+
+    def _check(self, plan: "Plan", job: "Job | None") -> None:
+        """Say, before anything is changed, why it can't do what fit is asked to."""
+        base = self._kernel()[1]
+        if self.schedule is not None:
+            self.schedule.check(base)
 
     def _fit(self, run: "Run") -> "History":
         """Train as a run of fit says."""
@@ -141,14 +149,16 @@ class Optimizer:
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the settings alone: the state belongs to a network that isn't pickled with it."""
-        state = ("_owner", "_slots", "_memo", "_steps", "_epochs", "_start", "_end")
-        return {k: v for k, v in self.__dict__.items() if k not in state}
+        return {k: v for k, v in self.__dict__.items() if k not in _STATE}
 
     def __repr__(self) -> str:
         settings = self.__getstate__()
         if settings.get("schedule") is None:
             settings.pop("schedule", None)
         return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in settings.items())})"
+
+
+_STATE = ("_owner", "_slots", "_memo", "_steps", "_epochs", "_start", "_end")
 
 
 class SGD(Optimizer):
@@ -184,15 +194,13 @@ class SGD(Optimizer):
         schedule: ScheduleLike = None,
     ) -> None:
         self._set(lr, schedule)
-        self.momentum = number("momentum", momentum, 0.0, 1.0)
-        self.nesterov = bool(nesterov)
-        self.weight_decay = number("weight_decay", weight_decay, 0.0, math.inf)
+        self.momentum, self.nesterov, self.weight_decay = momentum, nesterov, weight_decay
         if self.nesterov and self.momentum == 0.0:
             raise ValueError("nesterov: expected a momentum above 0 with it, found momentum=0.0")
 
     def _kernel(self) -> tuple[str, dict[str, float]]:
         hyper = {
-            "lr": number("lr", self.lr, 0.0, math.inf),
+            "lr": self.lr,
             "weight_decay": self.weight_decay,
             "momentum": self.momentum,
         }
@@ -233,20 +241,13 @@ class Adam(Optimizer):
         schedule: ScheduleLike = None,
     ) -> None:
         self._set(lr, schedule)
-        try:
-            beta1, beta2 = betas
-        except (TypeError, ValueError):
-            raise ValueError(f"betas: expected two numbers, found {betas!r}") from None
-        self.betas = (number("betas[0]", beta1, 0.0, 1.0), number("betas[1]", beta2, 0.0, 1.0))
-        # smaller ones would be 0 in float32, and 0 / 0 in every weight whose input is always 0
-        self.eps = number("eps", eps, 1e-37, math.inf)
-        self.weight_decay = number("weight_decay", weight_decay, 0.0, math.inf)
+        self.betas, self.eps, self.weight_decay = betas, eps, weight_decay
 
     _name = "adam"
 
     def _kernel(self) -> tuple[str, dict[str, float]]:
         return self._name, {
-            "lr": number("lr", self.lr, 0.0, math.inf),
+            "lr": self.lr,
             "weight_decay": self.weight_decay,
             "beta1": self.betas[0],
             "beta2": self.betas[1],
@@ -325,16 +326,13 @@ class RMSprop(Optimizer):
         schedule: ScheduleLike = None,
     ) -> None:
         self._set(lr, schedule)
-        self.alpha = number("alpha", alpha, 0.0, 1.0)
-        self.eps = number("eps", eps, 1e-37, math.inf)  # as of Adam
-        self.weight_decay = number("weight_decay", weight_decay, 0.0, math.inf)
-        self.momentum = number("momentum", momentum, 0.0, 1.0)
-        self.centered = bool(centered)
+        self.alpha, self.eps, self.weight_decay = alpha, eps, weight_decay
+        self.momentum, self.centered = momentum, centered
 
     def _kernel(self) -> tuple[str, dict[str, float]]:
         name = "rmsprop" + "_centered" * self.centered + "_momentum" * (self.momentum > 0)
         return name, {
-            "lr": number("lr", self.lr, 0.0, math.inf),
+            "lr": self.lr,
             "weight_decay": self.weight_decay,
             "momentum": self.momentum,
             "alpha": self.alpha,

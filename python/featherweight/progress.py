@@ -1,17 +1,18 @@
 """The bar that is shown while a network is trained, by tqdm."""
 
 import sys
-from typing import Any
+from typing import Any, Literal
+
+import numpy as np
 
 
 class Bar:
     """A tqdm bar over all epochs' rows (unknown: `rows` is 0), or nothing."""
 
     def __init__(self, progress: bool | str, epochs: int, rows: int, done: int) -> None:
-        show = progress is True or (progress == "auto" and watched())
         self._bar: Any = None
         self._epochs, self._rows, self._done = epochs, rows, done * rows
-        if show:
+        if shown(progress):
             from tqdm.auto import tqdm
 
             total = epochs * rows or None
@@ -31,6 +32,20 @@ class Bar:
     def close(self) -> None:
         if self._bar is not None:
             self._bar.close()
+
+
+def check_progress(progress: Any) -> bool | Literal["auto"]:
+    """Return what a bar is to be shown by, or say what there is."""
+    if isinstance(progress, (bool, np.bool_)):
+        return bool(progress)
+    if isinstance(progress, str) and progress == "auto":
+        return "auto"
+    raise ValueError(f"progress: expected True, False or 'auto', found {progress!r}")
+
+
+def shown(progress: bool | str) -> bool:
+    """Is a bar to be shown?"""
+    return progress is True or (progress == "auto" and watched())
 
 
 def watched() -> bool:

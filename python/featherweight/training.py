@@ -4,14 +4,14 @@ import math
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from . import _core, checks
 from .callbacks import BATCH_EVENTS, Callback, TrainingState, tell
 from .history import History
+from .jobs import BLOCK, Job, multilabel
 from .losses import Loss
 from .metrics import Metric
 from .optimizers import Optimizer
@@ -19,37 +19,6 @@ from .progress import Bar
 
 if TYPE_CHECKING:
     from .network import Network
-
-_BLOCK = 1024  # rows that a loss is evaluated, and a metric's outputs are computed, at once
-
-
-class Job(NamedTuple):
-    """Data as the core takes them; `rows`, if given, says which there are, and in which order."""
-
-    x: NDArray[Any]
-    labels: NDArray[np.int64] | None
-    values: NDArray[Any] | None
-    weights: NDArray[Any] | None
-    rows: NDArray[np.int64] | None = None
-
-    @property
-    def n(self) -> int:
-        return len(self.x if self.rows is None else self.rows)
-
-    @property
-    def targets(self) -> NDArray[Any]:
-        """Labels or values of the rows there are."""
-        y = self.values if self.labels is None else self.labels
-        assert y is not None
-        return y if self.rows is None else y[self.rows]
-
-    def outputs(self, network: "Network") -> NDArray[Any]:
-        """Return what the network makes of the rows, some at a time."""
-        found = np.empty((self.n, network.sizes[-1]), network.dtype)
-        for i in range(0, self.n, _BLOCK):
-            part = slice(i, i + _BLOCK)
-            found[part] = network(self.x[part if self.rows is None else self.rows[part]])
-        return found
 
 
 @dataclass
@@ -72,6 +41,7 @@ class Plan:
     callbacks: list[Callback] = field(default_factory=list)
     progress: bool | str = "auto"
     max_time: float = math.inf
+    multilabel: bool = False  # then `classifier` is false
     count_rows: bool = False  # the penalty is that of a sum over rows, batches count by their rows
 
     def trainer(self, core: _core.CoreNetwork, batch: int) -> _core.CoreTrainer:
@@ -133,7 +103,7 @@ class Run:
         self._checker = None
         if validation is not None:
             self._checker = _core.CoreTrainer(
-                self._core, plan.loss.name, min(_BLOCK, max(1, validation.n)),
+                self._core, plan.loss.name, min(BLOCK, max(1, validation.n)),
                 plan.loss.parameter, 0.0, plan.output_weights,
             )  # fmt: skip
 
@@ -161,10 +131,11 @@ class Run:
                 epoch = self._epoch(state.epoch)
                 if epoch.rows == 0 and self.asked:
                     break
-                if epoch.rows == 0:
+                idle = self.job is None and epoch.weight == 0
+                if idle and not (epoch.failed or self.stopped):
                     raise ValueError(
-                        f"x: expected at least one row from the iterable, found none in epoch "
-                        f"{epoch.number}"
+                        "x: expected at least one row of a weight above 0 from the iterable, found "
+                        f"none in epoch {epoch.number}"
                     )
                 stop = self.end(epoch)
             tell(plan.callbacks, "on_train_end", state)
@@ -202,6 +173,10 @@ class Run:
         """Take the bar away."""
         self._bar.close()
 
+    def halt(self) -> None:
+        """End training with the step in hand; for other threads, once it has begun."""
+        self._deadline = -math.inf
+
     # One epoch
 
     def _epoch(self, number: int) -> Epoch:
@@ -225,13 +200,22 @@ class Run:
                     f"found {type(item).__name__} as batch {number} of epoch {epoch.number}"
                 )
             weight = item[2] if len(item) == 3 else None
-            job = self.network._job(item[0], item[1], weight, self.plan.loss.name)
+            loss = self.plan.loss.name
+            job = self.network._job(item[0], item[1], weight, loss, zeros=True)
             if job.n == 0:
                 continue
+            if self.plan.classifier and multilabel(job):
+                self._has_several_labels()
             self._resize(job.n)
             self._pass(epoch, job, None, job.n)
             if self.stopped or epoch.failed:
                 return
+
+    def _has_several_labels(self) -> None:
+        """Take back the accuracies of batches before, whose rows had one label by chance."""
+        self.plan.classifier, self.plan.multilabel = False, True
+        self.history.accuracy.clear()
+        self.history.val_accuracy.clear()
 
     def _pass(self, epoch: Epoch, job: Job, key: int | None, batch: int) -> None:
         """Train on a job's rows, and add what came of it to the epoch."""
@@ -349,12 +333,16 @@ class Run:
             if job is None:
                 continue
             outputs = job.outputs(self.network)
-            predicted = self.network._predicted(outputs)
+            predicted = (
+                (outputs > 0.5).astype(np.int64)
+                if plan.multilabel
+                else self.network._predicted(outputs)
+            )
             for metric in plan.metrics:
                 name = prefix + metric.name
                 if name in ("accuracy", "val_accuracy") and plan.classifier:
                     continue  # which is there already
-                found = metric.function(job.targets, outputs if metric.outputs else predicted)
+                found = metric._value(job.targets, outputs, predicted, plan.multilabel)
                 try:
                     history._add(name, float(found))
                 except (TypeError, ValueError):

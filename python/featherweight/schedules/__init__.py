@@ -1,4 +1,4 @@
-"""Schedules of the learning rate: PyTorch's, by their names, and scikit-learn's.
+"""Schedules of the learning rate: PyTorch's, by their names, and inverse scaling.
 
 A schedule is given to an optimizer, ``fw.Adam(1e-3, schedule=fw.schedules.StepLR(30))``, and
 computes each rate from the optimizer's own and from ``t``, the epochs or steps (``by``) that it has

@@ -19,16 +19,24 @@ class Schedule:
         What ``t`` counts, from 0.
     """
 
+    by: str = "epoch"
+
     def __init__(self, by: str = "epoch") -> None:
         self.by = choice("by", by, ("epoch", "step"))
 
     def rates(self, lr: float, t: Times) -> Times:
-        """Return the learning rates at the times t, (n,) float64, given the optimizer's own."""
+        """Return the learning rates at the times t, (n,) float64, given the optimizer's own.
+
+        As many as times, finite and at least 0.
+        """
         raise NotImplementedError
 
     def hyper(self, base: dict[str, float], t: Times) -> dict[str, Times]:
         """Return the hyper-parameters that it sets, (n,) each, given the optimizer's own."""
         return {"lr": self.rates(base["lr"], t)}
+
+    def check(self, base: dict[str, float]) -> None:
+        """Raise ValueError if it doesn't go with an optimizer of these hyper-parameters."""
 
     def observe(self, value: float) -> None:
         """Take note of what an epoch brought: the value that a plateau is seen by."""

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from ..checks import choice, number, whole
+from ..checks import choice, flag, number, whole
 from .base import Schedule, Times, cosine
 
 
@@ -15,6 +15,32 @@ class OneCycleLR(Schedule):
     ``final_div_factor``, at which it stays after `total_steps`. With `cycle_momentum`, the momentum
     (or beta1) runs the other way, from `max_momentum` to `base_momentum` and back; Adam corrects
     its bias by the product of the betas that were used, where PyTorch takes a power of the last.
+
+    Parameters
+    ----------
+    max_lr : float
+        The largest rate, at least 0.
+    total_steps : int
+        How long it is, at least 1.
+    pct_start : float
+        The part of it on the way up, in [0, 1).
+    anneal_strategy : {"cos", "linear"}
+        Along half a cosine, or a line.
+    cycle_momentum : bool
+        Whether the momentum (or beta1) runs, too; the optimizer must have one then.
+    base_momentum, max_momentum : float
+        Its least and its largest value, in [0, 1).
+    div_factor, final_div_factor : float
+        What makes the first rate of the largest, and the last of the first; above 0.
+    three_phase : bool
+        Down to the first rate again, in as many steps as up, before the last.
+    by : {"step", "epoch"}
+        What t counts.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a setting is of another kind, or out of its range.
     """
 
     def __init__(
@@ -36,14 +62,14 @@ class OneCycleLR(Schedule):
         self.total_steps = whole("total_steps", total_steps, 1)
         self.pct_start = number("pct_start", pct_start, 0.0, 1.0)
         self.anneal_strategy = choice("anneal_strategy", anneal_strategy, ("cos", "linear"))
-        self.cycle_momentum = bool(cycle_momentum)
+        self.cycle_momentum = flag("cycle_momentum", cycle_momentum)
         self.base_momentum = number("base_momentum", base_momentum, 0.0, 1.0)
         self.max_momentum = number("max_momentum", max_momentum, 0.0, 1.0)
         self.div_factor = number("div_factor", div_factor, 0.0, math.inf, open_low=True)
         self.final_div_factor = number(
             "final_div_factor", final_div_factor, 0.0, math.inf, open_low=True
         )
-        self.three_phase = bool(three_phase)
+        self.three_phase = flag("three_phase", three_phase)
 
     def _phases(self, t: Times, low: float, high: float, last: float) -> Times:
         up = self.pct_start * self.total_steps - 1
@@ -67,15 +93,18 @@ class OneCycleLR(Schedule):
         first = self.max_lr / self.div_factor
         return self._phases(t, first, self.max_lr, first / self.final_div_factor)
 
+    def check(self, base: dict[str, float]) -> None:
+        if self.cycle_momentum and not (base.get("beta1") or base.get("momentum")):
+            raise ValueError(
+                "cycle_momentum: expected an optimizer with momentum or betas, or False, "
+                "found one without"
+            )
+
     def hyper(self, base: dict[str, float], t: Times) -> dict[str, Times]:
+        self.check(base)
         found = super().hyper(base, t)
         if self.cycle_momentum:
             name = "beta1" if "beta1" in base else "momentum"
-            if not base.get(name):
-                raise ValueError(
-                    "cycle_momentum: expected an optimizer with momentum or betas, or False, "
-                    "found one without"
-                )
             top = self.max_momentum
             found[name] = self._phases(t, top, self.base_momentum, top)
         return found
@@ -101,6 +130,11 @@ class ReduceLROnPlateau(Schedule):
         A reduction by less isn't made.
     monitor : str, optional
         A list of the history; by default ``val_loss``, without validation data ``loss``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a setting is of another kind, or out of its range.
     """
 
     def __init__(

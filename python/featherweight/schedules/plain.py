@@ -12,7 +12,22 @@ from .cycles import ReduceLROnPlateau
 
 
 class ConstantLR(Schedule):
-    """The rate times `factor` until ``t = total_iters``, and then the rate."""
+    """The rate times `factor` until ``t = total_iters``, and then the rate.
+
+    Parameters
+    ----------
+    factor : float
+        At least 0.
+    total_iters : int
+        At least 0.
+    by : {"epoch", "step"}
+        What t counts.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a setting is of another kind, or out of its range.
+    """
 
     def __init__(self, factor: float = 1.0 / 3, total_iters: int = 5, by: str = "epoch") -> None:
         super().__init__(by)
@@ -24,7 +39,22 @@ class ConstantLR(Schedule):
 
 
 class LinearLR(Schedule):
-    """A warm-up: the rate times a factor from `start_factor` to `end_factor` over `total_iters`."""
+    """A warm-up: the rate times a factor that goes in a line from one to another.
+
+    Parameters
+    ----------
+    start_factor, end_factor : float
+        The factors at ``t = 0`` and from ``t = total_iters`` on, at least 0.
+    total_iters : int
+        At least 1.
+    by : {"epoch", "step"}
+        What t counts.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a setting is of another kind, or out of its range.
+    """
 
     def __init__(
         self,
@@ -44,7 +74,22 @@ class LinearLR(Schedule):
 
 
 class StepLR(Schedule):
-    """The rate times ``gamma`` to the power of ``t // step_size``."""
+    """The rate times ``gamma`` to the power of ``t // step_size``.
+
+    Parameters
+    ----------
+    step_size : int
+        At least 1.
+    gamma : float
+        At least 0.
+    by : {"epoch", "step"}
+        What t counts.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a setting is of another kind, or out of its range.
+    """
 
     def __init__(self, step_size: int, gamma: float = 0.1, by: str = "epoch") -> None:
         super().__init__(by)
@@ -56,7 +101,20 @@ class StepLR(Schedule):
 
 
 class ExponentialLR(Schedule):
-    """The rate times ``gamma`` to the power of ``t``."""
+    """The rate times ``gamma`` to the power of ``t``.
+
+    Parameters
+    ----------
+    gamma : float
+        At least 0.
+    by : {"epoch", "step"}
+        What t counts.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a setting is of another kind, or out of its range.
+    """
 
     def __init__(self, gamma: float, by: str = "epoch") -> None:
         super().__init__(by)
@@ -67,10 +125,23 @@ class ExponentialLR(Schedule):
 
 
 class InverseScalingLR(Schedule):
-    """The rate over ``(t + 1)`` to the power of `power`: scikit-learn's ``invscaling``, by step.
+    """The rate over ``(t + 1)`` to the power of `power`.
 
-    A power other than 0.5 or a whole one is the C library's, whose last bit may differ between
-    machines.
+    scikit-learn's ``invscaling`` has this formula, but sets the rate once an epoch, t being the
+    rows seen so far; `featherweight.sklearn` does that.
+
+    Parameters
+    ----------
+    power : float
+        At least 0. Of one that is neither 0.5 nor whole the last bit may differ between machines,
+        as the C library's does.
+    by : {"epoch", "step"}
+        What t counts.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a setting is of another kind, or out of its range.
     """
 
     def __init__(self, power: float = 0.5, by: str = "step") -> None:
@@ -89,6 +160,20 @@ class CosineAnnealingLR(Schedule):
     """Half a cosine from the rate down to `eta_min` at ``t = T_max``, and up again.
 
     Loshchilov and Hutter, "SGDR: stochastic gradient descent with warm restarts", ICLR 2017.
+
+    Parameters
+    ----------
+    T_max : int
+        At least 1.
+    eta_min : float
+        The least rate, at least 0.
+    by : {"epoch", "step"}
+        What t counts.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a setting is of another kind, or out of its range.
     """
 
     def __init__(self, T_max: int, eta_min: float = 0.0, by: str = "epoch") -> None:
@@ -101,7 +186,22 @@ class CosineAnnealingLR(Schedule):
 
 
 class CosineAnnealingWarmRestarts(Schedule):
-    """Half a cosine that begins anew after `T_0`, each time `T_mult` times as long (ibid.)."""
+    """Half a cosine that begins anew after `T_0`, each time `T_mult` times as long (ibid.).
+
+    Parameters
+    ----------
+    T_0, T_mult : int
+        At least 1.
+    eta_min : float
+        The least rate, at least 0.
+    by : {"epoch", "step"}
+        What t counts.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a setting is of another kind, or out of its range.
+    """
 
     def __init__(self, T_0: int, T_mult: int = 1, eta_min: float = 0.0, by: str = "epoch") -> None:
         super().__init__(by)
@@ -118,7 +218,20 @@ class CosineAnnealingWarmRestarts(Schedule):
 
 
 class LambdaLR(Schedule):
-    """The rate times what a callable of ``t``, an int, returns."""
+    """The rate times what a callable returns.
+
+    Parameters
+    ----------
+    lr_lambda : callable
+        Of t, an int; returns a finite number of at least 0.
+    by : {"epoch", "step"}
+        What t counts.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `lr_lambda` can't be called or, in training, returns something else.
+    """
 
     def __init__(self, lr_lambda: Callable[[int], float], by: str = "epoch") -> None:
         super().__init__(by)
@@ -134,11 +247,25 @@ class LambdaLR(Schedule):
 class SequentialLR(Schedule):
     """One schedule after another, the next from each of `milestones`, where it counts from 0.
 
-    A warm-up is ``SequentialLR([LinearLR(total_iters=5), CosineAnnealingLR(95)], [5])``. All must
-    count by the same.
+    A warm-up is ``SequentialLR([LinearLR(total_iters=5), CosineAnnealingLR(95)], [5])``.
+
+    Parameters
+    ----------
+    schedulers : sequence of Schedule
+        All counting by the same, none of them a `ReduceLROnPlateau`.
+    milestones : sequence of int
+        Increasing, at least 1, one fewer than schedules.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For anything else.
     """
 
     def __init__(self, schedulers: Sequence[Schedule], milestones: Sequence[int]) -> None:
+        for name, given in (("schedulers", schedulers), ("milestones", milestones)):
+            if not isinstance(given, Sequence):
+                raise TypeError(f"{name}: expected a sequence, found {given!r}")
         kinds = {s.by for s in schedulers if isinstance(s, Schedule)}
         if len(kinds) != 1 or not all(isinstance(s, Schedule) for s in schedulers):
             raise ValueError(
@@ -149,13 +276,17 @@ class SequentialLR(Schedule):
             raise ValueError(
                 "schedulers: expected none that waits for a plateau, found ReduceLROnPlateau"
             )
-        if len(milestones) != len(schedulers) - 1 or list(milestones) != sorted(set(milestones)):
-            raise ValueError(
-                f"milestones: expected {len(schedulers) - 1} increasing numbers, "
-                f"found {milestones!r}"
-            )
         self.schedulers = tuple(schedulers)
         self.milestones = tuple(whole("milestones", m, 1) for m in milestones)
+        count = len(self.schedulers) - 1
+        if len(self.milestones) != count or sorted({*self.milestones}) != [*self.milestones]:
+            raise ValueError(
+                f"milestones: expected {count} increasing numbers, found {milestones!r}"
+            )
+
+    def check(self, base: dict[str, float]) -> None:
+        for schedule in self.schedulers:
+            schedule.check(base)
 
     def hyper(self, base: dict[str, float], t: Times) -> dict[str, Times]:
         part = np.searchsorted(np.array(self.milestones), t, side="right")

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import _check_sample_weight
 
-from ..training import Job
+from ..jobs import Job
 
 # What a sparse matrix may take when made dense, in bytes; above, it is made so batch by batch
 DENSE = 1 << 30

@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
+from ..jobs import Job
 from ..lbfgs import LBFGS
 from ..losses import Named
-from ..training import Epoch, Job, Plan, Run
+from ..training import Epoch, Plan, Run
 from ._data import Batches, Parts, Problem
 
 if TYPE_CHECKING:
@@ -222,9 +223,10 @@ def by_lbfgs(
     """Train by L-BFGS on all rows at once."""
     network: Network = estimator.network_
     optimizer = LBFGS(
+        history_size=10,  # SciPy's default, which scikit-learn leaves
         tolerance_grad=float(estimator.tol),
-        tolerance_change=2.220446049250313e-09,  # SciPy's default, which scikit-learn leaves
-        max_evaluations=int(estimator.max_fun),
+        tolerance_change=2.220446049250313e-09,  # likewise
+        max_eval=int(estimator.max_fun),
     )
     rows = problem.rows if problem.weights is None else float(problem.weights.sum())
     penalty = float(estimator.alpha) / rows
@@ -235,6 +237,7 @@ def by_lbfgs(
     )  # fmt: skip
     estimator.n_iter_ = 0
     run = Whole(estimator, attempt, Job(*problem), goal, plan)
+    optimizer._check(plan, run.job)
     history = network._run(run, None, None)
     end = optimizer._end
     if end is None:  # a callback was against it from the beginning

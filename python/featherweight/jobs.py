@@ -1,0 +1,118 @@
+"""Data as the core takes them: which rows there are, their classes, and what these weigh."""
+
+import math
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import _core, checks
+
+if TYPE_CHECKING:
+    from .network import Network
+
+
+BLOCK = 1024  # rows that a loss is evaluated, and a metric's outputs are computed, at once
+
+
+class Job(NamedTuple):
+    """Data as the core takes them; `rows`, if given, says which there are, and in which order."""
+
+    x: NDArray[Any]
+    labels: NDArray[np.int64] | None
+    values: NDArray[Any] | None
+    weights: NDArray[Any] | None
+    rows: NDArray[np.int64] | None = None
+
+    @property
+    def n(self) -> int:
+        return len(self.x if self.rows is None else self.rows)
+
+    @property
+    def targets(self) -> NDArray[Any]:
+        """Labels or values of the rows there are."""
+        y = self.values if self.labels is None else self.labels
+        assert y is not None
+        return y if self.rows is None else y[self.rows]
+
+    def outputs(self, network: "Network") -> NDArray[Any]:
+        """Return what the network makes of the rows, some at a time."""
+        found = np.empty((self.n, network.sizes[-1]), network.dtype)
+        for i in range(0, self.n, BLOCK):
+            part = slice(i, i + BLOCK)
+            found[part] = network(self.x[part if self.rows is None else self.rows[part]])
+        return found
+
+
+def multilabel(job: Job) -> bool:
+    """Whether targets are 0 and 1, and other than one of them is 1 in some row."""
+    if job.values is None or job.values.shape[1] == 1 or _continuous(job):
+        return False
+    return any(bool((block.sum(axis=1) != 1).any()) for _, block in checks.blocks(job.values))
+
+
+def classes_of(job: Job) -> NDArray[np.int64]:
+    """Return each row's class, of all rows of x."""
+    if job.labels is not None:
+        return job.labels
+    assert job.values is not None
+    if job.values.shape[1] == 1:
+        return (job.values[:, 0] > 0.5).astype(np.int64)
+    found = np.empty(len(job.values), np.int64)
+    for i, block in checks.blocks(job.values):
+        found[i : i + len(block)] = block.argmax(axis=1)
+    return found
+
+
+def class_weighted(
+    job: Job, given: dict[int, float] | str, outputs: int, dtype: np.dtype[Any]
+) -> Job:
+    """Return the job with its rows' weights multiplied by those of their classes."""
+    if multilabel(job):
+        raise ValueError("class_weight: expected rows of one class each, found multilabel targets")
+    classes, n = classes_of(job), max(2, outputs)
+    weights = np.ones(n)
+    if isinstance(given, str):
+        checks.choice("class_weight", given, ("balanced",))
+        counts = np.bincount(classes if job.rows is None else classes[job.rows], minlength=n)
+        each = job.n / (np.sum(counts > 0) * np.maximum(counts, 1))
+        weights = np.where(counts > 0, each, 1.0)
+    elif isinstance(given, dict):
+        for label, weight in given.items():
+            weights[checks.whole("class_weight", label, 0, n - 1)] = checks.number(
+                f"class_weight[{label}]", weight, 0.0, math.inf
+            )
+    else:
+        raise TypeError(f"class_weight: expected a dict, 'balanced' or None, found {given!r}")
+    rows = weights[classes]
+    if job.weights is not None:
+        rows = rows * job.weights
+    return job._replace(weights=checks.weights_of_rows("class_weight", rows, dtype))
+
+
+def split_rows(job: Job, part: float, key: int) -> tuple[Job, Job]:
+    """Return the job's rows as those to train on and those to validate on, both in order.
+
+    Of each class (of targets that are classes) the same part, the largest remainders rounded up.
+    """
+    n = job.n
+    every = np.arange(n) if job.rows is None else job.rows
+    total = min(n - 1, max(1, round(part * n)))
+    whole = job.labels is not None or not (multilabel(job) or _continuous(job))
+    groups = classes_of(job) if whole else np.zeros(len(job.x), np.int64)
+    _, groups, counts = np.unique(groups[every], return_inverse=True, return_counts=True)
+    exact = counts * (total / n)
+    take = np.floor(exact).astype(np.int64)
+    for g in np.argsort(take - exact, kind="stable")[: total - int(take.sum())]:
+        take[g] += 1
+    kept = np.zeros(n, bool)
+    order = _core.shuffled(np.arange(n), key, 0)
+    for g in range(len(counts)):
+        kept[order[groups[order] == g][: take[g]]] = True
+    return job._replace(rows=every[~kept]), job._replace(rows=every[kept])
+
+
+def _continuous(job: Job) -> bool:
+    if job.values is None:
+        return False
+    return any(bool(((block != 0) & (block != 1)).any()) for _, block in checks.blocks(job.values))
