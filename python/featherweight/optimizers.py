@@ -81,6 +81,23 @@ class Optimizer:
                 raise ValueError(f"schedule: expected finite rates, found {values!r} for {key}")
         return name, base | {k: v if by_step else float(v[0]) for k, v in found.items()}
 
+    def _prepared(
+        self, network: "Network", steps: int
+    ) -> tuple[str, dict[str, Any], NDArray[np.float64], NDArray[Any]]:
+        """Return what `_hyper` and `_bind` do; where that is refused, the state stays as it is."""
+        owned = self._owner is not None and self._owner() is network
+        schedule = None if owned else self.schedule
+        before = self.__dict__.copy()
+        observed = {} if schedule is None else schedule.state_dict()
+        try:
+            memo, slots = self._bind(network)
+            return *self._hyper(steps), memo, slots
+        except BaseException:
+            self.__dict__ = before
+            if schedule is not None:
+                schedule.load_state_dict(observed)
+            raise
+
     @property
     def current_lr(self) -> float:
         """The learning rate of the next step: `lr`, or what the schedule makes of it."""
@@ -115,8 +132,7 @@ class Optimizer:
         """
         limits = check_limits(clip_value, clip_norm, l2)
         flat = pack(network, gradients)
-        memo, slots = self._bind(network)
-        name, hyper = self._hyper(1)
+        name, hyper, memo, slots = self._prepared(network, 1)
         _core.optimizer_step(network._core, name, hyper, limits, memo, slots, flat)
         self._steps += 1
 

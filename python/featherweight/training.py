@@ -240,8 +240,7 @@ class Run:
         epoch.base, weight, loss = epoch.rows, epoch.weight, epoch.loss
         before = epoch.correct
         steps = -(-job.n // batch)
-        memo, slots = optimizer._bind(self.network)
-        name, hyper = optimizer._hyper(steps)
+        name, hyper, memo, slots = optimizer._prepared(self.network, steps)
 
         def note(done: int, mean: float, correct: int, total: float | None = None) -> None:
             epoch.rows, epoch.correct = epoch.base + done, before + correct
