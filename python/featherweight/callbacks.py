@@ -44,6 +44,7 @@ class TrainingState:
         self.network = network
         self.optimizer = optimizer
         self._run = run
+        self._holds = "the last completed step"  # whose weights the network has
 
 
 Callback = Callable[[TrainingState], Any] | Any
@@ -63,7 +64,7 @@ def check_callbacks(callbacks: object) -> list[Callback]:
 
 
 def tell(callbacks: list[Callback], event: str, state: TrainingState) -> bool:
-    """Call those that have the event, all of them; return whether one returned True."""
+    """Call those that have the event, all of them; return whether one returned what is true."""
     stop = False
     for c in callbacks:
         method = getattr(c, event, None)
@@ -71,7 +72,13 @@ def tell(callbacks: list[Callback], event: str, state: TrainingState) -> bool:
             method = c
         if method is not None:
             answer = method(state)
-            stop |= isinstance(answer, (bool, np.bool_)) and bool(answer)
+            try:
+                stop |= bool(answer)
+            except ValueError:  # of an array of several
+                raise TypeError(
+                    f"callbacks: expected something true or false from {event}, "
+                    f"found {type(answer).__name__} of shape {np.shape(answer)}"
+                ) from None
     return stop
 
 
@@ -90,7 +97,8 @@ class EarlyStopping:
         Whether less is better, or more; "auto": less of what is called a loss or an error (mse,
         rmse, mae), more of anything else.
     restore_best : bool
-        At the end of training, however it comes, the network gets the weights of its best epoch.
+        At the end of training, however it comes (Ctrl-C and errors included), the network gets the
+        weights of its best epoch.
 
     Attributes
     ----------
@@ -121,9 +129,11 @@ class EarlyStopping:
         self.best_epoch: int | None = None
         self._weights: Any = None
 
-    def on_train_begin(self, state: TrainingState) -> None:
+    def _before_training(self, run: "Run") -> None:
         if self.monitor is not None:
-            choice("monitor", self.monitor, state._run.filled())
+            choice("monitor", self.monitor, run.filled())
+
+    def on_train_begin(self, state: TrainingState) -> None:
         self.best = self.best_epoch = self._weights = None
 
     def on_epoch_end(self, state: TrainingState) -> bool:
@@ -148,6 +158,7 @@ class EarlyStopping:
     def on_train_end(self, state: TrainingState) -> None:
         if self._weights is not None:
             state.network.parameters[:] = self._weights
+            state._holds = f"epoch {self.best_epoch}, the best"
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a checkpoint must keep: numbers and arrays by name."""

@@ -117,7 +117,7 @@ class Fitting(Learning):
         callbacks : callable, object or sequence of these
             An object with any of ``on_train_begin``, ``on_epoch_begin``, ``on_batch_begin``,
             ``on_batch_end``, ``on_epoch_end``, ``on_train_end``, or a callable for the end of an
-            epoch; each gets a `TrainingState`, and returning True stops. Without those for batches
+            epoch; each gets a `TrainingState`, and a true return stops. Without those for batches
             an epoch is one call of compiled code.
         progress : bool or "auto"
             A bar; "auto" when a person is watching.
@@ -138,10 +138,10 @@ class Fitting(Learning):
         RuntimeError
             If the network is being trained already.
         FloatingPointError
-            If the loss becomes NaN or infinite. The network holds the weights of the last epoch
-            before; the optimizer's state is dropped.
+            If the loss or a weight becomes NaN or infinite. The network holds the weights of the
+            last epoch before; the optimizer's state is dropped.
         KeyboardInterrupt
-            On Ctrl-C, with the weights of the last completed step.
+            On Ctrl-C, with the weights of the last completed step. `history` has the epochs before.
         """
         if optimizer is not None and not isinstance(optimizer, Optimizer):
             raise TypeError(
@@ -213,16 +213,17 @@ class Fitting(Learning):
     def _run(self, run: Run, rng: Any, resume: "str | PathLike[str] | None") -> "History":
         self._core.begin_fit()
         try:
+            run.ready()
             if resume is not None:
                 from .checkpoint import restore
 
                 restore(run, resume, rng)
-            history = run.plan.optimizer._fit(run)
+            self._history = run.history
+            return run.plan.optimizer._fit(run)
         finally:
             self._core.end_fit()
-        if rng is None:
-            self._epochs = run.plan.first_epoch + len(history.epoch)
-        return history
+            if rng is None:  # the generator goes on, whatever ended training
+                self._epochs = run.plan.first_epoch + max(len(run.history.epoch), run.begun)
 
     def partial_fit(self, x: ArrayLike, y: ArrayLike, **options: Any) -> "History":
         """Train on some more data: `fit` for one epoch, state kept from one call to the next.
