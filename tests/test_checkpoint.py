@@ -202,7 +202,7 @@ def test_refusals(change, sentence, tmp_path):
 def test_no_checkpoint_in_other_files(tmp_path):
     net, x, y = problem()
     net.save(tmp_path / "net.safetensors")
-    with pytest.raises(ValueError, match="resume: expected a file of Checkpoint's"):
+    with pytest.raises(ValueError, match="resume: expected a file of this version's Checkpoint"):
         net.fit(x, y, resume=tmp_path / "net.safetensors")
     (tmp_path / "half").write_bytes((tmp_path / "net.safetensors").read_bytes()[:100])
     with pytest.raises(ValueError, match="expected a whole safetensors file"):

@@ -1,4 +1,4 @@
-"""How training ends: weights, history, generator and callbacks after each way out."""
+"""How training ends: weights, history, generator, callbacks and checkpoints after each way out."""
 
 import contextlib
 
@@ -52,6 +52,24 @@ def test_the_last_step_counts_too():
     ):
         net.fit(x * 1e10, np.stack([labels] * 2, 1) * 1.0, batch_size=200, optimizer=fw.SGD(1e30))
     compare.assert_same_bits(net.parameters, before)
+
+
+def test_a_checkpoint_holds_finite_weights_and_can_be_gone_on_from(tmp_path):
+    path = tmp_path / "run.fw"
+
+    def train(epochs, *more):
+        net, x, labels, _ = problem(activation="tanh")
+        checkpoint = fw.Checkpoint(path)
+        net.fit(
+            x, labels, epochs=epochs, batch_size=200, optimizer=fw.SGD(0.1), resume=path,
+            callbacks=[*more, checkpoint],
+        )  # fmt: skip
+        return net
+
+    with pytest.raises(FloatingPointError, match=r"in epoch 5.*weights of the end of epoch 4"):
+        train(9, Diverge(4))
+    assert np.isfinite(fw.load(path).parameters).all()
+    compare.assert_same_bits(train(4).parameters, fw.load(path).parameters)
 
 
 # ---- callbacks
@@ -167,3 +185,61 @@ def test_the_generator_goes_on(error):
         return seen
 
     assert orders(-3, 1)[9:] == orders(3)[14:]
+
+
+# ---- checkpoints
+class Begin:
+    def on_epoch_begin(self, state):
+        return state.epoch == 5
+
+
+class Middle:
+    """Ends training in the middle of epoch 5."""
+
+    def __init__(self, error):
+        self.error = error
+
+    def on_batch_end(self, state):
+        if state.epoch == 5 and state.batch == 3:
+            if self.error is not None:
+                raise self.error
+            state._run._deadline = -1.0  # as if max_time were over
+
+
+@pytest.mark.parametrize(
+    "ending",
+    [
+        Begin(),
+        Middle(KeyboardInterrupt),
+        Middle(ValueError),
+        Middle(None),
+        lambda state: state.epoch == 4,
+        Raise(5),
+    ],
+    ids=["on_epoch_begin", "Ctrl-C", "error", "max_time", "on_epoch_end", "Ctrl-C at an end"],
+)
+def test_the_last_whole_epoch_is_in_the_checkpoint(ending, tmp_path):
+    path = tmp_path / "run.fw"
+
+    def train(epochs, *callbacks, **options):
+        net, x, labels, _ = problem()
+        optimizer = fw.Adam(0.01, schedule=fw.schedules.ExponentialLR(0.99, by="step"))
+        checkpoint = fw.Checkpoint(path, every=100)
+        return net, net.fit(
+            x, labels, epochs=epochs, optimizer=optimizer, dropout=0.2,
+            callbacks=[*callbacks, checkpoint], **options,
+        )  # fmt: skip
+
+    with contextlib.suppress(KeyboardInterrupt, ValueError):
+        train(20, ending)
+    four = fw.load(path)
+    net, history = train(4, resume=path)
+    compare.assert_same_bits(net.parameters, four.parameters)
+    assert history.epoch == [1, 2, 3, 4]
+    assert {len(v) for v in history.to_dict().values()} == {0, 4}
+    if callable(ending):
+        return  # which said that it is enough
+    net, history = train(9, resume=path)
+    whole, expected = train(9)
+    compare.assert_same_bits(net.parameters, whole.parameters)
+    assert history.loss == expected.loss
