@@ -6,7 +6,7 @@ import numpy as np
 
 import featherweight as fw
 
-EPOCHS = 1500
+EPOCHS = 1000
 LBFGS = 12  # its number, after those of the others
 RATES = fw.schedules
 
@@ -28,6 +28,14 @@ def case(number):
         RATES.ReduceLROnPlateau(factor=0.9, patience=1),
         RATES.ExponentialLR(0.9995, by="step"),
         RATES.SequentialLR([RATES.LinearLR(total_iters=9), RATES.CosineAnnealingLR(EPOCHS)], [9]),
+        RATES.ConstantLR(0.5, total_iters=99),
+        RATES.InverseScalingLR(0.25),
+        RATES.OneCycleLR(0.01, total_steps=EPOCHS * 18),
+        RATES.StepLR(70, gamma=0.9),
+        RATES.CosineAnnealingWarmRestarts(13, T_mult=2),
+        RATES.LinearLR(1.0, 0.1, total_iters=EPOCHS),
+        RATES.CosineAnnealingLR(57, by="step"),
+        lambda epoch: 1 / (1 + 0.01 * epoch),
     ]
     options = [
         {},

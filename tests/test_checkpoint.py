@@ -13,7 +13,8 @@ import featherweight as fw
 import resumed
 
 SCRIPT = Path(__file__).with_name("resumed.py")
-CASES, KILLS = 13, 6  # every case is killed so many times: 78 in all
+CASES, KILLS = 13, 5  # every case is killed so many times
+assert CASES * KILLS >= 50
 
 
 def problem(**options):
@@ -48,8 +49,7 @@ def test_killed_and_resumed(number, tmp_path):
         else:
             time.sleep(float(rng.uniform(0, 0.3)))
         process.kill()
-        if process.wait(30) == 0:
-            break  # it was quicker
+        assert process.wait(30) != 0, "training was over before it was killed: make it longer"
         kills += 1
         if checkpoint.exists():
             fw.load(checkpoint)  # whole at any moment
@@ -58,8 +58,7 @@ def test_killed_and_resumed(number, tmp_path):
     whole, found = np.load(tmp_path / "whole"), np.load(result)
     for name in ("parameters", "loss", "val_loss", "lr"):
         compare.assert_same_bits(found[name], whole[name], name)
-    print(f"case {number}: {kills} kills, {len(set(moments))} different checkpoints met")
-    assert kills >= 2
+    assert len(set(moments)) >= 2  # it got on between kills
 
 
 def test_resumed_with_another_seed_it_would_differ(tmp_path):
@@ -207,7 +206,7 @@ def test_refusals(change, sentence, tmp_path):
 def test_no_checkpoint_in_other_files(tmp_path):
     net, x, y = problem()
     net.save(tmp_path / "net.safetensors")
-    with pytest.raises(ValueError, match="resume: expected a file of Checkpoint's"):
+    with pytest.raises(ValueError, match="resume: expected a file of this version's Checkpoint"):
         net.fit(x, y, resume=tmp_path / "net.safetensors")
     (tmp_path / "half").write_bytes((tmp_path / "net.safetensors").read_bytes()[:100])
     with pytest.raises(ValueError, match="expected a whole safetensors file"):

@@ -139,6 +139,26 @@ def test_a_failed_save_leaves_the_old_file(tmp_path, monkeypatch):
         network().save(tmp_path)
 
 
+def test_the_content_is_on_the_disk_before_the_name(tmp_path, monkeypatch):
+    """Else a power cut could leave the new name with nothing behind it."""
+    path, events = tmp_path / "net", []
+    replace, fsync = os.replace, os.fsync
+
+    def synced(handle):
+        events.append(("fsync", os.fstat(handle).st_size))
+        fsync(handle)
+
+    def renamed(source, to):
+        events.append(("replace", os.path.getsize(source)))
+        replace(source, to)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(os, "replace", renamed)
+    network().save(path)
+    size = path.stat().st_size
+    assert events == [("fsync", size), ("replace", size)]
+
+
 def test_killed_at_any_moment_the_file_is_old_or_new(tmp_path):
     path = tmp_path / "net"
     program = (

@@ -1,8 +1,9 @@
-"""fit interrupted: by a callback, by a signal between epochs and inside of one, by a handler."""
+"""fit and evaluate interrupted: by callbacks, by signals between epochs and inside, by handlers."""
 
 import os
 import signal
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -100,3 +101,42 @@ def test_a_signal_handler_may_read_the_network_but_not_change_it():
     assert all("middle of an epoch" in text for text in refused)
     assert not np.array_equal(seen[0], seen[-1])
     assert np.array_equal(net(x[0]), net(x[:1])[0])
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs POSIX timers")
+def test_a_signal_ends_an_evaluation_or_reads_in_it():
+    net = fw.Network([20, 512, 512, 2], rng=0, threads=1)
+    x, labels = np.zeros((80_000, 20), np.float32), np.zeros(80_000, np.int64)
+    expected, seen, refused = net(x[0]), [], []
+
+    def read(*_):
+        seen.append(net(x[0]))
+        for change in (lambda: net.fit(x, labels), lambda: net.biases.__setitem__(0, np.ones(512))):
+            with pytest.raises(RuntimeError, match="in the middle of an evaluation") as info:
+                change()
+            refused.append(info)
+
+    def end(*_):
+        raise KeyboardInterrupt
+
+    def run(handler, after):
+        before = signal.signal(signal.SIGALRM, handler)
+        signal.setitimer(signal.ITIMER_REAL, after)
+        begun = time.process_time()
+        try:
+            # of its two parts, the loss is computed first, by one call of compiled code
+            loss, _ = net.evaluate(x, labels)
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
+        return loss, time.process_time() - begun
+
+    loss, whole = run(signal.SIG_IGN, 0)
+    assert run(read, 0.02)[0] == loss
+    assert len(seen) == 1
+    assert len(refused) == 2
+    compare.assert_same_bits(seen[0], expected)
+    begun = time.process_time()
+    with pytest.raises(KeyboardInterrupt):
+        run(end, 0.02)
+    assert time.process_time() - begun < whole / 2

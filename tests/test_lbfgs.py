@@ -88,6 +88,82 @@ def test_it_resumes_what_converged(tmp_path):
     compare.assert_same_bits(found[1][1], found[2][1])
 
 
+class Watch:
+    """Notes what begins and ends, and answers one of it."""
+
+    def __init__(self, answers=None, answer=None):
+        self.log, self._answers, self._answer = [], answers, answer
+
+    def on_epoch_begin(self, state):
+        return self._note("begin", state.epoch)
+
+    def on_epoch_end(self, state):
+        return self._note("end", state.epoch)
+
+    def on_train_end(self, state):
+        self._note("over", state.epoch)
+
+    def _note(self, *event):
+        self.log.append(event)
+        if event == self._answers:
+            return self._answer()
+        return None
+
+
+def iterations(first, last):
+    each = [(what, i) for i in range(first, last + 1) for what in ("begin", "end")]
+    return [*each, ("over", last)]
+
+
+def test_each_iteration_begins_and_ends(tmp_path):
+    """Up to the last that is asked for, from a checkpoint on, and to where it converges."""
+    path = tmp_path / "run.fw"
+    for epochs in (4, 7, 3000):
+        net, x, labels = problem()
+        watch, done = Watch(), 0 if epochs == 4 else 4 if epochs == 7 else 7
+        optimizer = fw.LBFGS(tolerance_change=1e-3)
+        history = net.fit(
+            x, labels, epochs=epochs, optimizer=optimizer, l2=0.01, resume=path,
+            callbacks=[watch, fw.Checkpoint(path)],
+        )  # fmt: skip
+        assert watch.log == iterations(done + 1, len(history.epoch))
+    assert optimizer.converged
+    assert 7 < len(history.epoch) < 3000
+
+
+def test_an_iteration_that_does_not_begin():
+    net, x, labels = problem()
+    twin, _, _ = problem()
+    optimizer, watch = fw.LBFGS(), Watch(("begin", 4), lambda: True)
+    history = net.fit(x, labels, epochs=9, optimizer=optimizer, callbacks=watch)
+    assert history.epoch == [1, 2, 3]
+    assert watch.log == [*iterations(1, 3)[:-1], ("begin", 4), ("over", 4)]
+    assert not optimizer.converged
+    twin.fit(x, labels, epochs=3, optimizer=fw.LBFGS())
+    compare.assert_same_bits(net.parameters, twin.parameters)
+
+
+def interrupt(*_):
+    raise KeyboardInterrupt
+
+
+def test_an_interrupt_says_where(monkeypatch):
+    net, x, labels = problem()
+    twin, _, _ = problem()
+    with pytest.raises(
+        KeyboardInterrupt,
+        match=r"^training stopped in iteration 4 of 9; .* weights of the last completed one$",
+    ):
+        net.fit(x, labels, epochs=9, optimizer=fw.LBFGS(), callbacks=Watch(("begin", 4), interrupt))
+    twin.fit(x, labels, epochs=3, optimizer=fw.LBFGS())
+    compare.assert_same_bits(net.parameters, twin.parameters)
+    assert net.history.epoch == [1, 2, 3]
+    # while it sets up: what it computes with is made for all rows
+    monkeypatch.setattr("featherweight.lbfgs._Objective.__init__", interrupt)
+    with pytest.raises(KeyboardInterrupt, match=r"^training stopped before iteration 1 of 9; "):
+        net.fit(x, labels, epochs=9, optimizer=fw.LBFGS())
+
+
 def test_a_start_of_other_weights_is_noticed(tmp_path):
     path = tmp_path / "run.fw"
     net, x, labels = problem()

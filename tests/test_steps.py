@@ -203,3 +203,44 @@ def test_refused_gradients():
         fw.SGD(0.1).step(3, grads)
     with pytest.raises(ValueError, match=r"dy: expected shape \(40, 3\), found \(40, 2\)"):
         net.backward(x, np.zeros((40, 2)))
+
+
+class Fickle(fw.schedules.Schedule):
+    """A rate by how many epochs were observed, or none."""
+
+    refuses, _seen = False, 0
+
+    def observe(self, value):
+        self._seen += 1
+
+    def reset(self):
+        self._seen = 0
+
+    def rates(self, lr, t):
+        return np.full_like(t, np.nan if self.refuses else lr / (1 + self._seen))
+
+
+@pytest.mark.parametrize("by", ["step", "fit"])
+def test_a_refused_step_leaves_the_optimizer_its_state(by):
+    """What it has of one network, where a step with another one is refused."""
+    other, x, labels = problem(np.float32)
+    found = []
+    gradients, before = other.gradients(x, labels)[1], other.parameters.copy()
+    for refused in (True, False):
+        net, _, _ = problem(np.float32)
+        schedule = Fickle()
+        optimizer = fw.SGD(0.1, momentum=0.9, schedule=schedule)
+        net.fit(x, labels, epochs=3, optimizer=optimizer)
+        if refused:
+            schedule.refuses = True
+            steps = {
+                "step": lambda o=optimizer: o.step(other, gradients),
+                "fit": lambda o=optimizer: other.fit(x, labels, optimizer=o),
+            }
+            with pytest.raises(ValueError, match="schedule: expected finite rates"):
+                steps[by]()
+            compare.assert_same_bits(other.parameters, before)
+            schedule.refuses = False
+        found.append((net.fit(x, labels, epochs=2, optimizer=optimizer).lr, net.parameters))
+    assert found[0][0] == found[1][0]
+    compare.assert_same_bits(found[0][1], found[1][1])

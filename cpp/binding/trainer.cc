@@ -103,6 +103,10 @@ OptimizerState optimizer_state(const Network<T>& net, const std::string& name, c
   return state;
 }
 
+void heed_signals() {
+  if (PyErr_CheckSignals() != 0) throw py::error_already_set();
+}
+
 py::tuple epoch(CoreTrainer& t, const py::array& x, const py::object& labels,
                 const py::object& values, const py::object& weights, const std::string& optimizer,
                 const py::dict& hyper, const Limits& limits, const py::array& memo,
@@ -125,7 +129,7 @@ py::tuple epoch(CoreTrainer& t, const py::array& x, const py::object& labels,
                            *done = rows;
                            sleep_if_finalizing();
                            py::gil_scoped_acquire acquire;
-                           if (PyErr_CheckSignals() != 0) throw py::error_already_set();
+                           heed_signals();
                            return !poll(rows, so_far.loss, so_far.correct).cast<bool>();
                          }, every_step, position);
   };
@@ -212,7 +216,12 @@ py::tuple evaluate(CoreTrainer& t, const py::array& x, const py::object& labels,
     const auto d = data<T>(t, x, labels, values, weights, rows);
     ReleaseGil release;
     Gate::Reader reader(t.core->gate);
-    return trainer.evaluate(d);
+    return trainer.evaluate(d, [&] {
+      sleep_if_finalizing();
+      Gate::Pause pause(t.core->gate);
+      py::gil_scoped_acquire acquire;
+      heed_signals();
+    });
   };
   const EpochResult r = t.visit(run);
   return py::make_tuple(r.loss, r.correct);

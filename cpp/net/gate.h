@@ -1,7 +1,7 @@
 // Who may touch a network now. Any number of readers at once; a writer alone, waiting for its turn;
 // and while one thread trains it, every other is refused with a sentence instead of reading torn
 // weights. The training thread itself may come in between epochs (its callbacks do), and between steps
-// (its signal handlers do) to read.
+// (its signal handlers do) to read. A long evaluation lets signal handlers read, too.
 #pragma once
 
 #include <atomic>
@@ -48,6 +48,19 @@ class Gate {
     Gate& gate_;
   };
 
+  // Where a reader stands still for Python's signal handlers, which this thread runs: a writer among them would
+  // wait for the reader that waits for it, and is refused instead.
+  class Pause {
+   public:
+    explicit Pause(const Gate& gate) : before_(paused_) { paused_ = &gate; }
+    ~Pause() { paused_ = before_; }
+    Pause(const Pause&) = delete;
+    Pause& operator=(const Pause&) = delete;
+
+   private:
+    const Gate* before_;
+  };
+
   void begin_fit() {
     std::thread::id nobody{};
     if (!trainer_.compare_exchange_strong(nobody, std::this_thread::get_id()))
@@ -81,6 +94,9 @@ class Gate {
             "the network is being trained by another thread: expected it to be left alone until "
             "fit returns");
       if (try_enter(who)) return;
+      if (who == kWriter && paused_ == this)
+        throw std::runtime_error(
+            "the network is in the middle of an evaluation: expected it to be changed afterwards");
       if (state_.load(std::memory_order_acquire) >= kWriter && trained_here()) {
         // this thread is inside already, in an epoch that stands still while it asks
         if (who == kWriter)
@@ -92,6 +108,8 @@ class Gate {
       std::this_thread::yield();
     }
   }
+
+  static inline thread_local const Gate* paused_ = nullptr;
 
   std::atomic<int> state_{0};
   std::atomic<std::thread::id> trainer_{};

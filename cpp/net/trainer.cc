@@ -258,8 +258,9 @@ double Trainer<T>::gradients(const Data& data, T* packed, T* input_gradient, std
 }
 
 template <class T>
-EpochResult Trainer<T>::evaluate(const Data& data) {
+EpochResult Trainer<T>::evaluate(const Data& data, const std::function<void()>& look) {
   EpochResult result;
+  auto looked = std::chrono::steady_clock::now();
   const std::ptrdiff_t n = data.rows();
   const std::int64_t* index = data.index;
   Buffer<T> all, weights;
@@ -276,6 +277,10 @@ EpochResult Trainer<T>::evaluate(const Data& data) {
     std::copy_n(row_loss_.data(), batch.rows, all.data() + first);
     result.correct += count_correct(batch.rows);
     result.rows += batch.rows;
+    if (std::chrono::steady_clock::now() - looked > kPollEvery) {
+      look();
+      looked = std::chrono::steady_clock::now();
+    }
   }
   const T* w = data.weights;
   if (w && index) {

@@ -107,8 +107,9 @@ class Trainer {
     apply_flat(gradient, optimizer, steps(optimizer, 0));
   }
 
-  // The loss of all rows as one sum, whatever the batch size, and how many were read rightly.
-  EpochResult evaluate(const Data& data);
+  // The loss of all rows as one sum, whatever the batch size, and how many were read rightly. `look` is called
+  // now and then, and may end it by throwing.
+  EpochResult evaluate(const Data& data, const std::function<void()>& look = [] {});
 
  private:
   struct Batch {

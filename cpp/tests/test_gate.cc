@@ -57,6 +57,19 @@ void training() {
   CHECK(elsewhere([&] { return let_in(gate) && !refused<Gate::Reader>(gate); }));
 }
 
+// A reader that stands still waits for this thread, whose writers are refused then instead of waiting for it.
+void paused() {
+  Gate gate, other;
+  {
+    const Gate::Reader reader(gate);
+    const Gate::Pause pause(gate);
+    CHECK(refused<Gate::Writer>(gate));
+    CHECK(!refused<Gate::Reader>(gate));
+    CHECK(!refused<Gate::Writer>(other));
+  }
+  CHECK(!refused<Gate::Writer>(gate));
+}
+
 // A writer's two halves are never seen apart, by whichever way a reader came in.
 void nothing_torn() {
   Gate gate;
@@ -84,6 +97,7 @@ void nothing_torn() {
 int main() {
   readers_and_writers();
   training();
+  paused();
   nothing_torn();
   return check::finish("test_gate");
 }

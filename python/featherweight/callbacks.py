@@ -4,6 +4,8 @@ import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from .checks import choice, number, whole
 from .history import History
 
@@ -42,6 +44,7 @@ class TrainingState:
         self.network = network
         self.optimizer = optimizer
         self._run = run
+        self._holds = "the last completed step"  # whose weights the network has
 
 
 Callback = Callable[[TrainingState], Any] | Any
@@ -73,9 +76,10 @@ def tell(callbacks: list[Callback], event: str, state: TrainingState) -> bool:
             answer = method(state)
             try:
                 stop |= bool(answer)
-            except ValueError:  # an array's, of several elements
+            except ValueError:  # of an array of several
                 raise TypeError(
-                    f"callbacks: expected True, False or None from {c!r}, found {answer!r}"
+                    f"callbacks: expected something true or false from {event}, "
+                    f"found {type(answer).__name__} of shape {np.shape(answer)}"
                 ) from None
     return stop
 
@@ -95,7 +99,8 @@ class EarlyStopping:
         Whether less is better, or more; "auto": less of what is called a loss or an error (mse,
         rmse, mae), more of anything else.
     restore_best : bool
-        At the end of training, however it comes, the network gets the weights of its best epoch.
+        At the end of training, however it comes (Ctrl-C and errors included), the network gets the
+        weights of its best epoch.
 
     Attributes
     ----------
@@ -126,9 +131,11 @@ class EarlyStopping:
         self.best_epoch: int | None = None
         self._weights: Any = None
 
-    def on_train_begin(self, state: TrainingState) -> None:
+    def _before_training(self, run: "Run") -> None:
         if self.monitor is not None:
-            choice("monitor", self.monitor, state._run.filled())
+            choice("monitor", self.monitor, run.filled())
+
+    def on_train_begin(self, state: TrainingState) -> None:
         self.best = self.best_epoch = self._weights = None
 
     def on_epoch_end(self, state: TrainingState) -> bool:
@@ -153,6 +160,7 @@ class EarlyStopping:
     def on_train_end(self, state: TrainingState) -> None:
         if self._weights is not None:
             state.network.parameters[:] = self._weights
+            state._holds = f"epoch {self.best_epoch}, the best"
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a checkpoint must keep: numbers and arrays by name."""

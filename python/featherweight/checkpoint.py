@@ -6,30 +6,46 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from . import checks, files
 
 if TYPE_CHECKING:
     from .callbacks import TrainingState
-    from .schedules import Schedule
+    from .optimizers import Optimizer
     from .training import Run
 
-_VERSION = 1
+_VERSION = 2
+_WEIGHTS = "sample_weight and class_weight"
 
 
 class Checkpoint:
     """A callback that writes, after epochs, all that training needs to go on.
 
-    The network, the optimizer's state, its schedule's, the random generator's place, the history
-    and what the other callbacks keep (those that have ``state_dict``), in a safetensors file that
-    `load` reads, too. It is written beside `path` and renamed, so that whenever the process dies
-    there is a whole file: the new one or the one before.
+    The network, the optimizer's state and rates, its schedule's state, the random generator's
+    place, the history and what else keeps a state (callbacks, an iterable of batches, a callable as
+    schedule: those that have ``state_dict``), in a safetensors file that `load` reads, too. It is
+    written beside `path` and renamed, so that whenever the process dies there is a whole file: the
+    new one or the one before. One training at a time may write to a path.
 
     Parameters
     ----------
     path : path
+        In a folder that exists.
     every : int
-        Epochs from one to the next, at least 1; the last epoch's is always written.
+        Epochs from one to the next, at least 1. The last whole epoch's is written however training
+        ends: by itself, by a callback, by Ctrl-C, by an error.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `path` isn't a path or `every` isn't such a number.
+
+    Notes
+    -----
+    ``state_dict()`` returns a dict, by name, of numbers, text, None, arrays of numbers, and lists
+    and dicts of these; ``load_state_dict`` gets it back, tuples as lists, when training is resumed:
+    callbacks after ``on_train_begin``.
 
     Examples
     --------
@@ -37,11 +53,13 @@ class Checkpoint:
     ... # doctest: +SKIP
     """
 
+    _due: "State | None" = None  # the last epoch's, until it is written
+
     def __init__(self, path: "str | os.PathLike[str]", every: int = 1) -> None:
         self.path = checks.path("path", path)
         self.every = checks.whole("every", every, 1)
 
-    def on_train_begin(self, state: "TrainingState") -> None:
+    def _before_training(self, run: "Run") -> None:
         if os.path.isdir(self.path):
             raise IsADirectoryError(
                 errno.EISDIR, "expected the path of a file, found a folder", self.path
@@ -49,21 +67,67 @@ class Checkpoint:
         folder = os.path.dirname(os.path.realpath(self.path))
         if not os.path.isdir(folder):
             raise FileNotFoundError(f"path: expected a folder that exists, found no {folder}")
+        self._due = None
+        run.settings = settings(run)  # before a callback changes a rate
+
+    def on_train_begin(self, state: "TrainingState") -> None:
+        files.remove_leftovers(self.path)
 
     def _after_epoch(self, run: "Run") -> None:
-        if run.cut:  # the epoch is to be had whole after resuming, from the checkpoint before
+        if run.cut:  # the epoch is to be had whole after resuming, from the one before
             return
-        epoch = run.history.epoch[-1]
-        if epoch % self.every == 0 or run.stopped or epoch >= run.plan.epochs:
-            save(run, self.path)
+        self._due = State(run)
+        if self._due.epochs % self.every == 0:
+            self._after_training(run)
+
+    def _after_training(self, run: "Run") -> None:
+        if self._due is not None:
+            self._due.write(self.path)
+            self._due = None
+
+
+class State:
+    """A run's, as of the end of an epoch: copied, as training may go on, and quickly."""
+
+    def __init__(self, run: "Run") -> None:
+        plan, optimizer = run.plan, run.plan.optimizer
+        self.epochs, self._run = len(run.history.epoch), run
+        self._parameters = run.network.parameters.copy()
+        self._tensors = {name: a.copy() for name, a in optimizer._tensors().items()}
+        self._rates = _rates(optimizer)
+        self._training = {
+            "version": _VERSION,
+            "key": str(plan.key),
+            "first_epoch": plan.first_epoch,
+            "steps": optimizer._steps,
+            "epochs": optimizer._epochs,
+            "stopped": run.asked,
+            "settings": run.settings,
+            "kept": [self._pack_state(*k) for k in _keepers(run).items()],
+        }
+
+    def _pack_state(self, name: str, owner: Any) -> Any:
+        expected = f"{name}: expected from {type(owner).__name__}.state_dict"
+        return _pack(owner.state_dict(), self._tensors, expected)
+
+    def write(self, path: str) -> None:
+        """Write it, with the network and with the history up to it."""
+        tensors, header = files.describe(self._run.network, self._parameters)
+        measured = self._run.history.to_dict().items()  # in their order
+        header["training"] = self._training | {
+            "rates": _pack(self._rates, self._tensors, "optimizer: expected settings of"),
+            "history": [(name, values[: self.epochs]) for name, values in measured],
+        }
+        files.write(path, tensors | self._tensors, header)
 
 
 def settings(run: "Run") -> dict[str, Any]:
     """Return what must be the same for a resumed run to have the bits of an undisturbed one."""
-    plan, job = run.plan, run.job
+    plan, job, validation = run.plan, run.job, run.validation
     optimizer = dict(plan.optimizer.__getstate__())
     schedule = repr(optimizer.get("schedule"))
     optimizer["schedule"] = re.sub(r" at 0x[0-9a-fA-F]+", "", schedule)  # of a function
+    weights = None if job is None or job.weights is None else _digest(job.weights)
     return {
         "optimizer": [
             type(plan.optimizer).__name__,
@@ -77,45 +141,60 @@ def settings(run: "Run") -> dict[str, Any]:
         "label_smoothing": plan.smoothing,
         "output_weights": plan.output_weights,
         "rows": None if job is None else job.n,
-        "metrics": [m.name for m in plan.metrics],  # each has a list of the history
-        "validation": run.validation is not None,
+        _WEIGHTS: weights,
+        "validation rows": None if validation is None else validation.n,
+        "metrics": [m.name for m in plan.metrics],
         "callbacks": [type(c).__name__ for c in plan.callbacks if hasattr(c, "state_dict")],
+        "batches": type(run.batches).__name__ if hasattr(run.batches, "state_dict") else None,
     }
 
 
-def _keeping(schedule: "Schedule | None") -> dict[str, Any]:
-    """Return what a schedule has observed."""
-    found = {} if schedule is None else vars(schedule)
-    return {k: v for k, v in found.items() if k.startswith("_")}
+def _digest(a: NDArray[Any]) -> str:
+    from hashlib import blake2b
+
+    return blake2b(np.ascontiguousarray(a).data).hexdigest()
 
 
-def save(run: "Run", path: str) -> None:
-    """Write a run's state as of the end of an epoch."""
-    plan, optimizer = run.plan, run.plan.optimizer
-    tensors, header = files.describe(run.network)
-    tensors |= optimizer._tensors()
-    kept = []
-    for i, c in enumerate(c for c in plan.callbacks if hasattr(c, "state_dict")):
-        numbers = {}
-        for name, value in c.state_dict().items():
-            if isinstance(value, np.ndarray):
-                tensors[f"callbacks.{i}.{name}"] = value
-            else:
-                numbers[name] = value
-        kept.append(numbers)
-    header["training"] = {
-        "version": _VERSION,
-        "key": str(plan.key),
-        "first_epoch": plan.first_epoch,
-        "steps": optimizer._steps,
-        "epochs": optimizer._epochs,
-        "schedule": {k: repr(v) for k, v in _keeping(optimizer.schedule).items()},
-        "history": list(run.history.to_dict().items()),  # in their order
-        "stopped": run.asked,
-        "callbacks": kept,
-        "settings": settings(run),
-    }
-    files.write(path, tensors, header)
+def _keepers(run: "Run") -> dict[str, Any]:
+    """Return, by what the sentences call them, those that have a state of their own."""
+    found: dict[str, Any] = {"schedule": run.plan.optimizer.schedule, "batches": run.batches}
+    found |= {f"callbacks[{i}]": c for i, c in enumerate(run.plan.callbacks)}
+    return {name: owner for name, owner in found.items() if hasattr(owner, "state_dict")}
+
+
+def _rates(optimizer: "Optimizer") -> dict[str, Any]:
+    """Return the optimizer's settings as they are now, which callbacks may change."""
+    return {k: v for k, v in optimizer.__getstate__().items() if k != "schedule"}
+
+
+def _pack(value: Any, tensors: dict[str, Any], expected: str) -> Any:
+    """Return a state as JSON can hold it, its arrays put among the tensors."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, np.ndarray) and value.dtype.kind in "biuf" and value.itemsize <= 8:
+        name = f"training.{len(tensors)}"
+        tensors[name] = value.copy()
+        return {"array": name}
+    if isinstance(value, (list, tuple)):
+        return [_pack(v, tensors, expected) for v in value]
+    if isinstance(value, dict) and all(isinstance(k, str) for k in value):
+        return {"dict": {k: _pack(v, tensors, expected) for k, v in value.items()}}
+    raise TypeError(
+        f"{expected} numbers, text, arrays of numbers, and lists and dicts of these by name, "
+        f"found {value!r}"
+    )
+
+
+def _unpack(value: Any, tensors: dict[str, Any]) -> Any:
+    if isinstance(value, list):
+        return [_unpack(v, tensors) for v in value]
+    if not isinstance(value, dict):
+        return value
+    if "array" in value:
+        return tensors[value["array"]]
+    return {k: _unpack(v, tensors) for k, v in value["dict"].items()}
 
 
 def key_in(path: "str | os.PathLike[str]") -> int | None:
@@ -130,7 +209,9 @@ def key_in(path: "str | os.PathLike[str]") -> int | None:
 def _training(header: dict[str, Any], name: str) -> dict[str, Any]:
     training = header.get("training")
     if not isinstance(training, dict) or training.get("version") != _VERSION:
-        raise ValueError(f"resume: expected a file of Checkpoint's, found another in {name}")
+        raise ValueError(
+            f"resume: expected a file of this version's Checkpoint, found another in {name}"
+        )
     return training
 
 
@@ -147,37 +228,37 @@ def restore(run: "Run", path: "str | os.PathLike[str]", rng: Any) -> None:
         found = header[key]
         if found != (list(value) if isinstance(value, tuple) else value):
             raise ValueError(f"resume: expected a network with {key}={value!r}, found {found!r}")
-    for key, value in settings(run).items():
+    if run.settings is None:
+        run.settings = settings(run)
+    for key, value in run.settings.items():
         found = training["settings"].get(key)
         if _plain(found) != _plain(value):
-            raise ValueError(f"resume: expected {key} as before, {found!r}, found {value!r}")
+            shown = "found others" if key == _WEIGHTS else f"{found!r}, found {value!r}"
+            raise ValueError(f"resume: expected {key} as before, {shown}")
     if rng is not None and int(training["key"]) != run.plan.key:
         raise ValueError("resume: expected the rng as before, or None, found another")
     plan, optimizer = run.plan, run.plan.optimizer
-    for i in range(len(network.sizes) - 1):
-        network.weights[i], network.biases[i] = tensors[f"weights.{i}"], tensors[f"biases.{i}"]
+    saved = files.build(name, tensors, header)
+    kept = zip(_keepers(run).items(), training["kept"], strict=True)
+    states = [(key, owner, _unpack(state, tensors)) for (key, owner), state in kept]
+    for key, value in _unpack(training["rates"], tensors).items():
+        as_before = isinstance(getattr(optimizer, key), tuple)
+        setattr(optimizer, key, tuple(value) if as_before else value)
+    optimizer._restore(network, tensors)
+    optimizer._steps, optimizer._epochs = training["steps"], training["epochs"]
+    for key, owner, state in states:
+        if key.startswith("callbacks"):  # which forget in on_train_begin what they knew
+            run.kept.append((owner, state))
+        else:
+            owner.load_state_dict(state)
     plan.key, plan.first_epoch = int(training["key"]), training["first_epoch"]
     if rng is None:
         network._key = plan.key
-    optimizer._restore(network, tensors)
-    optimizer._steps, optimizer._epochs = training["steps"], training["epochs"]
-    if optimizer.schedule is not None:
-        for key, text in training["schedule"].items():
-            setattr(optimizer.schedule, key, float(text) if key == "_best" else int(text))
     for key, values in training["history"]:
         setattr(run.history, key, values)
-    for i, (c, numbers) in enumerate(
-        zip(
-            (c for c in plan.callbacks if hasattr(c, "state_dict")),
-            training["callbacks"],
-            strict=True,
-        )
-    ):
-        start = f"callbacks.{i}."
-        arrays = {k.removeprefix(start): v for k, v in tensors.items() if k.startswith(start)}
-        run.kept.append((c, numbers | arrays))
     run.asked = training["stopped"]
     run.rebuild()
+    network.parameters[:] = saved.parameters
 
 
 def _plain(value: Any) -> Any:

@@ -3,14 +3,18 @@
 import errno
 import json
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from .network import Network
 
 FORMAT_VERSION = 1
 # one entry, since the library writes several in an order that changes from run to run
 _METADATA = "featherweight"
+_UNFINISHED = ".fw-tmp"  # how the name ends of what is being written
 
 
 def save(network: "Network", path: "str | os.PathLike[str]") -> None:
@@ -18,12 +22,14 @@ def save(network: "Network", path: "str | os.PathLike[str]") -> None:
     write(path, *describe(network))
 
 
-def describe(network: "Network") -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return a network's tensors and what else makes it up."""
+def describe(
+    network: "Network", parameters: "NDArray[Any] | None" = None
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return a network's tensors, its own or those of packed parameters, and what else it is."""
     tensors: dict[str, Any] = {}
     for i in range(len(network.sizes) - 1):
-        tensors[f"weights.{i}"] = network.weights[i]
-        tensors[f"biases.{i}"] = network.biases[i]
+        tensors[f"weights.{i}"] = network._core.weights(i, parameters)
+        tensors[f"biases.{i}"] = network._core.bias(i, parameters)
     return tensors, {
         "format_version": FORMAT_VERSION,
         "sizes": network.sizes,
@@ -47,7 +53,7 @@ def write(path: "str | os.PathLike[str]", tensors: dict[str, Any], header: dict[
         raise IsADirectoryError(errno.EISDIR, "expected the path of a file, found a folder", path)
     mode = _mode(target)
     handle, temporary = tempfile.mkstemp(
-        prefix=f".{os.path.basename(target)}.", suffix=".tmp", dir=os.path.dirname(target)
+        prefix=f".{os.path.basename(target)}.", suffix=_UNFINISHED, dir=os.path.dirname(target)
     )
     try:
         with os.fdopen(handle, "wb") as f:
@@ -59,6 +65,18 @@ def write(path: "str | os.PathLike[str]", tensors: dict[str, Any], header: dict[
     except BaseException:
         os.unlink(temporary)
         raise
+
+
+def remove_leftovers(path: str) -> None:
+    """Remove what processes that were killed while they wrote `path` have left beside it."""
+    import glob
+
+    folder, name = os.path.split(os.path.realpath(path))
+    # what mkstemp draws has 8 characters; any number would take in other files' names
+    pattern = f"{glob.escape(os.path.join(folder, f'.{name}.'))}????????{_UNFINISHED}"
+    for left in glob.glob(pattern):
+        with suppress(OSError):
+            os.unlink(left)
 
 
 def _mode(target: str) -> int:
@@ -89,10 +107,21 @@ def load(
     ValueError
         If it isn't such a file, is truncated, or is of a newer format.
     """
+    name = os.fspath(path)
+    return build(name, *read(name), threads=threads, isa=isa)
+
+
+def build(
+    name: str,
+    tensors: dict[str, Any],
+    header: dict[str, Any],
+    *,
+    threads: int | None = None,
+    isa: str | None = None,
+) -> "Network":
+    """Return the network that a file's content describes; raises as `load`."""
     from .network import Network
 
-    name = os.fspath(path)
-    tensors, header = read(name)
     try:
         network = Network(
             header["sizes"],

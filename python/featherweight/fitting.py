@@ -164,10 +164,10 @@ class Fitting(Learning):
         RuntimeError
             If the network is being trained already.
         FloatingPointError
-            If the loss becomes NaN or infinite. The network holds the weights of the last epoch
-            before; the optimizer's state is dropped.
+            If the loss or a weight becomes NaN or infinite. The network holds the weights of the
+            last epoch before; the optimizer's state is dropped.
         KeyboardInterrupt
-            On Ctrl-C, with the weights of the last completed step.
+            On Ctrl-C, with the weights of the last completed step. `history` has the epochs before.
         """
         given = {name: value for name, value in locals().items() if name != "self"}
         return self._run(self._prepare(given, {}).run(self._network), rng, resume)
@@ -259,16 +259,17 @@ class Fitting(Learning):
     def _run(self, run: Run, rng: Any, resume: "str | PathLike[str] | None") -> History:
         self._core.begin_fit()
         try:
+            run.ready()
             if resume is not None:
                 from .checkpoint import restore
 
                 restore(run, resume, rng)
-            history = run.plan.optimizer._fit(run)
+            self._history = run.history
+            return run.plan.optimizer._fit(run)
         finally:
             self._core.end_fit()
-        if rng is None:
-            self._epochs = run.plan.first_epoch + len(history.epoch)
-        return history
+            if rng is None:  # the generator goes on, whatever ended training
+                self._epochs = run.plan.first_epoch + max(len(run.history.epoch), run.begun)
 
     def partial_fit(self, x: ArrayLike, y: ArrayLike, **options: Any) -> History:
         """Train on some more data: `fit` for one epoch, state kept from one call to the next.

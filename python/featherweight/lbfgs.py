@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .callbacks import tell
+from .ending import training
 from .jobs import Job
 from .optimizers import Optimizer
 from .training import Epoch
@@ -91,10 +91,16 @@ class LBFGS(Optimizer):
             raise ValueError("optimizer: expected no clipping and no dropout with LBFGS")
 
     def _fit(self, run: "Run") -> "History":
+        assert run.job is not None
+        self._end, run.state._holds = None, "the last completed one"
+        with training(run, "iteration"):
+            self._minimize(run, run.job)
+        return run.history
+
+    def _minimize(self, run: "Run", job: Job) -> None:
         minimize = import_module("scipy.optimize").minimize
         plan, network = run.plan, run.network
-        assert run.job is not None
-        objective = _Objective(run, run.job)
+        objective = _Objective(run, job)
         accepted, done, again = network.parameters.copy(), len(run.history.epoch), 0
         if not done:
             self._start = accepted.copy()
@@ -105,6 +111,12 @@ class LBFGS(Optimizer):
             "ftol": self.tolerance_change,
             "maxfun": self.max_eval or 20 * max(1, plan.epochs),
         }
+
+        def value_and_gradient(theta: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+            # SciPy says when an iteration is over; what it asks for next begins another
+            if again >= done and run.state.epoch <= len(run.history.epoch) and run.enter():
+                raise StopIteration
+            return objective(theta)
 
         def after(xk: NDArray[np.float64]) -> None:
             nonlocal again
@@ -126,31 +138,17 @@ class LBFGS(Optimizer):
                 epoch.correct = objective.correct
             if run.end(epoch):
                 raise StopIteration
-            run.next()
 
-        run.begin()
         try:
-            try:
-                if not run.open() and done < plan.epochs:
-                    run.next()
-                    self._end = minimize(
-                        objective, self._start.astype(np.float64), jac=True, method="L-BFGS-B",
-                        callback=after, options=options,
-                    )  # fmt: skip
-            finally:
-                network.parameters[:] = accepted
-            if done < len(run.history.epoch) < plan.epochs and not run.stopped:
-                run.stopped = True  # as nothing gets better
-                run.save()
-            tell(plan.callbacks, "on_train_end", run.state)
-        except KeyboardInterrupt:
-            raise KeyboardInterrupt(
-                f"training stopped in iteration {run.state.epoch} of {plan.epochs}; the network "
-                "holds the weights of the last completed one"
-            ) from None
+            if not run.open() and done < plan.epochs:
+                self._end = minimize(
+                    value_and_gradient, self._start.astype(np.float64), jac=True,
+                    method="L-BFGS-B", callback=after, options=options,
+                )  # fmt: skip
+        except StopIteration:  # of a callback, before an iteration
+            pass
         finally:
-            run.close()
-        return run.history
+            network.parameters[:] = accepted
 
     def _tensors(self) -> dict[str, NDArray[Any]]:
         return {"optimizer.start": self._start}

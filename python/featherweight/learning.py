@@ -12,6 +12,7 @@ from .gradients import Gradients
 from .jobs import BLOCK, Job, multilabel
 
 if TYPE_CHECKING:
+    from .history import History
     from .network import Network
     from .optimizers import Optimizer
 
@@ -25,6 +26,7 @@ class Learning(_core.ForwardCall):
     _key: int
     _epochs: int
     _partial: "Optimizer | None" = None
+    _history: "History | None" = None
 
     @property
     def _network(self) -> "Network":

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from inspect import Signature
     from os import PathLike
 
+    from .history import History
     from .svg import Diagram
 
 
@@ -196,6 +197,11 @@ class Network(Fitting):
         ``[ceil(outputs / 16) * 16]``; the padding is 0 and stays so.
         """
         return self._core.parameters()
+
+    @property
+    def history(self) -> "History | None":
+        """What the last training measured, also if Ctrl-C or an error ended it; isn't saved."""
+        return self._history
 
     def __repr__(self) -> str:
         acts = self.activation

@@ -76,6 +76,23 @@ class Optimizer:
         found = {k: rates(k, v, t.shape) for k, v in self.schedule.hyper(base, t).items()}
         return name, base | {k: v if by_step else float(v[0]) for k, v in found.items()}
 
+    def _prepared(
+        self, network: "Network", steps: int
+    ) -> tuple[str, dict[str, Any], NDArray[np.float64], NDArray[Any]]:
+        """Return what `_hyper` and `_bind` do; where that is refused, the state stays as it is."""
+        owned = self._owner is not None and self._owner() is network
+        schedule = None if owned else self.schedule
+        before = self.__dict__.copy()
+        observed = {} if schedule is None else schedule.state_dict()
+        try:
+            memo, slots = self._bind(network)
+            return *self._hyper(steps), memo, slots
+        except BaseException:
+            self.__dict__ = before
+            if schedule is not None:
+                schedule.load_state_dict(observed)
+            raise
+
     @property
     def current_lr(self) -> float:
         """The learning rate of the next step: `lr`, or what the schedule makes of it."""
@@ -112,13 +129,7 @@ class Optimizer:
             raise TypeError(f"network: expected a Network, found {network!r}")
         limits = check_limits(clip_value, clip_norm, l2)
         flat = pack(network, gradients)
-        before = {k: v for k, v in self.__dict__.items() if k in _STATE}
-        memo, slots = self._bind(network)
-        try:
-            name, hyper = self._hyper(1)
-        except BaseException:
-            self.__dict__.update(before)  # what belongs to another network isn't lost
-            raise
+        name, hyper, memo, slots = self._prepared(network, 1)
         _core.optimizer_step(network._core, name, hyper, limits, memo, slots, flat)
         self._steps += 1
 

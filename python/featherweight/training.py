@@ -10,6 +10,7 @@ import numpy as np
 
 from . import _core, checks
 from .callbacks import BATCH_EVENTS, Callback, TrainingState, tell
+from .ending import training
 from .history import History
 from .jobs import BLOCK, Job, multilabel
 from .losses import Loss
@@ -19,6 +20,8 @@ from .progress import Bar
 
 if TYPE_CHECKING:
     from .network import Network
+
+_FIRST = "before the first epoch"
 
 
 @dataclass
@@ -67,7 +70,8 @@ class Epoch:
     rows: int = 0
     weight: float = 0.0
     penalty: float = 0.0  # the part of the loss that is the penalty
-    failed: int = 0
+    failed: int = 0  # the step by which what follows was no longer finite
+    what: str = "loss"  # or weights
     lr: float = math.nan
     base: int = 0  # rows before the trainer's present pass
     steps: int = 0  # those of passes that ended
@@ -91,9 +95,13 @@ class Run:
         self.stopped = False
         self.asked = False  # by a callback, to stop
         self.cut = False  # an epoch in its middle, for want of time
+        self.begun = 0  # the last epoch for which rows were drawn
+        self.failure: FloatingPointError | None = None  # a loss or weights that aren't finite
+        self.settings: dict[str, Any] | None = None  # as training began, for checkpoints
         self.kept: list[
             tuple[Any, dict[str, Any]]
         ] = []  # callbacks, and their states to go on from
+        self._opened = False  # callbacks have been told of the beginning, and not of the end
         self._core = network._core
         self._size = 0  # of the trainer's batches
         self._seen = np.zeros(1, np.int64)  # rows of the present pass, kept by the core
@@ -118,15 +126,21 @@ class Run:
             self._trainer = self.plan.trainer(self._core, batch)
             self._size = batch
 
+    def ready(self) -> None:
+        """Refuse what can't be done, before anything is changed."""
+        name, filled = getattr(self.plan.optimizer.schedule, "monitor", None), self.filled()
+        if name is None:
+            name = "val_loss" if "val_loss" in filled else "loss"
+        self._monitored = checks.choice("monitor", name, filled)
+        self._inform("_before_training")
+
     def run(self) -> History:
         """Train for the epochs that are left."""
         plan, state, history = self.plan, self.state, self.history
-        self.begin()
-        try:
+        with training(self):
             stop = self.open()
             while not stop and len(history.epoch) < plan.epochs:
-                self.next()
-                if tell(plan.callbacks, "on_epoch_begin", state):
+                if self.enter():
                     break
                 epoch = self._epoch(state.epoch)
                 if epoch.rows == 0 and self.asked:
@@ -138,20 +152,11 @@ class Run:
                         f"none in epoch {epoch.number}"
                     )
                 stop = self.end(epoch)
-            tell(plan.callbacks, "on_train_end", state)
-        except KeyboardInterrupt:
-            raise KeyboardInterrupt(
-                f"training stopped in epoch {state.epoch} of {plan.epochs}; the network holds the "
-                "weights of the last completed step"
-            ) from None
-        finally:
-            self.close()
         return history
 
     def begin(self) -> None:
         """Get ready for the first epoch."""
         rows = 0 if self.job is None else self.job.n
-        self._monitored = self._monitor()
         self._bar = Bar(self.plan.progress, self.plan.epochs, rows, len(self.history.epoch))
         self._good = np.empty_like(self.network.parameters)  # of the last epoch that ended well
         self._deadline = time.monotonic() + self.plan.max_time
@@ -161,13 +166,26 @@ class Run:
         stop = tell(self.plan.callbacks, "on_train_begin", self.state)
         for callback, state in self.kept:
             callback.load_state_dict(state)
+        self._opened = True
         return stop or self.asked
+
+    def enter(self) -> bool:
+        """Begin an epoch, and tell the callbacks; return whether to stop."""
+        self.next()
+        return tell(self.plan.callbacks, "on_epoch_begin", self.state)
 
     def next(self) -> None:
         """Begin an epoch."""
         self.state.epoch, self.state.batch = len(self.history.epoch) + 1, 0
         self._begin = time.perf_counter()
         self.stopped = False
+
+    def finish(self) -> None:
+        """Have the checkpoints written that are due, and tell the callbacks of the end."""
+        self._inform("_after_training")
+        if self._opened:
+            self._opened = False
+            tell(self.plan.callbacks, "on_train_end", self.state)
 
     def close(self) -> None:
         """Take the bar away."""
@@ -182,13 +200,14 @@ class Run:
     def _epoch(self, number: int) -> Epoch:
         self._good[:] = self.network.parameters
         epoch = Epoch(number)
-        if self._every_step and tell(self._batch_callbacks(1), "on_batch_begin", self.state):
-            self.stopped = self.asked = True
-            return epoch
-        if self.job is not None:
-            self._pass(epoch, self.job, self.plan.key if self.plan.shuffle else None, self._size)
-        else:
+        if self.job is None:
             self._batches(epoch)
+        elif self._enter_batch(1):
+            key = self.plan.key if self.plan.shuffle else None
+            self._pass(epoch, self.job, key, self._size)
+        # the last step's are in no loss yet
+        if not epoch.failed and not np.isfinite(self.network.parameters).all():
+            epoch.failed, epoch.what = epoch.steps, "weights"
         return epoch
 
     def _batches(self, epoch: Epoch) -> None:
@@ -206,6 +225,8 @@ class Run:
                 continue
             if self.plan.classifier and multilabel(job):
                 self._has_several_labels()
+            if not self._enter_batch(epoch.steps + 1):
+                return
             self._resize(job.n)
             self._pass(epoch, job, None, job.n)
             if self.stopped or epoch.failed:
@@ -220,12 +241,11 @@ class Run:
     def _pass(self, epoch: Epoch, job: Job, key: int | None, batch: int) -> None:
         """Train on a job's rows, and add what came of it to the epoch."""
         plan, optimizer = self.plan, self.plan.optimizer
-        trainer = self._trainer
+        trainer, self.begun = self._trainer, epoch.number
         epoch.base, weight, loss = epoch.rows, epoch.weight, epoch.loss
         before = epoch.correct
         steps = -(-job.n // batch)
-        memo, slots = optimizer._bind(self.network)
-        name, hyper = optimizer._hyper(steps)
+        name, hyper, memo, slots = optimizer._prepared(self.network, steps)
 
         def note(done: int, mean: float, correct: int, total: float | None = None) -> None:
             epoch.rows, epoch.correct = epoch.base + done, before + correct
@@ -258,9 +278,13 @@ class Run:
             rate = hyper["lr"]
             epoch.lr = float(rate[done - 1] if isinstance(rate, np.ndarray) else rate)
 
-    def _batch_callbacks(self, batch: int) -> list[Callback]:
-        self.state.batch = batch
-        return self.plan.callbacks
+    def _enter_batch(self, batch: int) -> bool:
+        """Tell who wants to know that a batch begins; return whether to go on."""
+        if self._every_step:
+            self.state.batch = batch
+            if tell(self.plan.callbacks, "on_batch_begin", self.state):
+                self.stopped = self.asked = True
+        return not self.stopped
 
     def _poll(self, epoch: Epoch, steps: int, last: bool) -> bool:
         """Show what has come so far; return whether to stop."""
@@ -271,12 +295,11 @@ class Run:
         late = stop = time.monotonic() > self._deadline
         self.cut |= late and not (last and self.job is not None)
         if self._every_step:
-            self.state.loss = epoch.loss
-            self.asked |= tell(self._batch_callbacks(steps), "on_batch_end", self.state)
+            self.state.loss, self.state.batch = epoch.loss, steps
+            self.asked |= tell(self.plan.callbacks, "on_batch_end", self.state)
             stop |= self.asked
-            if not stop and not (last and self.job is not None):
-                stop = tell(self._batch_callbacks(steps + 1), "on_batch_begin", self.state)
-                self.asked |= stop
+            if not stop and not last:
+                stop = not self._enter_batch(steps + 1)
         self.stopped |= stop
         return stop
 
@@ -288,47 +311,55 @@ class Run:
         if epoch.failed:
             self.network.parameters[:] = self._good
             plan.optimizer._owner = None  # whose state may hold what isn't finite
-            raise FloatingPointError(
-                f"loss: expected a finite one, found nan or infinity in epoch {number}, step "
-                f"{epoch.failed}{self._of_steps()}; the network holds the weights of "
-                + (f"the end of epoch {number - 1}" if number > 1 else "before the first epoch")
+            self.state._holds = f"the end of epoch {number - 1}" if number > 1 else _FIRST
+            sought = (
+                "weights: expected finite ones"
+                if epoch.what == "weights"
+                else "loss: expected a finite one"
             )
+            self.failure = FloatingPointError(
+                f"{sought}, found nan or infinity in epoch {number}, step "
+                f"{epoch.failed}{self._of_steps()}"
+            )
+            raise self.failure
         seconds = time.perf_counter() - self._begin
-        history.epoch.append(number)
-        history.loss.append(epoch.loss)
+        row = {"loss": epoch.loss}
         if plan.classifier:
-            history.accuracy.append(epoch.correct / epoch.rows)
-        self._measure()
-        history.lr.append(epoch.lr)
-        history.seconds.append(seconds)
-        history.images_per_second.append(epoch.rows / max(seconds, 1e-9))
+            row["accuracy"] = epoch.correct / epoch.rows
+        row |= self._measure()
+        row |= {"lr": epoch.lr, "seconds": seconds}
+        row["images_per_second"] = epoch.rows / max(seconds, 1e-9)
+        for name, value in row.items():
+            history._add(name, value)
+        history.epoch.append(number)
         plan.optimizer.end_epoch(history[self._monitored][-1])
         self.state.loss = epoch.loss
         shown = ("loss", "accuracy", "val_loss", "val_accuracy")
-        self._bar.at(number, epoch.rows, {n: history[n][-1] for n in shown if history[n]})
+        self._bar.at(number, epoch.rows, {n: row[n] for n in shown if n in row})
         self.asked |= tell(plan.callbacks, "on_epoch_end", self.state)
         self.stopped |= self.asked or time.monotonic() > self._deadline
-        self.save()  # when all callbacks have said what they say
+        self._inform("_after_epoch")  # when all callbacks have said what they say
         return self.stopped
 
-    def save(self) -> None:
-        """Have the checkpoints written that are due."""
+    def _inform(self, event: str) -> None:
+        """Call those of our own callbacks that know of runs."""
         for c in self.plan.callbacks:
-            if hasattr(c, "_after_epoch"):
-                c._after_epoch(self)
+            if hasattr(c, event):
+                getattr(c, event)(self)
 
     def _of_steps(self) -> str:
         return "" if self.job is None else f" of {-(-self.job.n // self._size)}"
 
-    def _measure(self) -> None:
-        plan, history, validation = self.plan, self.history, self.validation
+    def _measure(self) -> dict[str, float]:
+        """Return the validation's figures and the metrics'."""
+        plan, validation = self.plan, self.validation
+        row: dict[str, float] = {}
         if self._checker is not None and validation is not None:
-            loss, correct = self._checker.evaluate(*validation)
-            history.val_loss.append(loss)
+            row["val_loss"], correct = self._checker.evaluate(*validation)
             if plan.classifier:
-                history.val_accuracy.append(correct / validation.n)
+                row["val_accuracy"] = correct / validation.n
         if not plan.metrics:
-            return
+            return row
         for prefix, job in (("", self.job), ("val_", validation)):
             if job is None:
                 continue
@@ -344,19 +375,12 @@ class Run:
                     continue  # which is there already
                 found = metric._value(job.targets, outputs, predicted, plan.multilabel)
                 try:
-                    history._add(name, float(found))
+                    row[name] = float(found)
                 except (TypeError, ValueError):
                     raise TypeError(
                         f"metrics: expected a number from {metric.name}, found {found!r}"
                     ) from None
-
-    def _monitor(self) -> str:
-        """Return the list of the history that the optimizer's schedule looks at."""
-        name = getattr(self.plan.optimizer.schedule, "monitor", None)
-        validates = self.validation is not None
-        if name is None:
-            return "val_loss" if validates else "loss"
-        return checks.choice("monitor", name, self.filled())
+        return row
 
     def filled(self) -> list[str]:
         """Return the history's lists that say how good an epoch was."""

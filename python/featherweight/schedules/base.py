@@ -1,6 +1,7 @@
 """What all schedules share, and the arithmetic that gives the same rates everywhere."""
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,9 @@ Times = NDArray[np.float64]
 
 class Schedule:
     """The base of all schedules: `rates` is what each defines.
+
+    What a schedule observes, or else carries from one epoch to the next, it keeps in attributes
+    whose names begin with an underscore: a `Checkpoint` keeps them, too.
 
     Parameters
     ----------
@@ -43,6 +47,14 @@ class Schedule:
 
     def reset(self) -> None:
         """Forget what was observed."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a checkpoint must keep: numbers, text, arrays, lists and dicts by name."""
+        return {k: v for k, v in vars(self).items() if k.startswith("_")}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from what `state_dict` returned."""
+        vars(self).update(state)
 
     def __repr__(self) -> str:
         settings = (f"{k}={v!r}" for k, v in self.__dict__.items() if not k.startswith("_"))

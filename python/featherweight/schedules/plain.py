@@ -223,7 +223,8 @@ class LambdaLR(Schedule):
     Parameters
     ----------
     lr_lambda : callable
-        Of t, an int; returns a finite number of at least 0.
+        Of t, an int; returns a finite number of at least 0. One that depends on more than t needs
+        ``state_dict`` and ``load_state_dict`` if training shall be resumed from a `Checkpoint`.
     by : {"epoch", "step"}
         What t counts.
 
@@ -242,6 +243,15 @@ class LambdaLR(Schedule):
     def rates(self, lr: float, t: Times) -> Times:
         factors = [number("lr_lambda", self.lr_lambda(int(i)), 0.0, math.inf) for i in t]
         return lr * np.array(factors, np.float64)
+
+    def state_dict(self) -> dict[str, Any]:
+        own: Any = self.lr_lambda
+        return {"lr_lambda": own.state_dict()} if hasattr(own, "state_dict") else {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        if state:
+            own: Any = self.lr_lambda
+            own.load_state_dict(state["lr_lambda"])
 
 
 class SequentialLR(Schedule):
@@ -302,3 +312,10 @@ class SequentialLR(Schedule):
 
     def rates(self, lr: float, t: Times) -> Times:
         return self.hyper({"lr": lr}, t)["lr"]
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"schedulers": [s.state_dict() for s in self.schedulers]}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        for schedule, own in zip(self.schedulers, state["schedulers"], strict=True):
+            schedule.load_state_dict(own)

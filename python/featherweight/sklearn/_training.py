@@ -109,14 +109,12 @@ class Stochastic(Run):
         finally:
             self._attempt.stands |= self.plan.optimizer._steps > before
 
-    def _measure(self) -> None:
+    def _measure(self) -> dict[str, float]:
         if self._parts is None:
-            super()._measure()
-            return
+            return super()._measure()
         loss, right = self._parts.evaluate(self._checker)
-        self.history.val_loss.append(loss)
-        if self.plan.classifier:
-            self.history.val_accuracy.append(right / self._parts.n)
+        accuracy = {"val_accuracy": right / self._parts.n} if self.plan.classifier else {}
+        return {"val_loss": loss} | accuracy
 
     def end(self, epoch: Epoch) -> bool:
         """Keep scikit-learn's books of the epoch, and ours; return whether to stop."""

@@ -1,0 +1,134 @@
+"""Callbacks: what they are told and when, what ends training, and early stopping's settings."""
+
+import numpy as np
+import pytest
+
+import compare
+import featherweight as fw
+
+
+def problem(**options):
+    rng = np.random.Generator(np.random.Philox(3))
+    x = rng.normal(size=(200, 20)).astype(np.float32)
+    return fw.Network([20, 16, 2], **({"rng": 1} | options)), x, (x[:, 0] > 0).astype(np.int64)
+
+
+class Log:
+    """Notes all that it is told, and answers one of it."""
+
+    def __init__(self, stop=None, answer=True):
+        self.log, self._stop, self._answer = [], stop, answer
+
+    def __getattr__(self, name):
+        if not name.startswith("on_"):
+            raise AttributeError(name)
+
+        def told(state):
+            event = name.removeprefix("on_"), state.epoch, state.batch
+            self.log.append(event)
+            return self._answer if event == self._stop else None
+
+        return told
+
+
+def epoch(number, batches):
+    each = [(f"batch_{w}", number, b) for b in range(1, batches + 1) for w in ("begin", "end")]
+    return [("epoch_begin", number, 0), *each, ("epoch_end", number, batches)]
+
+
+def of_iterable(x, y):
+    return [(x[:50], y[:50]), (x[:0], y[:0]), (x[50:], y[50:])], None
+
+
+@pytest.mark.parametrize(
+    ("data", "batches"), [(lambda x, y: (x, y), 4), (of_iterable, 2)], ids=["arrays", "iterable"]
+)
+def test_each_beginning_has_its_end(data, batches):
+    """Of the iterable's three batches one is empty, and no step."""
+    net, x, y = problem()
+    log = Log()
+    net.fit(*data(x, y), epochs=2, batch_size=50, callbacks=log)
+    assert log.log == [
+        ("train_begin", 0, 0), *epoch(1, batches), *epoch(2, batches), ("train_end", 2, batches)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("data", [lambda x, y: (x, y), of_iterable], ids=["arrays", "iterable"])
+def test_a_batch_that_is_stopped_before_it_begins(data):
+    """One step of the second epoch is taken and its epoch noted, or none is and it isn't."""
+    for batch, epochs in ((1, [1]), (2, [1, 2])):
+        net, x, y = problem()
+        log, optimizer = Log(("batch_begin", 2, batch)), fw.SGD(0.1)
+        history = net.fit(*data(x, y), epochs=5, batch_size=50, callbacks=log, optimizer=optimizer)
+        assert history.epoch == epochs
+        steps = len([e for e in log.log if e[0] == "batch_end"])
+        assert optimizer._steps == steps == (4 if data is not of_iterable else 2) + batch - 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "stops"),
+    [
+        (True, True), (1, True), ("no", True), ([0], True), (np.array(True), True),
+        (None, False), (0, False), ("", False), (np.array([0.0]), False),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize(
+    "event", [("train_begin", 0, 0), ("epoch_begin", 3, 0), ("epoch_end", 2, 4)]
+)
+def test_what_is_true_stops(event, answer, stops):
+    net, x, y = problem()
+    log = Log(event, answer)
+    history = net.fit(x, y, epochs=4, batch_size=50, callbacks=log)
+    assert len(history.epoch) == ((2 if event[1] else 0) if stops else 4)
+
+
+def test_an_answer_that_is_neither():
+    net, x, y = problem()
+    with pytest.raises(
+        TypeError,
+        match=r"^callbacks: expected something true or false from on_epoch_end, "
+        r"found ndarray of shape \(3,\)$",
+    ):
+        net.fit(x, y, callbacks=lambda state: np.ones(3))
+
+
+def test_the_speed_is_that_of_the_rows():
+    net, x, y = problem()
+    history = net.fit(x, y, epochs=3)
+    for seconds, speed in zip(history.seconds, history.images_per_second, strict=True):
+        assert speed * seconds == pytest.approx(200)
+
+
+# ---- early stopping
+def stopped(values, **options):
+    """Train with a metric that has these values; return the last epoch, the best, and weights."""
+    net, x, y = problem()
+    given, kept = iter(values), []
+    metric = fw.Metric(lambda y, p: next(given), "mine")
+    stopping = fw.EarlyStopping("mine", **options)
+    history = net.fit(
+        x, y, epochs=len(values), metrics=metric,
+        callbacks=[stopping, lambda state: kept.append(net.parameters.copy())],
+    )  # fmt: skip
+    return len(history.epoch), stopping, kept, net.parameters
+
+
+def test_min_delta():
+    falls = [1.0, 0.95, 0.9, 0.85, 0.8, 0.75]
+    end, stopping, _, _ = stopped(falls, patience=1, mode="min", min_delta=0.08)
+    assert (end, stopping.best_epoch) == (6, 5)  # from 1.0 to 0.9 to 0.8
+    end, stopping, _, _ = stopped(falls, patience=1, mode="min", min_delta=0.5)
+    assert (end, stopping.best_epoch) == (3, 1)
+
+
+@pytest.mark.parametrize(("mode", "best"), [("max", 4), ("min", 2), ("auto", 4)])
+def test_mode(mode, best):
+    _, stopping, kept, parameters = stopped([3.0, 1.0, 2.0, 5.0, 4.0], mode=mode)
+    assert stopping.best_epoch == best
+    compare.assert_same_bits(parameters, kept[best - 1])
+
+
+def test_the_last_weights_are_left():
+    _, stopping, kept, parameters = stopped([1.0, 2.0, 3.0], mode="min", restore_best=False)
+    assert stopping.best_epoch == 1
+    compare.assert_same_bits(parameters, kept[2])

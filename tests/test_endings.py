@@ -1,0 +1,245 @@
+"""How training ends: weights, history, generator, callbacks and checkpoints after each way out."""
+
+import contextlib
+
+import numpy as np
+import pytest
+
+import compare
+import featherweight as fw
+
+
+def problem(**options):
+    rng = np.random.Generator(np.random.Philox(3))
+    x = rng.normal(size=(200, 20)).astype(np.float32)
+    noise = rng.integers(0, 2, 200)
+    net = fw.Network([20, 16, 2], **({"rng": 1} | options))
+    return net, x, (x[:, 0] > 0).astype(np.int64), noise
+
+
+class Raise:
+    """A callback that raises when it has seen so many epochs."""
+
+    def __init__(self, epoch, error=KeyboardInterrupt):
+        self.epoch, self.error = epoch, error
+
+    def on_epoch_end(self, state):
+        if state.epoch == self.epoch:
+            raise self.error
+
+
+class Diverge:
+    """A callback that takes the rate to where weights become infinite."""
+
+    def __init__(self, epoch):
+        self.epoch = epoch
+
+    def on_epoch_end(self, state):
+        if state.epoch == self.epoch:
+            state.optimizer.lr = 1e300
+
+
+# ---- weights that aren't finite
+def test_the_last_step_counts_too():
+    """It makes the weights infinite, and no loss is computed from them any more."""
+    net = fw.Network([20, 2], output="identity", rng=0)
+    before = net.parameters.copy()
+    _, x, labels, _ = problem()
+    with pytest.raises(
+        FloatingPointError,
+        match=r"^weights: expected finite ones, found nan or infinity in epoch 1, step 1 of 1; "
+        "the network holds the weights of before the first epoch$",
+    ):
+        net.fit(x * 1e10, np.stack([labels] * 2, 1) * 1.0, batch_size=200, optimizer=fw.SGD(1e30))
+    compare.assert_same_bits(net.parameters, before)
+
+
+def test_a_checkpoint_holds_finite_weights_and_can_be_gone_on_from(tmp_path):
+    path = tmp_path / "run.fw"
+
+    def train(epochs, *more):
+        net, x, labels, _ = problem(activation="tanh")
+        checkpoint = fw.Checkpoint(path)
+        net.fit(
+            x, labels, epochs=epochs, batch_size=200, optimizer=fw.SGD(0.1), resume=path,
+            callbacks=[*more, checkpoint],
+        )  # fmt: skip
+        return net
+
+    with pytest.raises(FloatingPointError, match=r"in epoch 5.*weights of the end of epoch 4"):
+        train(9, Diverge(4))
+    assert np.isfinite(fw.load(path).parameters).all()
+    compare.assert_same_bits(train(4).parameters, fw.load(path).parameters)
+
+
+# ---- callbacks
+@pytest.mark.parametrize(
+    ("culprit", "error"),
+    [
+        (Raise(8), KeyboardInterrupt),
+        (Raise(8, ValueError("mine")), ValueError),
+        (Diverge(8), FloatingPointError),
+    ],
+)
+def test_early_stopping_gives_the_best_back_however_it_ends(culprit, error):
+    net, x, labels, noise = problem()
+    kept, ends = [], []
+
+    class Watch:
+        def on_epoch_end(self, state):
+            kept.append(net.parameters.copy())
+
+        def on_train_end(self, state):
+            ends.append(state.epoch)
+
+    stopping = fw.EarlyStopping(patience=50)
+    with pytest.raises(error) as info:
+        net.fit(
+            x, labels, epochs=20, batch_size=200, validation_data=(x, noise),
+            optimizer=fw.SGD(0.5), callbacks=[Watch(), stopping, culprit],
+        )  # fmt: skip
+    assert stopping.best_epoch < len(kept)
+    compare.assert_same_bits(net.parameters, kept[stopping.best_epoch - 1])
+    assert len(ends) == 1
+    if error is ValueError:
+        assert str(info.value) == "mine"
+    else:
+        holds = f"the network holds the weights of epoch {stopping.best_epoch}, the best"
+        assert str(info.value).endswith(holds)
+
+
+def test_who_was_not_told_of_the_beginning_is_not_told_of_the_end():
+    net, x, labels, _ = problem()
+    ends = []
+
+    class Watch:
+        def on_train_begin(self, state):
+            raise ValueError("not like this")
+
+        def on_train_end(self, state):
+            ends.append(state)
+
+    with pytest.raises(ValueError, match="not like this"):
+        net.fit(x, labels, callbacks=Watch())
+    assert not ends
+
+
+# ---- history and generator
+def test_the_history_of_whole_epochs_stays():
+    net, x, labels, _ = problem()
+    assert net.history is None
+    calls = []
+
+    def metric(y, predicted):
+        calls.append(len(calls))
+        if len(calls) == 6:  # of epoch 3's validation data
+            raise KeyboardInterrupt
+        return 0.5
+
+    with pytest.raises(KeyboardInterrupt, match=r"^training stopped in epoch 3 of 5; "):
+        net.fit(x, labels, epochs=5, metrics=metric, validation_data=(x, labels))
+    assert net.history.epoch == [1, 2]
+    assert {len(v) for v in net.history.to_dict().values()} == {2}
+    whole = net.fit(x, labels)
+    assert net.history is whole
+
+
+def test_no_epoch_is_noted_by_halves(monkeypatch):
+    net, x, labels, _ = problem()
+    add = fw.History._add
+
+    def interrupted(history, name, value):
+        add(history, name, value)
+        if name == "accuracy" and len(history.accuracy) == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(fw.History, "_add", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        net.fit(x, labels, epochs=5)
+    assert {name: len(v) for name, v in net.history.to_dict().items() if v} == dict.fromkeys(
+        ("epoch", "loss", "accuracy", "lr", "seconds", "images_per_second"), 2
+    )
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
+def test_the_generator_goes_on(error):
+    """The second training's orders of rows come after the first's, which ended in its epoch 2."""
+
+    def orders(*epochs):
+        net, x, labels, _ = problem()
+        seen = []
+
+        class Watch:
+            stops = True
+
+            def on_batch_end(self, state):
+                seen.append(state.loss)
+                if self.stops and len(seen) == 9:  # of 7 batches to an epoch
+                    raise error
+
+        watch = Watch()
+        for n in epochs:
+            watch.stops = n < 0
+            with contextlib.suppress(error):
+                net.fit(x, labels, epochs=abs(n), optimizer=fw.SGD(0.0), callbacks=watch)
+        return seen
+
+    assert orders(-3, 1)[9:] == orders(3)[14:]
+
+
+# ---- checkpoints
+class Begin:
+    def on_epoch_begin(self, state):
+        return state.epoch == 5
+
+
+class Middle:
+    """Ends training in the middle of epoch 5."""
+
+    def __init__(self, error):
+        self.error = error
+
+    def on_batch_end(self, state):
+        if state.epoch == 5 and state.batch == 3:
+            if self.error is not None:
+                raise self.error
+            state._run._deadline = -1.0  # as if max_time were over
+
+
+@pytest.mark.parametrize(
+    "ending",
+    [
+        Begin(),
+        Middle(KeyboardInterrupt),
+        Middle(ValueError),
+        Middle(None),
+        lambda state: state.epoch == 4,
+        Raise(5),
+    ],
+    ids=["on_epoch_begin", "Ctrl-C", "error", "max_time", "on_epoch_end", "Ctrl-C at an end"],
+)
+def test_the_last_whole_epoch_is_in_the_checkpoint(ending, tmp_path):
+    path = tmp_path / "run.fw"
+
+    def train(epochs, *callbacks, **options):
+        net, x, labels, _ = problem()
+        optimizer = fw.Adam(0.01, schedule=fw.schedules.ExponentialLR(0.99, by="step"))
+        checkpoint = fw.Checkpoint(path, every=100)
+        return net, net.fit(
+            x, labels, epochs=epochs, optimizer=optimizer, dropout=0.2,
+            callbacks=[*callbacks, checkpoint], **options,
+        )  # fmt: skip
+
+    with contextlib.suppress(KeyboardInterrupt, ValueError):
+        train(20, ending)
+    four = fw.load(path)
+    net, history = train(4, resume=path)
+    compare.assert_same_bits(net.parameters, four.parameters)
+    assert history.epoch == [1, 2, 3, 4]
+    assert {len(v) for v in history.to_dict().values()} == {0, 4}
+    if callable(ending):
+        return  # which said that it is enough
+    net, history = train(9, resume=path)
+    whole, expected = train(9)
+    compare.assert_same_bits(net.parameters, whole.parameters)
+    assert history.loss == expected.loss
