@@ -59,6 +59,8 @@ def test_killed_and_resumed(number, tmp_path):
     for name in ("parameters", "loss", "val_loss", "lr"):
         compare.assert_same_bits(found[name], whole[name], name)
     assert len(set(moments)) >= 2  # it got on between kills
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {"whole", "run.fw", "result"}  # nothing of what was half written
 
 
 def test_resumed_with_another_seed_it_would_differ(tmp_path):
