@@ -3,6 +3,7 @@
 #include <pybind11/stl.h>
 
 #include <algorithm>
+#include <chrono>
 #include <tuple>
 
 #include "../net/philox.h"
@@ -137,6 +138,64 @@ py::tuple epoch(CoreTrainer& t, const py::array& x, const py::object& labels,
   return py::make_tuple(r.loss, r.correct, r.rows, r.failed, r.weight, r.penalty);
 }
 
+constexpr std::ptrdiff_t kColumns = 6;  // of epochs()' results
+
+// Several epochs in one crossing. Results get a row for each, even if something is thrown later: loss, rows read
+// rightly, rows, weight, penalty, seconds; `seen` is how many epochs, and how many rows of the one in hand; `good` has the
+// parameters after the last epoch whose loss and parameters were all finite. poll(epochs done, rows of the next,
+// loss, read rightly) is called now and then, and ends it by returning true. Returns the step of the last epoch whose
+// loss wasn't finite, or 0.
+std::ptrdiff_t epochs(CoreTrainer& t, const py::array& x, const py::object& labels, const py::object& values,
+                      const py::object& weights, const std::string& optimizer, const py::dict& hyper,
+                      const Limits& limits, const py::array& memo, const py::array& slots,
+                      std::optional<std::uint64_t> key, std::uint64_t number, std::ptrdiff_t count,
+                      const py::function& poll, const py::array& seen, const py::array& results,
+                      const py::array& good, const py::object& rows) {
+  return t.visit([&]<class T>(Trainer<T>& trainer) -> std::ptrdiff_t {
+    using Clock = std::chrono::steady_clock;
+    auto& net = *std::get<std::unique_ptr<Network<T>>>(t.core->net);
+    const auto d = data<T>(t, x, labels, values, weights, rows);
+    std::int64_t* done = writable<std::int64_t>(seen, 2, "seen: expected int64 of shape (2,)");
+    double* found = writable<double>(results, count * kColumns, "results: expected float64 of shape (count, 6)");
+    T* kept = writable<T>(good, net.packed_size(), "good: expected a flat array");
+    OptimizerState state = optimizer_state(net, optimizer, memo, slots);
+    [[maybe_unused]] const std::vector<double> by_step =
+        hyper_parameters(net.table().optimizer_info[state.kind], hyper, (d.rows() + trainer.batch() - 1) / trainer.batch(), &state);
+    std::tie(state.clip_value, state.clip_norm, state.penalty) = limits;
+    ReleaseGil release;
+    Gate::Writer writer(t.core->gate);
+    bool stop = false;
+    const auto ask = [&](std::ptrdiff_t in_hand, const EpochResult& so_far) {
+      done[1] = in_hand;
+      sleep_if_finalizing();
+      py::gil_scoped_acquire acquire;
+      if (PyErr_CheckSignals() != 0) throw py::error_already_set();
+      stop = poll(done[0], in_hand, so_far.loss, so_far.correct).template cast<bool>();
+      return !stop;
+    };
+    auto polled = Clock::now();
+    while (done[0] < count && !stop) {
+      const auto begin = Clock::now();
+      done[1] = 0;
+      const EpochResult r = trainer.epoch(d, state, key ? &*key : nullptr, number + std::uint64_t(done[0]), ask);
+      const auto end = Clock::now();
+      const double row[kColumns] = {r.loss, double(r.correct), double(r.rows), r.weight, r.penalty,
+                                    std::chrono::duration<double>(end - begin).count()};
+      std::copy_n(row, kColumns, found + done[0] * kColumns);
+      ++done[0];
+      done[1] = 0;
+      if (r.failed) return r.failed;
+      if (!net.kernels().finite(net.parameters(), net.packed_size())) return 0;
+      std::copy_n(net.parameters(), net.packed_size(), kept);
+      if (end - polled > kPollEvery && !stop) {
+        ask(0, r);
+        polled = end;
+      }
+    }
+    return 0;
+  });
+}
+
 py::tuple gradients(CoreTrainer& t, const py::array& x, const py::object& labels,
                  const py::object& values, const py::object& weights, const py::array& packed,
                  const py::object& input) {
@@ -240,6 +299,10 @@ void bind_trainer(py::module_& m) {
            py::arg("optimizer"), py::arg("hyper"), py::arg("limits"), py::arg("memo"), py::arg("slots"),
            py::arg("key"), py::arg("number"), py::arg("poll"), py::arg("seen"), py::arg("rows") = py::none(),
            py::arg("every_step") = false, py::arg("position") = 0)
+      .def("epochs", &epochs, py::arg("x"), py::arg("labels"), py::arg("values"), py::arg("weights"),
+           py::arg("optimizer"), py::arg("hyper"), py::arg("limits"), py::arg("memo"), py::arg("slots"),
+           py::arg("key"), py::arg("number"), py::arg("count"), py::arg("poll"), py::arg("seen"),
+           py::arg("results"), py::arg("good"), py::arg("rows") = py::none())
       .def("gradients", &gradients, py::arg("x"), py::arg("labels"), py::arg("values"),
            py::arg("weights"), py::arg("packed"), py::arg("input"))
       .def("backward", &backward, py::arg("x"), py::arg("dy"), py::arg("packed"), py::arg("input"))

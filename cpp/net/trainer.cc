@@ -12,7 +12,6 @@ namespace fw {
 namespace {
 
 constexpr std::ptrdiff_t kManyRows = 256;  // above which a gradient is summed some rows at a time
-constexpr auto kPollEvery = std::chrono::milliseconds(50);
 
 std::ptrdiff_t round_up(std::ptrdiff_t n, std::ptrdiff_t to) { return (n + to - 1) / to * to; }
 

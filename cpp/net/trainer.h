@@ -16,6 +16,7 @@
 
 namespace fw {
 
+constexpr auto kPollEvery = std::chrono::milliseconds(50);
 constexpr std::ptrdiff_t kPair = 2;  // panels that are updated together
 
 struct OptimizerState {

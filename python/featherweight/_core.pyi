@@ -92,6 +92,26 @@ class CoreTrainer:
         every_step: bool = ...,
         position: int = ...,
     ) -> tuple[float, int, int, int, float, float]: ...
+    def epochs(
+        self,
+        x: _Array,
+        labels: _Array | None,
+        values: _Array | None,
+        weights: _Array | None,
+        optimizer: str,
+        hyper: dict[str, Any],
+        limits: tuple[float, float, float],
+        memo: _Array,
+        slots: _Array,
+        key: int | None,
+        number: int,
+        count: int,
+        poll: Callable[[int, int, float, int], bool],
+        seen: _Array,
+        results: _Array,
+        good: _Array,
+        rows: _Array | None = None,
+    ) -> int: ...
     def backward(self, x: _Array, dy: _Array, packed: _Array, input: _Array | None) -> None: ...
     def gradients(
         self,

@@ -15,8 +15,9 @@ from .history import History
 from .jobs import Job, class_weighted, multilabel, split_rows
 from .learning import Learning
 from .optimizers import Adam, Optimizer
+from .plan import Plan
 from .progress import check_progress
-from .training import Plan, Run
+from .training import Run
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -144,7 +145,8 @@ class Fitting(Learning):
             An object with any of ``on_train_begin``, ``on_epoch_begin``, ``on_batch_begin``,
             ``on_batch_end``, ``on_epoch_end``, ``on_train_end``, or a callable for the end of an
             epoch; each gets a `TrainingState`, and a true return (True, 1) stops. Without those for
-            batches an epoch is one call of compiled code.
+            batches an epoch is one call of compiled code; without any, nor validation, metrics
+            and schedule, many epochs are one.
         progress : bool or "auto"
             A bar; "auto" when a person is watching.
         max_time : float, optional

@@ -16,7 +16,8 @@ from .training import Epoch
 if TYPE_CHECKING:
     from .history import History
     from .network import Network
-    from .training import Plan, Run
+    from .plan import Plan
+    from .training import Run
 
 
 class LBFGS(Optimizer):

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from .history import History
     from .jobs import Job
     from .network import Network
-    from .training import Plan, Run
+    from .plan import Plan
+    from .training import Run
 
 ScheduleLike = Schedule | Callable[[int], float] | None
 

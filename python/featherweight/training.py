@@ -3,61 +3,24 @@
 import math
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from . import _core, checks
-from .callbacks import BATCH_EVENTS, Callback, TrainingState, tell
+from .callbacks import BATCH_EVENTS, TrainingState, tell
 from .ending import training
 from .history import History
 from .jobs import BLOCK, Job, multilabel
-from .losses import Loss
-from .metrics import Metric
-from .optimizers import Optimizer
+from .plan import Plan
 from .progress import Bar
+from .stretch import stretch
 
 if TYPE_CHECKING:
     from .network import Network
 
 _FIRST = "before the first epoch"
-
-
-@dataclass
-class Plan:
-    """What a training run does, all of it checked."""
-
-    epochs: int
-    batch_size: int
-    optimizer: Optimizer
-    loss: Loss
-    shuffle: bool
-    key: int
-    first_epoch: int
-    limits: tuple[float, float, float]
-    classifier: bool
-    dropout: tuple[float, ...] = ()
-    smoothing: float = 0.0
-    output_weights: list[float] = field(default_factory=list)
-    metrics: list[Metric] = field(default_factory=list)
-    callbacks: list[Callback] = field(default_factory=list)
-    progress: bool | str = "auto"
-    max_time: float = math.inf
-    multilabel: bool = False  # then `classifier` is false
-    count_rows: bool = False  # the penalty is that of a sum over rows, batches count by their rows
-
-    def trainer(self, core: _core.CoreNetwork, batch: int) -> _core.CoreTrainer:
-        """Return a trainer for batches of so many rows, with all that regularises."""
-        trainer = _core.CoreTrainer(
-            core, self.loss.name, max(1, batch), self.loss.parameter, self.smoothing,
-            self.output_weights,
-        )  # fmt: skip
-        if any(self.dropout):
-            trainer.drop(self.dropout, self.key)
-        if self.count_rows:
-            trainer.count_rows()
-        return trainer
 
 
 @dataclass
@@ -140,6 +103,9 @@ class Run:
         with training(self):
             stop = self.open()
             while not stop and len(history.epoch) < plan.epochs:
+                if self._by_itself():
+                    stop = stretch(self)
+                    continue
                 if self.enter():
                     break
                 epoch = self._epoch(state.epoch)
@@ -194,6 +160,12 @@ class Run:
     def halt(self) -> None:
         """End training with the step in hand; for other threads, once it has begun."""
         self._deadline = -math.inf
+
+    def _by_itself(self) -> bool:
+        """Whether compiled code can go from one epoch to the next with nothing of Python."""
+        plan = self.plan
+        asked = plan.callbacks or plan.metrics or self.validation or plan.optimizer.schedule
+        return type(self) is Run and self.job is not None and not asked
 
     # One epoch
 

@@ -12,7 +12,8 @@ from sklearn.exceptions import ConvergenceWarning
 from ..jobs import Job
 from ..lbfgs import LBFGS
 from ..losses import Named
-from ..training import Epoch, Plan, Run
+from ..plan import Plan
+from ..training import Epoch, Run
 from ._data import Batches, Parts, Problem
 
 if TYPE_CHECKING:
