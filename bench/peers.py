@@ -212,14 +212,6 @@ def cold_start(names, rounds: int) -> dict:
     return found
 
 
-def cpu_name() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
@@ -251,7 +243,7 @@ def main() -> None:
         parser.error("featherweight is not installed in this environment")
     seconds, rounds = (0.03, 5) if args.quick else (SLICE, ROUNDS)
     results = {
-        "cpu": cpu_name(),
+        "cpu": report.cpu_name(),
         "python": platform.python_version(),
         "date": time.strftime("%Y-%m-%d"),
         "versions": {n: versions[n] for n in names},
@@ -272,7 +264,7 @@ def main() -> None:
         report.plot(results, args.plot)
     if args.readme:
         text = report.markdown(results)
-        report.fill_readme("performance", text, HERE.parent.parent / "README.md")
+        report.fill("performance", text, HERE.parent.parent / "README.md")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """What a comparison found, as a table, a plot and the README's section."""
 
+import platform
 import re
 from pathlib import Path
 
@@ -111,8 +112,16 @@ def markdown(results: dict) -> str:
     )
 
 
-def fill_readme(mark: str, text: str, path: Path) -> None:
-    """Replace what stands between the README's marks of a name."""
+def cpu_name() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def fill(mark: str, text: str, path: Path) -> None:
+    """Replace what stands between a document's marks of a name."""
     old = path.read_text(encoding="utf-8")
     new, n = re.subn(
         rf"(<!-- {mark} -->\n).*?(<!-- /{mark} -->)",

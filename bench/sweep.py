@@ -147,7 +147,7 @@ def main() -> None:
     print(f"featherweight {libraries.version(names[0])}, {versions}")
     if args.readme:
         readme = Path(__file__).resolve().parents[1] / "README.md"
-        report.fill_readme("sweep", markdown(found, versions), readme)
+        report.fill("sweep", markdown(found, versions), readme)
     for title, lines in (("a peer is ahead", behind(found)), ("our speed drops", sagging(found))):
         print(f"{title}: {len(lines)} of {len(found)}")
         print(*(f"    {line}" for line in lines), sep="\n")

@@ -61,16 +61,16 @@ def test_a_small_comparison(tmp_path):
     assert "x  NumPy" in run.stdout
     readme = tmp_path / "README.md"
     readme.write_text("before\n<!-- performance -->\n<!-- /performance -->\nafter\n")
-    report.fill_readme("performance", report.markdown(found), readme)
+    report.fill("performance", report.markdown(found), readme)
     text = readme.read_text()
     assert text.startswith("before\n<!-- performance -->\n`python bench/peers.py`")
     assert text.endswith("<!-- /performance -->\nafter\n")
-    report.fill_readme("performance", report.markdown(found), readme)
+    report.fill("performance", report.markdown(found), readme)
     assert readme.read_text() == text
     assert "| one row, 4-64-64-2 tanh | 1 |" in text
     readme.write_text("nothing to fill")
     with pytest.raises(ValueError, match="performance marks"):
-        report.fill_readme("performance", report.markdown(found), readme)
+        report.fill("performance", report.markdown(found), readme)
 
 
 def test_the_sweep_finds_what_lags(tmp_path):
