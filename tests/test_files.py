@@ -196,3 +196,16 @@ def test_permissions_and_links_are_kept(tmp_path):
     assert link.is_symlink()
     assert fw.load(path).sizes == (3, 2)
     assert stat.S_IMODE(path.stat().st_mode) == 0o604
+
+
+def test_ctrl_c_as_the_file_gets_its_name(tmp_path, monkeypatch):
+    replace = os.replace
+
+    def interrupted(source, to):
+        replace(source, to)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "replace", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        network().save(tmp_path / "net")
+    assert os.listdir(tmp_path) == ["net"]

@@ -138,3 +138,34 @@ def allowed():
 def test_training_takes_what_it_must(threads):
     assert peak_of_training(threads) <= allowed()
     assert peak_of_training(threads, planted=True) > allowed()
+
+
+SCARCE = """
+import resource
+import numpy as np
+import featherweight as fw
+
+fw.set_num_threads(2)
+rng = np.random.default_rng(0)
+x, y = rng.integers(0, 255, (20000, 100), dtype=np.uint8), rng.integers(0, 2, 20000)
+net = fw.Network([100, 2048, 2], rng=0)
+net.fit(x[:64], y[:64])
+status = open("/proc/self/status").read()
+taken = int(status.split("VmData:")[1].split()[0]) * 1024
+resource.setrlimit(resource.RLIMIT_DATA, (taken + ({megabytes} << 20), resource.RLIM_INFINITY))
+try:
+    net.fit(x, y, epochs=2, metrics="f1", shuffle=False)
+except MemoryError:
+    pass
+resource.setrlimit(resource.RLIMIT_DATA, (resource.RLIM_INFINITY,) * 2)
+print("whole", np.isfinite(net(x[:500])).all())
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux's /proc")
+@pytest.mark.parametrize("megabytes", [2, 4, 6, 8])
+def test_a_thread_without_memory_is_an_error_and_not_the_end(megabytes):
+    """The scratch that each thread takes for itself is missing somewhere in these."""
+    program = SCARCE.replace("{megabytes}", str(megabytes))
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (run.returncode, run.stdout) == (0, "whole True\n"), run.stderr

@@ -9,7 +9,7 @@ import pytest
 
 import compare
 import featherweight as fw
-from featherweight import stretch
+from featherweight import many, progress, stretch, training
 
 rng = np.random.Generator(np.random.Philox(4))
 X = rng.normal(size=(70, 9)).astype(np.float32)
@@ -124,3 +124,25 @@ def test_max_time_ends_it():
     history = net.fit(X, LABELS, epochs=10_000_000, optimizer=fw.SGD(1e-3), max_time=0.2)
     assert 10 < len(history.epoch) < 10_000_000
     assert history.epoch == list(range(1, len(history.epoch) + 1))
+
+
+def test_a_bar_for_many_counts_whole_epochs_without_crossings():
+    shown = []
+
+    class Shared(progress.Shared):
+        def update(self, epochs):
+            shown.append((epochs, len(calls)))
+            super().update(epochs)
+
+    calls = []
+    run = training.Run._pass
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(many, "Shared", Shared)
+        patch.setattr(training.Run, "_pass", lambda *a: calls.append(1) or run(*a))
+        nets = [fw.Network([9, 8, 2], rng=i) for i in range(3)]
+        fw.fit_many(nets, X, LABELS, epochs=20, progress=True, threads=2)
+        assert not calls
+        assert sum(n for n, _ in shown) == 60
+        fw.fit_many(nets, X, LABELS, epochs=2, progress=True, callbacks=lambda state: None)
+    assert len(calls) == 6
+    assert sum(n for n, _ in shown) == 66

@@ -4,9 +4,10 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <exception>
 #include <mutex>
-#include <system_error>
 #include <thread>
+#include <utility>
 
 #if defined(__unix__) || defined(__APPLE__)
 #include <pthread.h>
@@ -47,7 +48,10 @@ class Pool {
     for (int i = 0; state_.load(std::memory_order_acquire) & kInside; ++i)
       if (i < kSpins) pause();
       else std::this_thread::yield();
+    const std::exception_ptr error = std::exchange(error_, nullptr);
+    failed_.clear(std::memory_order_relaxed);
     busy_.clear(std::memory_order_release);
+    if (error) std::rethrow_exception(error);
   }
 
  private:
@@ -58,7 +62,7 @@ class Pool {
   void start(int workers) {
     try {
       for (; started_ < workers; ++started_) std::thread([this, id = started_ + 1] { serve(id); }).detach();
-    } catch (const std::system_error&) {
+    } catch (const std::exception&) {  // no thread to be had, or no memory for one
     }
   }
 
@@ -71,7 +75,11 @@ class Pool {
       for (;;) {
         const std::ptrdiff_t task = share_[s].next.fetch_add(1, std::memory_order_relaxed);
         if (task >= end) break;
-        function_(context_, task);
+        try {
+          function_(context_, task);
+        } catch (...) {
+          if (!failed_.test_and_set(std::memory_order_relaxed)) error_ = std::current_exception();
+        }
       }
     }
   }
@@ -98,7 +106,8 @@ class Pool {
     }
   }
 
-  std::atomic_flag busy_;
+  std::atomic_flag busy_, failed_;
+  std::exception_ptr error_;  // of the first task that failed
   int started_ = 0;
   TaskFunction function_ = nullptr;
   void* context_ = nullptr;

@@ -95,6 +95,26 @@ void limited() {
   CHECK(taking_part(4) == 4);
 }
 
+// What a task throws reaches the caller when all tasks are done, and the pool is whole after that.
+void errors_reach_the_caller() {
+  for (int threads : {1, 2, 4})
+    for (int bad : {0, 3, 31}) {
+      std::atomic<int> done{0};
+      auto task = [&](std::ptrdiff_t t) {
+        if (t >= bad) throw std::bad_alloc();
+        ++done;
+      };
+      bool caught = false;
+      try {
+        fw::parallel_for(32, threads, task);
+      } catch (const std::bad_alloc&) {
+        caught = true;
+      }
+      CHECK(caught && done == bad);
+      CHECK(each_once(64, 4, 5));
+    }
+}
+
 // What the tasks wrote, the caller reads without further ado.
 void results_are_visible() {
   std::vector<double> values(512);
@@ -154,5 +174,6 @@ int main() {
   nested();
   limited();
   results_are_visible();
+  errors_reach_the_caller();
   return check::finish("test_threads");
 }

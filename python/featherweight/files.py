@@ -63,7 +63,8 @@ def write(path: "str | os.PathLike[str]", tensors: dict[str, Any], header: dict[
         os.chmod(temporary, mode)
         os.replace(temporary, target)
     except BaseException:
-        os.unlink(temporary)
+        with suppress(FileNotFoundError):  # Ctrl-C may come when it has got its name
+            os.unlink(temporary)
         raise
 
 

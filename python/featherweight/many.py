@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .callbacks import Callback, TrainingState, check_callbacks
+from .callbacks import Callback, check_callbacks
 from .checkpoint import Checkpoint
 from .history import History
 from .network import Network
 from .optimizers import Adam, Optimizer
-from .progress import check_progress, shown
+from .progress import Part, Shared, check_progress, shown
 from .schedules import Schedule
 from .threads import check_threads
 
@@ -94,14 +94,13 @@ def fit_many(
     tasks = _tasks(nets, x, y, own, options)
     if not shown(progress):
         return _train(nets, tasks, own["rng"], workers)
-    with _bar(sum(task.plan.epochs for task in tasks)) as bar:
-
-        def after_epoch(state: TrainingState) -> None:
-            bar.update(1)
-
+    bar = Shared(sum(task.plan.epochs for task in tasks))
+    try:
         for task in tasks:
-            task.plan.callbacks.append(after_epoch)
+            task.plan.progress = Part(bar)
         return _train(nets, tasks, own["rng"], workers)
+    finally:
+        bar.close()
 
 
 def _tasks(
@@ -255,9 +254,3 @@ def _each(name: str, given: Any, n: int) -> list[Any]:
         found = len(given) if hasattr(given, "__len__") else given
         raise ValueError(f"{name}: expected a sequence of {n}, one for each network, found {found}")
     return list(given)
-
-
-def _bar(epochs: int) -> Any:
-    from tqdm.auto import tqdm
-
-    return tqdm(total=epochs, unit="epoch")

@@ -11,7 +11,7 @@ class Bar:
 
     def __init__(self, progress: bool | str, epochs: int, rows: int, done: int) -> None:
         self._bar: Any = None
-        self._epochs, self._rows, self._done = epochs, rows, done * rows
+        self._epochs, self.rows, self._done = epochs, rows, done * rows
         if shown(progress):
             from tqdm.auto import tqdm
 
@@ -23,15 +23,46 @@ class Bar:
     def at(self, epoch: int, rows: int, values: dict[str, float]) -> None:
         if self._bar is None:
             return
-        now = (epoch - 1) * self._rows + rows if self._rows else rows
+        now = (epoch - 1) * self.rows + rows if self.rows else rows
         self._bar.set_description(f"epoch {epoch}/{self._epochs}", refresh=False)
         self._bar.set_postfix({k: f"{v:.4f}" for k, v in values.items()}, refresh=False)
-        self._bar.update(now - self._done if self._rows else max(0, now - self._done))
+        self._bar.update(now - self._done if self.rows else max(0, now - self._done))
         self._done = now
 
     def close(self) -> None:
         if self._bar is not None:
             self._bar.close()
+
+
+class Shared:
+    """One tqdm bar over the epochs of many runs, which threads may have at once."""
+
+    def __init__(self, epochs: int) -> None:
+        from threading import Lock
+
+        from tqdm.auto import tqdm
+
+        self._bar, self._lock = tqdm(total=epochs, unit="epoch"), Lock()
+
+    def update(self, epochs: int) -> None:
+        with self._lock:
+            self._bar.update(epochs)
+
+    def close(self) -> None:
+        self._bar.close()
+
+
+class Part(Bar):
+    """A run's part of a bar that is shared: its whole epochs."""
+
+    def __init__(self, shared: Shared) -> None:
+        super().__init__(False, 0, 0, 0)
+        self._shared = shared
+
+    def at(self, epoch: int, rows: int, values: dict[str, float]) -> None:
+        whole = epoch if rows >= self.rows else epoch - 1
+        self._shared.update(max(0, whole - self._done))
+        self._done = max(self._done, whole)
 
 
 def check_progress(progress: Any) -> bool | Literal["auto"]:

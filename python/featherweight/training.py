@@ -14,7 +14,7 @@ from .ending import training
 from .history import History
 from .jobs import BLOCK, Job, multilabel
 from .plan import Plan
-from .progress import Bar
+from .progress import Bar, Part
 from .stretch import stretch
 
 if TYPE_CHECKING:
@@ -123,7 +123,12 @@ class Run:
     def begin(self) -> None:
         """Get ready for the first epoch."""
         rows = 0 if self.job is None else self.job.n
-        self._bar = Bar(self.plan.progress, self.plan.epochs, rows, len(self.history.epoch))
+        progress = self.plan.progress
+        if isinstance(progress, Part):
+            self._bar: Bar = progress
+            progress.rows = rows
+        else:
+            self._bar = Bar(progress, self.plan.epochs, rows, len(self.history.epoch))
         self._good = np.empty_like(self.network.parameters)  # of the last epoch that ended well
         self._deadline = time.monotonic() + self.plan.max_time
 
