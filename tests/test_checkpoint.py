@@ -189,7 +189,7 @@ ONE_ROW = (np.zeros((1, 20)), np.zeros(1, np.int64))
         ({"dropout": 0.5}, "resume: expected dropout as before"),
         ({"rng": 5}, "resume: expected the rng as before"),
         ({"metrics": "f1"}, r"resume: expected metrics as before, \[\], found \['f1'\]"),
-        ({"validation_data": ONE_ROW}, "resume: expected validation as before, False, found True"),
+        ({"validation_data": ONE_ROW}, "resume: expected validation rows as before, None, found 1"),
         ({"net": {"sizes": [20, 8, 2]}}, r"resume: expected a network with sizes=\(20, 8, 2\)"),
     ],
 )
