@@ -132,3 +132,12 @@ def test_the_last_weights_are_left():
     _, stopping, kept, parameters = stopped([1.0, 2.0, 3.0], mode="min", restore_best=False)
     assert stopping.best_epoch == 1
     compare.assert_same_bits(parameters, kept[2])
+
+
+def test_nan_is_no_improvement_on_nan():
+    nan = float("nan")
+    end, stopping, _, _ = stopped([nan] * 9, patience=3, mode="min")
+    assert (end, stopping.best_epoch) == (5, 1)
+    _, stopping, kept, parameters = stopped([nan, nan, 3.0, nan, 4.0], mode="min")
+    assert (stopping.best, stopping.best_epoch) == (3.0, 3)
+    compare.assert_same_bits(parameters, kept[2])

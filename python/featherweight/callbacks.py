@@ -92,7 +92,7 @@ class EarlyStopping:
     monitor : str, optional
         A list of the history; by default ``val_loss``, without validation data ``loss``.
     patience : int
-        Epochs without an improvement that are borne.
+        Epochs without an improvement that are borne; NaN is none.
     min_delta : float
         What an improvement must exceed, at least 0.
     mode : {"auto", "min", "max"}
@@ -149,7 +149,9 @@ class EarlyStopping:
         less = name.endswith(("loss", "mse", "mae", "error"))
         less = self.mode == "min" or (self.mode == "auto" and less)
         gain = math.nan if self.best is None else (self.best - value if less else value - self.best)
-        if self.best is None or gain > self.min_delta or math.isnan(self.best):
+        # NaN is no improvement on NaN: training that brings nothing else is to end, too
+        better_than_nan = math.isnan(self.best or 0.0) and not math.isnan(value)
+        if self.best is None or gain > self.min_delta or better_than_nan:
             self.best, self.best_epoch = value, state.epoch
             if self.restore_best:
                 self._weights = state.network.parameters.copy()
