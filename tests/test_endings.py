@@ -1,6 +1,8 @@
 """How training ends: weights, history, generator, callbacks and checkpoints after each way out."""
 
 import contextlib
+import os
+import shutil
 
 import numpy as np
 import pytest
@@ -122,6 +124,124 @@ def test_who_was_not_told_of_the_beginning_is_not_told_of_the_end():
     with pytest.raises(ValueError, match="not like this"):
         net.fit(x, labels, callbacks=Watch())
     assert not ends
+
+
+# ---- what fails as training ends
+class Fails:
+    """A callback that fails as training ends."""
+
+    def __init__(self, error):
+        self.error = error
+
+    def on_train_end(self, state):
+        raise self.error
+
+
+def test_a_checkpoint_that_cannot_be_written_hides_nothing(tmp_path):
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    net, x, labels, noise = problem()
+    kept, stopping = [], fw.EarlyStopping(patience=50)
+
+    def watch(state):
+        kept.append(net.parameters.copy())
+        if state.epoch == 9:
+            shutil.rmtree(folder)
+
+    with pytest.raises(KeyboardInterrupt, match=r"^training stopped in epoch 9 of 20; ") as info:
+        net.fit(
+            x, labels, epochs=20, batch_size=200, validation_data=(x, noise),
+            optimizer=fw.SGD(0.5),
+            callbacks=[stopping, fw.Checkpoint(folder / "a.fw", every=99), watch, Raise(9)],
+        )  # fmt: skip
+    (note,) = info.value.__notes__
+    assert note.startswith("as training ended: FileNotFoundError: ")
+    assert stopping.best_epoch < 9
+    compare.assert_same_bits(net.parameters, kept[stopping.best_epoch - 1])
+
+
+@pytest.mark.parametrize(
+    ("culprit", "sentence"),
+    [
+        (Raise(8), r"(?m)^training stopped in epoch 8 of 20; .*, the best$"),
+        (Raise(8, ValueError("mine")), "(?m)^mine$"),
+        (Diverge(8), r"(?m)^weights: .* in epoch 9, step 1 of 1; .*, the best$"),
+    ],
+)
+@pytest.mark.parametrize("failure", [KeyboardInterrupt(), OSError("disk")])
+def test_a_callback_that_fails_hides_nothing(culprit, sentence, failure):
+    net, x, labels, noise = problem()
+    kept, stopping = [], fw.EarlyStopping(patience=50)
+    error = getattr(culprit, "error", FloatingPointError)
+    with pytest.raises(error if isinstance(error, type) else type(error), match=sentence) as info:
+        net.fit(
+            x, labels, epochs=20, batch_size=200, validation_data=(x, noise),
+            optimizer=fw.SGD(0.5),
+            callbacks=[
+                lambda state: kept.append(net.parameters.copy()), Fails(failure), stopping, culprit
+            ],
+        )  # fmt: skip
+    said = "KeyboardInterrupt" if str(failure) == "" else "OSError: disk"
+    assert f"as training ended: {said}" in info.value.__notes__
+    compare.assert_same_bits(net.parameters, kept[stopping.best_epoch - 1])
+
+
+def test_what_fails_where_training_ended_well_is_raised():
+    net, x, labels, _ = problem()
+    told = []
+
+    class Watch:
+        def on_train_end(self, state):
+            told.append(state.epoch)
+
+    with pytest.raises(OSError, match=r"(?m)^disk$") as info:
+        net.fit(x, labels, callbacks=[Fails(OSError("disk")), Fails(ValueError("mine")), Watch()])
+    assert info.value.__notes__ == ["as training ended: ValueError: mine"]
+    assert told == [1]
+    with pytest.raises(KeyboardInterrupt, match=r"^training stopped in epoch 2 of 2; "):
+        net.fit(x, labels, epochs=2, callbacks=[Fails(KeyboardInterrupt()), Watch()])
+    assert told == [1, 2]
+
+
+# ---- before the first epoch
+@pytest.mark.parametrize(
+    "where",
+    [
+        "fitting.split_rows",
+        "fitting.check_callbacks",
+        "checkpoint.restore",
+        "training.Run.begin",
+        "training.Run.ready",
+        "training.Run.__init__",
+    ],
+)
+def test_an_interrupt_before_the_first_epoch_says_so(where, monkeypatch, tmp_path):
+    net, x, labels, _ = problem()
+    before = net.parameters.copy()
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(f"featherweight.{where}", interrupt)
+    with pytest.raises(KeyboardInterrupt, match=r"^training stopped before epoch 1 of 5\b"):
+        net.fit(x, labels, epochs=5, validation_split=0.1, resume=tmp_path / "a.fw")
+    compare.assert_same_bits(net.parameters, before)
+    monkeypatch.undo()
+    net.fit(x, labels)
+
+
+def test_an_interrupt_as_a_file_gets_its_name(monkeypatch, tmp_path):
+    net, x, labels, _ = problem()
+    replace = os.replace
+
+    def interrupted(*names):
+        replace(*names)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "replace", interrupted)
+    with pytest.raises(KeyboardInterrupt, match=r"^training stopped in epoch 1 of 5; "):
+        net.fit(x, labels, epochs=5, callbacks=fw.Checkpoint(tmp_path / "a.fw"))
+    assert os.listdir(tmp_path) == ["a.fw"]
 
 
 # ---- history and generator

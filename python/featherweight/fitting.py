@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from . import checks, losses, metrics
 from .callbacks import check_callbacks
+from .ending import stopped
 from .gradients import check_limits
 from .history import History
 from .jobs import Job, class_weighted, multilabel, split_rows
@@ -172,7 +173,16 @@ class Fitting(Learning):
             On Ctrl-C, with the weights of the last completed step. `history` has the epochs before.
         """
         given = {name: value for name, value in locals().items() if name != "self"}
-        return self._run(self._prepare(given, {}).run(self._network), rng, resume)
+        run: Run | None = None
+        try:
+            run = self._prepare(given, {}).run(self._network)
+            return self._run(run, rng, resume)
+        except KeyboardInterrupt as e:
+            if e.args:  # training's own sentence, or a handler's
+                raise
+            raise KeyboardInterrupt(
+                f"training stopped before epoch 1 of {epochs}" if run is None else stopped(run)
+            ) from None
 
     def _prepare(self, given: dict[str, Any], shared: dict[Any, tuple[Job, Job | None]]) -> "Task":
         """Check what fit was given, and return what is to be done; nothing is changed.

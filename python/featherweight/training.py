@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -66,6 +67,7 @@ class Run:
         ] = []  # callbacks, and their states to go on from
         self._opened = False  # callbacks have been told of the beginning, and not of the end
         self._core = network._core
+        self._bar = Bar(False, 0, 0, 0)  # none, until training begins
         self._size = 0  # of the trainer's batches
         self._seen = np.zeros(1, np.int64)  # rows of the present pass, kept by the core
         self._every_step = any(hasattr(c, e) for c in plan.callbacks for e in BATCH_EVENTS)
@@ -151,12 +153,23 @@ class Run:
         self._begin = time.perf_counter()
         self.stopped = False
 
-    def finish(self) -> None:
-        """Have the checkpoints written that are due, and tell the callbacks of the end."""
-        self._inform("_after_training")
-        if self._opened:
-            self._opened = False
-            tell(self.plan.callbacks, "on_train_end", self.state)
+    def finish(self) -> list[BaseException]:
+        """Have the checkpoints written that are due, and tell the callbacks of the end.
+
+        Each of it is done whatever comes of the others; returns what was raised.
+        """
+        raised: list[BaseException] = []
+        opened, self._opened = self._opened, False
+        own = [c._after_training for c in self.plan.callbacks if hasattr(c, "_after_training")]
+        steps = [partial(f, self) for f in own]
+        if opened:
+            steps += [partial(tell, [c], "on_train_end", self.state) for c in self.plan.callbacks]
+        for step in steps:
+            try:
+                step()
+            except BaseException as error:
+                raised.append(error)
+        return raised
 
     def close(self) -> None:
         """Take the bar away."""
