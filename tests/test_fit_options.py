@@ -311,3 +311,57 @@ def test_partial_fit_goes_on():
     optimizer = fw.Adam()
     twin.fit(x, labels, epochs=3, optimizer=optimizer)
     compare.assert_same_bits(net.parameters, twin.parameters)
+
+
+class Later:
+    """Batches whose rows have one label each in the first epochs, and in those after, several."""
+
+    def __init__(self, x, epochs=2):
+        self.x, self.epochs, self.begun = x, epochs, 0
+
+    def __iter__(self):
+        self.begun += 1
+        yield self.x, np.eye(3) if self.begun <= self.epochs else np.ones((3, 3))
+
+
+def late(**options):
+    net = fw.Network([5, 3], output="sigmoid", rng=0)
+    x = np.random.Generator(np.random.Philox(1)).normal(size=(3, 5)).astype(np.float32)
+    if options.pop("validate", True):
+        options["validation_data"] = (x, np.eye(3))
+    return net, lambda **more: net.fit(Later(x), epochs=4, **options | more)
+
+
+def test_several_labels_found_late_leave_the_history_whole(tmp_path):
+    _, fit = late(metrics="accuracy")
+    history = fit()
+    assert history.accuracy == []
+    assert np.isnan(history.val_accuracy[:2]).all()
+    assert np.isfinite(history.val_accuracy[2:]).all()
+    assert {len(v) for v in history.to_dict().values()} == {0, 4}
+    history.to_csv(tmp_path / "history.csv")
+    _, fit = late()
+    assert fit().val_accuracy == []
+
+
+def test_several_labels_found_late_are_known_after_resuming(tmp_path):
+    net, fit = late(metrics="accuracy")
+    path = tmp_path / "run.fw"
+    fit(callbacks=fw.Checkpoint(path))
+    x = np.zeros((3, 5), np.float32)
+    history = net.fit(
+        Later(x, 99), epochs=6, resume=path, metrics="accuracy", validation_data=(x, np.eye(3))
+    )
+    assert {len(v) for v in history.to_dict().values()} == {0, 6}
+
+
+def test_what_has_no_meaning_for_several_labels_found_late():
+    plateau = fw.SGD(0.1, schedule=fw.schedules.ReduceLROnPlateau(monitor="accuracy"))
+    for options, sentence in (
+        ({"metrics": "top_5_accuracy"}, "^metrics: expected one class to a row with top_5"),
+        ({"optimizer": plateau, "validate": False}, "^monitor: found 'accuracy', expected one of"),
+    ):
+        net, fit = late(**options)
+        with pytest.raises(ValueError, match=sentence):
+            fit()
+        assert {len(v) for v in net.history.to_dict().values()} <= {0, 2}

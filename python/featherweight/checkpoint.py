@@ -102,6 +102,7 @@ class State:
             "steps": optimizer._steps,
             "epochs": optimizer._epochs,
             "stopped": run.asked,
+            "multilabel": plan.multilabel,
             "settings": run.settings,
             "kept": [self._pack_state(*k) for k in _keepers(run).items()],
         }
@@ -257,6 +258,8 @@ def restore(run: "Run", path: "str | os.PathLike[str]", rng: Any) -> None:
     for key, values in training["history"]:
         setattr(run.history, key, values)
     run.asked = training["stopped"]
+    if training.get("multilabel"):  # as batches before have shown, if not those to come
+        plan.classifier, plan.multilabel = False, True
     run.rebuild()
     network.parameters[:] = saved.parameters
 

@@ -29,7 +29,8 @@ class History:
     loss, accuracy : list of float
         Means over the epoch's mini-batches, each taken before its own step; accuracy is empty for
         a regressor and for multilabel targets (where, as a metric by name, it is of rows that are
-        right as a whole).
+        right as a whole). Where batches show only in a later epoch that they are multilabel,
+        `accuracy` is emptied, and a metric's values before are NaN.
     val_loss, val_accuracy : list of float
         On the validation data after the epoch; without dropout, smoothing or penalty.
     lr : list of float

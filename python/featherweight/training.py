@@ -14,6 +14,7 @@ from .callbacks import BATCH_EVENTS, TrainingState, tell
 from .ending import training
 from .history import History
 from .jobs import BLOCK, Job, multilabel
+from .metrics import check_multilabel
 from .plan import Plan
 from .progress import Bar, Part
 from .stretch import stretch
@@ -93,11 +94,14 @@ class Run:
 
     def ready(self) -> None:
         """Refuse what can't be done, before anything is changed."""
+        self._choose_monitor()
+        self._inform("_before_training")
+
+    def _choose_monitor(self) -> None:
         name, filled = getattr(self.plan.optimizer.schedule, "monitor", None), self.filled()
         if name is None:
             name = "val_loss" if "val_loss" in filled else "loss"
         self._monitored = checks.choice("monitor", name, filled)
-        self._inform("_before_training")
 
     def run(self) -> History:
         """Train for the epochs that are left."""
@@ -225,8 +229,12 @@ class Run:
     def _has_several_labels(self) -> None:
         """Take back the accuracies of batches before, whose rows had one label by chance."""
         self.plan.classifier, self.plan.multilabel = False, True
+        check_multilabel(self.plan.metrics)
+        self._choose_monitor()
         self.history.accuracy.clear()
-        self.history.val_accuracy.clear()
+        # from now on of rows that are right as a whole, if asked for by name
+        before = len(self.history.epoch) if "val_accuracy" in self.filled() else 0
+        self.history.val_accuracy[:] = [math.nan] * before
 
     def _pass(self, epoch: Epoch, job: Job, key: int | None, batch: int) -> None:
         """Train on a job's rows, and add what came of it to the epoch."""
@@ -375,5 +383,6 @@ class Run:
     def filled(self) -> list[str]:
         """Return the history's lists that say how good an epoch was."""
         names = ["loss", *["accuracy"] * self.plan.classifier, *[m.name for m in self.plan.metrics]]
-        given = names if self.job is not None else [n for n in names if n in ("loss", "accuracy")]
+        own = ["loss", *["accuracy"] * self.plan.classifier]  # which training brings by itself
+        given = names if self.job is not None else own
         return given + [f"val_{n}" for n in names if self.validation is not None]
