@@ -82,6 +82,55 @@ def test_a_rate_set_as_training_begins(tmp_path):
     assert history.epoch == [1, 2, 3, 4, 5]
 
 
+def test_a_rate_set_as_training_begins_is_set_once(tmp_path):
+    class Halve:
+        def on_train_begin(self, state):
+            state.optimizer.lr *= 0.5
+
+    history = assert_resumes(
+        tmp_path / "run.fw", lambda: {"optimizer": fw.SGD(0.1), "callbacks": [Halve()]}
+    )
+    assert history.lr == [0.05] * 5
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_the_same_objects_go_on(order, tmp_path):
+    """Ctrl-C in a notebook: the cell is run again with what a callback has left behind."""
+    path = tmp_path / "run.fw"
+    net, x, y = problem()
+    optimizer, interrupts = fw.Adam(0.01), [3]
+
+    def interrupt(state):
+        if state.epoch in interrupts:
+            interrupts.remove(state.epoch)
+            raise KeyboardInterrupt
+
+    def decay(state):
+        Decay.on_epoch_end(None, state)
+
+    def train(epochs=5):  # before the rate's change for epoch 3, or after it
+        callbacks = [decay, interrupt][::order]
+        return net.fit(
+            x, y, epochs=epochs, optimizer=optimizer, resume=path,
+            callbacks=[*callbacks, fw.Checkpoint(path)],
+        )  # fmt: skip
+
+    with pytest.raises(KeyboardInterrupt):
+        train()
+    history = train()
+    whole, _, _ = problem()
+    expected = whole.fit(x, y, epochs=5, optimizer=fw.Adam(0.01), callbacks=decay)
+    compare.assert_same_bits(net.parameters, whole.parameters)
+    assert history.lr == expected.lr
+    # and who begins anew, with the settings at first, goes on from the same file
+    net, _, _ = problem(rng=8)
+    optimizer = fw.Adam(0.01)
+    train(6)
+    optimizer = fw.Adam(0.02)
+    with pytest.raises(ValueError, match="resume: expected optimizer as before"):
+        train(7)
+
+
 class Own(fw.schedules.Schedule):
     """Rates by what was observed, kept in attributes of several kinds."""
 
@@ -282,6 +331,26 @@ def test_a_state_that_is_not_taken_changes_nothing(tmp_path):
     with pytest.raises(ValueError, match="not mine"):
         other.fit(x, y, epochs=2, optimizer=fw.SGD(0.1, schedule=Refuses()), resume=path)
     compare.assert_same_bits(other.parameters, before)
+
+
+def test_what_could_not_go_on_is_refused_before_training(tmp_path):
+    class Half:
+        def on_epoch_end(self, state):
+            pass
+
+        def state_dict(self):
+            return {}
+
+    path = tmp_path / "run.fw"
+    net, x, y = problem()
+    before = net.parameters.copy()
+    with pytest.raises(
+        TypeError,
+        match=r"^callbacks\[0\]: expected load_state_dict beside state_dict, found none in Half$",
+    ):
+        net.fit(x, y, callbacks=[Half(), fw.Checkpoint(path)])
+    compare.assert_same_bits(net.parameters, before)
+    assert not path.exists()
 
 
 # ---- files

@@ -45,7 +45,8 @@ class Checkpoint:
     -----
     ``state_dict()`` returns a dict, by name, of numbers, text, None, arrays of numbers, and lists
     and dicts of these; ``load_state_dict`` gets it back, tuples as lists, when training is resumed:
-    callbacks after ``on_train_begin``.
+    callbacks after ``on_train_begin``, whose changes of rates are not made a second time. One that
+    has the first method and not the second is refused before training.
 
     Examples
     --------
@@ -67,6 +68,7 @@ class Checkpoint:
         folder = os.path.dirname(os.path.realpath(self.path))
         if not os.path.isdir(folder):
             raise FileNotFoundError(f"path: expected a folder that exists, found no {folder}")
+        _keepers(run)  # refuses those that can't go on
         self._due = None
         run.settings = settings(run)  # before a callback changes a rate
 
@@ -81,6 +83,8 @@ class Checkpoint:
             self._after_training(run)
 
     def _after_training(self, run: "Run") -> None:
+        assert run.settings is not None
+        run.plan.optimizer._trained = _rates(run.plan.optimizer), run.settings["optimizer"]
         if self._due is not None:
             self._due.write(self.path)
             self._due = None
@@ -160,12 +164,34 @@ def _keepers(run: "Run") -> dict[str, Any]:
     """Return, by what the sentences call them, those that have a state of their own."""
     found: dict[str, Any] = {"schedule": run.plan.optimizer.schedule, "batches": run.batches}
     found |= {f"callbacks[{i}]": c for i, c in enumerate(run.plan.callbacks)}
-    return {name: owner for name, owner in found.items() if hasattr(owner, "state_dict")}
+    found = {name: owner for name, owner in found.items() if hasattr(owner, "state_dict")}
+    for name, owner in found.items():
+        if not hasattr(owner, "load_state_dict"):
+            raise TypeError(
+                f"{name}: expected load_state_dict beside state_dict, found none in "
+                f"{type(owner).__name__}"
+            )
+    return found
 
 
 def _rates(optimizer: "Optimizer") -> dict[str, Any]:
     """Return the optimizer's settings as they are now, which callbacks may change."""
     return {k: v for k, v in optimizer.__getstate__().items() if k != "schedule"}
+
+
+def _went_on(run: "Run", before: list[Any], rates: dict[str, Any]) -> bool:
+    """Whether training goes on with the same optimizer, whose rates callbacks have changed.
+
+    They are then those of the saved epochs' end, or, of an epoch that was cut short, those that
+    training left behind when it had begun with the settings before.
+    """
+    assert run.settings is not None
+    (kind, ours), now = run.settings["optimizer"], _rates(run.plan.optimizer)
+    if kind != before[0] or dict(ours).get("schedule") != dict(before[1]).get("schedule"):
+        return False
+    left, began = run.plan.optimizer._trained or (None, None)
+    as_saved = _plain(sorted(now.items())) == _plain(sorted(rates.items()))
+    return as_saved or (now == left and _plain(began) == _plain(before))
 
 
 def _pack(value: Any, tensors: dict[str, Any], expected: str) -> Any:
@@ -231,6 +257,9 @@ def restore(run: "Run", path: "str | os.PathLike[str]", rng: Any) -> None:
             raise ValueError(f"resume: expected a network with {key}={value!r}, found {found!r}")
     if run.settings is None:
         run.settings = settings(run)
+    rates = _unpack(training["rates"], tensors)
+    if _went_on(run, training["settings"]["optimizer"], rates):
+        run.settings["optimizer"] = training["settings"]["optimizer"]
     for key, value in run.settings.items():
         found = training["settings"].get(key)
         if _plain(found) != _plain(value):
@@ -242,9 +271,10 @@ def restore(run: "Run", path: "str | os.PathLike[str]", rng: Any) -> None:
     saved = files.build(name, tensors, header)
     kept = zip(_keepers(run).items(), training["kept"], strict=True)
     states = [(key, owner, _unpack(state, tensors)) for (key, owner), state in kept]
-    for key, value in _unpack(training["rates"], tensors).items():
+    for key, value in rates.items():
         as_before = isinstance(getattr(optimizer, key), tuple)
-        setattr(optimizer, key, tuple(value) if as_before else value)
+        run.rates[key] = tuple(value) if as_before else value
+    run.set_rates()
     optimizer._restore(network, tensors)
     optimizer._steps, optimizer._epochs = training["steps"], training["epochs"]
     for key, owner, state in states:

@@ -37,6 +37,7 @@ class Optimizer:
     _memo: NDArray[np.float64]
     _steps: int = 0
     _epochs: int = 0
+    _trained: tuple[Any, Any] | None = None  # by a run with a checkpoint: settings after and before
 
     def _set(self, lr: float, schedule: ScheduleLike) -> None:
         self.lr, self.schedule = lr, as_schedule(schedule)
@@ -170,7 +171,7 @@ class Optimizer:
         return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in settings.items())})"
 
 
-_STATE = ("_owner", "_slots", "_memo", "_steps", "_epochs", "_start", "_end")
+_STATE = ("_owner", "_slots", "_memo", "_steps", "_epochs", "_start", "_end", "_trained")
 
 
 class SGD(Optimizer):

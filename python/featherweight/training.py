@@ -66,6 +66,7 @@ class Run:
         self.kept: list[
             tuple[Any, dict[str, Any]]
         ] = []  # callbacks, and their states to go on from
+        self.rates: dict[str, Any] = {}  # the optimizer's settings to go on from
         self._opened = False  # callbacks have been told of the beginning, and not of the end
         self._core = network._core
         self._bar = Bar(False, 0, 0, 0)  # none, until training begins
@@ -141,10 +142,16 @@ class Run:
     def open(self) -> bool:
         """Tell the callbacks that training begins, or goes on; return whether to stop."""
         stop = tell(self.plan.callbacks, "on_train_begin", self.state)
+        self.set_rates()  # into which what the callbacks now did has gone already
         for callback, state in self.kept:
             callback.load_state_dict(state)
         self._opened = True
         return stop or self.asked
+
+    def set_rates(self) -> None:
+        """Give the optimizer the settings that it had when training ended before."""
+        for name, value in self.rates.items():
+            setattr(self.plan.optimizer, name, value)
 
     def enter(self) -> bool:
         """Begin an epoch, and tell the callbacks; return whether to stop."""
