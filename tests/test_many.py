@@ -1,5 +1,6 @@
 """fit_many: the bits of every network alone, folds, interrupts, and what is refused."""
 
+import functools
 import os
 import signal
 import threading
@@ -123,6 +124,55 @@ def test_what_has_a_state_is_each_networks_own(each, tmp_path):
     assert len({len(h.epoch) for h in histories}) > 1
 
 
+class Fading(fw.schedules.Schedule):
+    """A schedule that changes its state when it is asked."""
+
+    def __init__(self):
+        super().__init__("epoch")
+        self._factor = 1.0
+
+    def rates(self, lr, t):
+        self._factor *= 0.9
+        return np.full(t.shape, lr * self._factor)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        Counting,
+        Fading,
+        lambda: fw.schedules.LambdaLR(Counting()),
+        lambda: fw.schedules.ReduceLROnPlateau(patience=0, factor=0.5, threshold=0.02),
+        lambda: fw.schedules.SequentialLR([fw.schedules.ConstantLR(0.5, 2), Fading()], [3]),
+    ],
+)
+def test_what_optimizers_share_is_each_networks_own(make):
+    """A schedule, and a callable of which each optimizer makes a schedule."""
+    x, labels = problem()
+    nets, alone, shared = networks()[:6], networks()[:6], make()
+    optimizers = [fw.SGD(0.5, schedule=shared) for _ in nets]
+    options = {"epochs": 9, "batch_size": 50}
+    fw.fit_many(nets, x, labels, optimizer=optimizers, threads=4, **options)
+    for net, other in zip(nets, alone, strict=True):
+        other.fit(x, labels, optimizer=fw.SGD(0.5, schedule=make()), **options)
+        compare.assert_same_bits(net.parameters, other.parameters)
+    assert len({id(o.schedule) for o in optimizers}) == 6
+    if isinstance(shared, fw.schedules.Schedule):
+        assert optimizers[0].schedule is shared
+
+
+def test_a_schedule_of_ones_own_stays_the_same():
+    x, labels = problem()
+    schedules = [fw.schedules.ReduceLROnPlateau() for _ in range(3)]
+    optimizers = [fw.SGD(schedule=s) for s in schedules]
+    fw.fit_many(networks()[:3], x, labels, optimizer=optimizers)
+    assert [o.schedule for o in optimizers] == schedules
+    shared = [fw.SGD(schedule=schedules[0]) for _ in range(3)]
+    with pytest.raises(ValueError, match="rows: expected"):
+        fw.fit_many(networks()[:3], x, labels, optimizer=shared, rows=[None, None, [500]])
+    assert all(o.schedule is schedules[0] for o in shared)
+
+
 def test_so_many_threads_train_at_once():
     x, labels = problem()
     met = threading.Barrier(3, timeout=30)
@@ -216,8 +266,8 @@ def test_what_is_refused_changes_no_network():
 def test_refusals(tmp_path):
     x, labels = problem()
     nets, adam = networks(), fw.Adam()
-    plateau = fw.schedules.ReduceLROnPlateau()
-    watching = [fw.SGD(schedule=plateau) for _ in nets]
+    lock = fw.schedules.LambdaLR(functools.partial(lambda lock, epoch: 1.0, threading.Lock()))
+    locked = [fw.SGD(schedule=lock) for _ in nets]
     checkpoint, stopping = fw.Checkpoint(tmp_path / "a.fw"), fw.EarlyStopping()
     for given, sentence in (
         ({"networks": [nets[0], nets[0]]}, "networks: expected all different ones"),
@@ -231,7 +281,7 @@ def test_refusals(tmp_path):
         ({"epochs": None}, "epochs: expected a whole number, found None"),
         ({"progress": "yes"}, "progress: expected True, False or 'auto', found 'yes'"),
         ({"y": None}, "y: expected targets, found None"),
-        ({"optimizer": watching}, "schedule of its own .* found one ReduceLROnPlateau twice"),
+        ({"optimizer": locked}, "schedule of its own .* found one LambdaLR twice: cannot pickle"),
         ({"callbacks": checkpoint}, "callbacks: expected a Checkpoint for one network"),
         ({"callbacks": [[checkpoint]] * 15}, "callbacks: expected a path of its own"),
         ({"callbacks": [[stopping]] * 15}, "callbacks: expected one of its own"),

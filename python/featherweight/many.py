@@ -14,7 +14,6 @@ from .history import History
 from .network import Network
 from .optimizers import Adam, Optimizer
 from .progress import Part, Shared, check_progress, shown
-from .schedules import Schedule
 from .threads import check_threads
 
 if TYPE_CHECKING:
@@ -48,7 +47,8 @@ def fit_many(
     x, y : array
         As in `Network.fit`; iterables of batches aren't taken.
     optimizer : Optimizer or sequence of these, optional
-        One for each network; of a single one each network gets a copy, Adam() by default.
+        One for each network; of a single one each network gets a copy, Adam() by default. Of a
+        schedule, or what it calls, that is in several of them each but the first gets a copy.
     rows : sequence of (n,) arrays of int, optional
         For each network the rows that it is trained on, such as a fold's; None is all.
     rng : sequence, optional
@@ -92,6 +92,7 @@ def fit_many(
         "callbacks": _callbacks(callbacks, n),
     }
     tasks = _tasks(nets, x, y, own, options)
+    _part_schedules(own["optimizer"])  # now that nothing is refused any more
     if not shown(progress):
         return _train(nets, tasks, own["rng"], workers)
     bar = Shared(sum(task.plan.epochs for task in tasks))
@@ -135,7 +136,10 @@ def _train(nets: list[Network], tasks: list["Task"], rng: list[Any], workers: in
             running[i] = tasks[i].run(net)
             return net._run(running[i], rng[i], None)
         except (TypeError, ValueError, FloatingPointError) as e:
-            raise type(e)(f"networks[{i}]: {e}") from None
+            error = type(e)(f"networks[{i}]: {e}")
+            for said in getattr(e, "__notes__", ()):  # of what failed as training ended
+                error.add_note(said)
+            raise error from None
         finally:
             net.threads = before
             running.pop(i, None)
@@ -207,14 +211,46 @@ def _optimizers(given: Any, n: int) -> list[Any]:
     own = _each("optimizer", given, n)
     if _twice(own):
         raise ValueError("optimizer: expected a different one for each network, found one twice")
-    schedules = [getattr(o, "schedule", None) for o in own]
-    observing = [s for s in schedules if s and type(s).observe is not Schedule.observe]
-    if _twice(observing):
-        raise ValueError(
-            "optimizer: expected a schedule of its own for each that observes training, "
-            f"found one {type(observing[0]).__name__} twice"
-        )
+    _parted(own)  # refuses what can't be parted
     return own
+
+
+def _part_schedules(optimizers: list[Any]) -> None:
+    """Give each optimizer a schedule of its own."""
+    for i, schedule in _parted(optimizers).items():
+        optimizers[i].schedule = schedule
+
+
+def _parted(optimizers: list[Any]) -> dict[int, Any]:
+    """Return, for those whose schedule has a part in common with one before, a copy of it.
+
+    Two of them would change its state for each other: a schedule given twice, or two of one
+    callable that counts.
+    """
+    seen: set[int] = set()
+    memos: list[dict[int, Any]] = []  # which keep what they know alive, and so its ids
+    copies: dict[int, Any] = {}
+    for i, optimizer in enumerate(optimizers):
+        schedule = getattr(optimizer, "schedule", None)
+        memo: dict[int, Any] = {}
+        if schedule is None:
+            continue
+        memos.append(memo)
+        try:
+            found = copy.deepcopy(schedule, memo)
+        except Exception as e:
+            found, why = None, e
+        # a copy's memo has all that was copied, and no functions, classes and numbers
+        parts = {id(schedule), *memo} - {id(memo)}
+        if parts & seen:
+            if found is None:
+                raise ValueError(
+                    "optimizer: expected a schedule of its own for each, or one that can be "
+                    f"copied, found one {type(schedule).__name__} twice: {why}"
+                )
+            copies[i] = found
+        seen |= parts
+    return copies
 
 
 def _callbacks(given: Any, n: int) -> list[list[Callback]]:
