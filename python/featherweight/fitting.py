@@ -139,9 +139,9 @@ class Fitting(Learning):
             ``accuracy``, ``top_5_accuracy``, ``f1`` (macro), ``subset_accuracy``, ``mse``,
             ``rmse``, ``mae``, ``r2``, or ``function(y, net.predict(x))``; taken after each epoch of
             the rows trained on (of arrays) and of the validation data, which costs a forward pass
-            each. Where targets are multilabel an output is on above 0.5: `accuracy` is of rows that
-            are right as a whole, `f1` the mean over the outputs, and functions get
-            ``net.predict(x, threshold=0.5)``.
+            each, and memory for rows times outputs numbers. Where targets are multilabel an output
+            is on above 0.5: `accuracy` is of rows that are right as a whole, `f1` the mean over the
+            outputs, and functions get ``net.predict(x, threshold=0.5)``.
         callbacks : callable, object or sequence of these
             An object with any of ``on_train_begin``, ``on_epoch_begin``, ``on_batch_begin``,
             ``on_batch_end``, ``on_epoch_end``, ``on_train_end``, or a callable for the end of an
