@@ -145,6 +145,21 @@ def test_a_new_loss_holds():
     assert (a.predict(X) > 0).all()
 
 
+def test_the_best_of_one_loss_is_not_that_of_another(tmp_path):
+    y = np.abs(X[:, 0]) * 1e-3
+    settings = SMALL | dict(n_iter_no_change=2, tol=0.0, warm_start=True, learning_rate_init=1e-4)
+    a = MLPRegressor(**settings, max_iter=100).fit(X, y)
+    a.best_loss_ = -9.0  # never to be reached
+    a.save(tmp_path / "a.safetensors")
+    b = MLPRegressor.load(tmp_path / "a.safetensors").set_params(loss="poisson").fit(X, y)
+    assert a.fit(X, y).n_iter_ <= 3
+    assert a.best_loss_ == -9.0
+    a.set_params(loss="poisson").fit(X, y)
+    for other in (a, b):
+        assert other.n_iter_ > 3
+        assert other.best_loss_ == min(other.loss_curve_[-other.n_iter_ :])
+
+
 STEPS = {"solver": "adam", "early_stopping": False}
 CHANGES = {
     "early stopping, then none": ({"early_stopping": True}, STEPS),

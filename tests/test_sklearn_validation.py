@@ -116,3 +116,50 @@ def test_regressors_data_are_checked(settings, y, y_val, message):
     a = MLPRegressor(**SMALL | settings)
     with pytest.raises((TypeError, ValueError), match=message):
         a.fit(X, y, X_val=X, y_val=y_val)
+
+
+# ---- the best score is of the data it was found on
+HELD_OUT = {
+    "easy": {"X_val": X[100:]},
+    "hard": {"X_val": X[100:], "y_val": (Y[100:] + 1) % 3},
+    "weighted": {"X_val": X[100:], "y_val": Y[100:], "sample_weight_val": np.arange(50)},
+    "split": {},
+}
+
+
+def held_out_as(kind, a):
+    """Such arguments; the easy ones have the classes that are predicted, and a score of 1."""
+    found = dict(HELD_OUT[kind])
+    if kind == "easy":
+        found["y_val"] = a.predict(found["X_val"])
+    return found
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+@pytest.mark.parametrize("then", ["hard", "weighted", "split"])
+def test_a_warm_start_with_other_data_looks_for_their_best(then, sparse):
+    as_is = pytest.importorskip("scipy.sparse").csr_matrix if sparse else np.asarray
+    settings = SMALL | dict(early_stopping=True, warm_start=True, max_iter=1)
+    a = MLPClassifier(**settings, learning_rate_init=1e-9).fit(X[:100], Y[:100])
+    easy = held_out_as("easy", a)
+    a.fit(as_is(X[:100]), Y[:100], X_val=as_is(easy["X_val"]), y_val=easy["y_val"])
+    assert a.best_validation_score_ == 1.0
+    before = a.network_.parameters.copy()
+    a.set_params(learning_rate_init=0.02, max_iter=10)
+    given = held_out_as(then, a)
+    if given:
+        given["X_val"] = as_is(given["X_val"])
+    a.fit(as_is(X[:100]), Y[:100], **given)
+    assert a.best_validation_score_ == max(a.validation_scores_[2:]) < 1.0
+    assert (a.network_.parameters != before).any()
+    a.set_params(max_iter=1).fit(as_is(X[:100]), Y[:100], **given)  # with the same, it is kept
+    assert a.best_validation_score_ == max(a.validation_scores_[2:])
+
+
+def test_patience_begins_anew_with_other_data():
+    settings = SMALL | dict(early_stopping=True, warm_start=True, max_iter=50, n_iter_no_change=2)
+    a = MLPClassifier(**settings, tol=2.0).fit(X, Y)  # nothing is an improvement of 2
+    assert (a.n_iter_, a._no_improvement_count) == (4, 3)
+    assert a.fit(X, Y).n_iter_ == 1  # which goes on losing patience
+    assert a.fit(X, Y, **HELD).n_iter_ == 4
+    assert a.fit(X, Y, **HELD).n_iter_ == 1

@@ -185,7 +185,7 @@ class BaseMLP(
         network, rows = self.network_, None
         if self.early_stopping and held_out is None:
             rows, held_out = self._split(problem, y)
-        _books.go_on(self, held_out is not None)
+        _books.go_on(self, held_out)
         n = problem.rows if rows is None else len(rows)
         batch = min(200, n)
         if self.batch_size != "auto":

@@ -1,5 +1,6 @@
 """What an estimator keeps from one call of `fit` to the next, and gets back if one is refused."""
 
+import hashlib
 from types import TracebackType
 from typing import Any, Self
 
@@ -49,22 +50,50 @@ def begin(estimator: Any) -> None:
     for name in _BOOKS:
         mine.pop(name, None)
     mine["n_iter_"] = mine["t_"] = mine["_no_improvement_count"] = 0
+    mine.pop("_best_of", None)
     if estimator.solver != "lbfgs":
         mine.update(dict.fromkeys(_BOOKS), loss_curve_=[])
-        go_on(estimator, estimator.early_stopping)
 
 
-def go_on(estimator: Any, scores: bool) -> None:
-    """Begin those that an earlier call, with other settings, hasn't kept."""
+def go_on(estimator: Any, held_out: Any) -> None:
+    """Begin those that an earlier call, with other settings or validation data, hasn't kept."""
     mine = vars(estimator)
     for name in _BOOKS:
         mine.setdefault(name, None)
     if mine["loss_curve_"] is None:
         mine["loss_curve_"] = []
-    if scores and mine["validation_scores_"] is None:
+    if held_out is not None and mine["validation_scores_"] is None:
         mine["validation_scores_"] = []
     by, worst = ("best_loss_", np.inf)
     if estimator.early_stopping:
         by, worst = ("best_validation_score_", -np.inf)
-    if mine[by] is None:
+    # the best of another loss, or on other data, would never be reached or never be left
+    best_of = _best_of(estimator, held_out)
+    if mine[by] is None or mine.get("_best_of") != best_of:
         mine[by], mine["_no_improvement_count"] = worst, 0
+    mine["_best_of"] = best_of
+
+
+def _best_of(estimator: Any, held_out: Any) -> str:
+    """Return what the best loss or score so far can be compared with, as a text."""
+    network = estimator.network_
+    parts = [estimator.loss, *network.activation, network.output]
+    if estimator.early_stopping:
+        parts.append(f"score {_digest(estimator, *held_out)}")
+    return " ".join(parts)
+
+
+def _digest(estimator: Any, x: Any, y: Any, weights: Any) -> str:
+    if hasattr(x, "toarray"):
+        x = x.tocsr()
+        inputs = [x.data, x.indices, x.indptr]
+    else:
+        inputs = [x]
+    found = hashlib.sha256()
+    for a in (*inputs, *estimator._encoded(y, estimator.network_.dtype), weights):
+        if a is None:
+            found.update(b"none")
+            continue
+        found.update(f"{a.dtype.str} {a.shape} ".encode())
+        found.update(np.ascontiguousarray(a).data)
+    return found.hexdigest()

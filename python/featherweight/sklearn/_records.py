@@ -21,7 +21,7 @@ _GENERATOR = "MT19937"
 PLAIN = {
     "n_iter_": "count", "t_": "count", "_no_improvement_count": "count", "loss_": "number",
     "loss_curve_": "numbers", "best_loss_": "number", "validation_scores_": "numbers",
-    "best_validation_score_": "number",
+    "best_validation_score_": "number", "_best_of": "text",
 }  # fmt: skip
 
 
@@ -92,6 +92,10 @@ def plain(name: str, value: Any) -> Any:
     kind = PLAIN[name]
     if value is None and kind != "count":
         return None
+    if kind == "text":
+        if not isinstance(value, str):
+            raise ValueError(f"expected {name} to be a text, found {value!r}")
+        return value
     values = value if kind == "numbers" else [value]
     if not isinstance(values, list) or any(type(v) not in (int, float) for v in values):
         raise ValueError(f"expected {name} to be a {kind}, found {value!r}")
