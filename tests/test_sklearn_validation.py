@@ -118,6 +118,20 @@ def test_regressors_data_are_checked(settings, y, y_val, message):
         a.fit(X, y, X_val=X, y_val=y_val)
 
 
+@pytest.mark.parametrize("own", [False, True])
+def test_one_class_is_always_right(own):
+    y, given = np.full(150, "only"), {}
+    if own:
+        given = {"X_val": X[100:], "y_val": y[100:]}
+    # at such a rate the output stays at what it began with, above 0.5 for some rows
+    settings = SMALL | dict(random_state=1, learning_rate_init=1e-9, early_stopping=not own)
+    settings |= dict(max_iter=3)
+    a = MLPClassifier(**settings).fit(X, y, **given)
+    assert (a.network_(X) > 0.5).any()
+    assert a.validation_scores_ == [1.0] * 3
+    assert a.score(X, y) == 1.0
+
+
 # ---- the best score is of the data it was found on
 HELD_OUT = {
     "easy": {"X_val": X[100:]},

@@ -271,6 +271,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return y
 
     def _held_out_score(self, x: Any, y: Any, weights: Array | None) -> float:
+        single = self._kind == "binary" and len(self.classes_) == 1  # predicted, whatever comes out
         labels, values = self._encoded(y, self.network_.dtype)
         outputs = self._forward(x)
         if not np.isfinite(outputs).all():
@@ -280,7 +281,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         elif self._kind == "multiclass":
             right = outputs.argmax(axis=1) == values.argmax(axis=1)
         else:
-            right = ((outputs > 0.5) == (values > 0.5)).all(axis=1)
+            right = ((outputs > 0.5) == (values > 0.5)).all(axis=1) | single
         return float(np.average(right, weights=weights))
 
     def predict(self, X: Any) -> Any:
