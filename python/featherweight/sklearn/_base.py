@@ -102,7 +102,10 @@ class BaseMLP(
             outputs, output = self._shape(y)
             sizes = [x.shape[1], *hidden, outputs]
             held_out = _data.checked(self, y, *validation)
-            if first or "network_" not in self.__dict__ or not hasattr(self, "_random_state"):
+            # a network made of given weights has none of what training keeps
+            mine = self.__dict__
+            begun = "network_" in mine and "_split_state" in mine and "_random_state" in mine
+            if first or not begun:
                 self._begin(sizes, acts, output, x.dtype, first)
             else:
                 self._go_on(sizes, acts, output)
@@ -296,8 +299,9 @@ class BaseMLP(
 
     def __getstate__(self) -> dict[str, Any]:
         state = dict(super().__getstate__())
-        if "_optimizer" in state:
-            kept = _optimizers.state_of(state["_optimizer"], self.network_)
+        optimizer = _optimizers.of(state)
+        if optimizer is not None:
+            kept = _optimizers.state_of(optimizer, self.network_)
             if kept is not None:
                 state["_optimizer_state"] = kept
         return state

@@ -72,7 +72,7 @@ class Saving:
             kept["random_is_given"] = mine["_random_state"] is self.get_params()["random_state"]
         if mine.get("_split_state") is not None:
             kept["split"] = _records.state_of(mine["_split_state"])
-        optimizer: Any = mine.get("_optimizer")
+        optimizer = _optimizers.of(mine)
         # of no use where the parameters have come to ask for another
         if optimizer and _optimizers.kind(_optimizers.make(self)) == _optimizers.kind(optimizer):
             state = _optimizers.state_of(optimizer, self.network_)

@@ -126,6 +126,12 @@ def moved(optimizer: Stepped, before: "Network", network: "Network") -> Stepped:
     return found
 
 
+def of(attributes: dict[str, Any]) -> Stepped | None:
+    """Return the optimizer among an estimator's attributes: none where it is scikit-learn's own."""
+    found = attributes.get("_optimizer")  # copied, it may be, with all others
+    return found if isinstance(found, Stepped) else None
+
+
 def kind(optimizer: Stepped) -> str:
     """Return the compiled optimizer's name."""
     return optimizer._kernel()[0]

@@ -1,14 +1,17 @@
 """`coefs_` and `intercepts_`: the network's parameters as scikit-learn shows them."""
 
 from collections.abc import Sequence
+from functools import cached_property
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, SupportsIndex
+from typing import Any, SupportsIndex
 
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from ..network import Network
+from ..network import Network
+from . import _checks
+
+_COUNTS = ("n_iter_", "t_", "_no_improvement_count")  # which scikit-learn doesn't keep of lbfgs
 
 
 class Parameters(list[NDArray[Any]]):
@@ -17,7 +20,7 @@ class Parameters(list[NDArray[Any]]):
     Of `coefs_` each is (inputs, outputs), of `intercepts_` (outputs,).
     """
 
-    def __init__(self, network: "Network", kind: str) -> None:
+    def __init__(self, network: Network, kind: str) -> None:
         super().__init__(a.T for a in getattr(network, kind))
         self._network, self._kind = network, kind
 
@@ -64,6 +67,19 @@ class Weights:
     def intercepts_(self, values: Any) -> None:
         self._assign("intercepts_", "biases", values)
 
+    @cached_property
+    def network_(self) -> Network:
+        """The network: what was trained, or made of fitted attributes that were all given."""
+        given = self.__dict__.get("_given", {})
+        if len(given) < 2 or "out_activation_" not in self.__dict__:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute 'network_'")
+        network = _made_of(self, **given)
+        known = {"n_layers_": len(network.sizes), "n_outputs_": network.sizes[-1]}
+        for name, value in (known | dict.fromkeys(_COUNTS, 0)).items():
+            self.__dict__.setdefault(name, value)
+        del self.__dict__["_given"]
+        return network
+
     def _parameters(self, name: str, kind: str) -> list[NDArray[Any]]:
         network = self.__dict__.get("network_")
         if network is not None:
@@ -84,7 +100,26 @@ class Weights:
             store(network, kind, values)
 
 
-def store(network: "Network", kind: str, values: Sequence[Any]) -> None:
+def _made_of(estimator: Any, coefs_: Sequence[Any], intercepts_: Sequence[Any]) -> Network:
+    """Return the network that an estimator has by its parameters and these attributes."""
+    arrays = [np.asarray(a) for a in coefs_]
+    for i, a in enumerate(arrays):
+        if a.ndim != 2:
+            raise ValueError(f"coefs_[{i}]: expected a matrix, found shape {a.shape}")
+    if not arrays:
+        raise ValueError("coefs_: expected a matrix of each layer, found none")
+    acts = _checks.activations(estimator, len(arrays) - 1)
+    output = _checks.NAMES.get(estimator.out_activation_, estimator.out_activation_)
+    sizes = [arrays[0].shape[0], *(a.shape[1] for a in arrays)]
+    single = all(a.dtype == np.float32 for a in arrays)
+    dtype = np.float32 if single else np.float64
+    network = Network(sizes, acts, output, dtype=dtype, rng=0, threads=estimator.threads)
+    store(network, "weights", coefs_)
+    store(network, "biases", intercepts_)
+    return network
+
+
+def store(network: Network, kind: str, values: Sequence[Any]) -> None:
     """Store all layers' weights or biases, or none."""
     name = "coefs_" if kind == "weights" else "intercepts_"
     to = getattr(network, kind)
