@@ -6,6 +6,8 @@ from typing import Any, Self
 
 import numpy as np
 
+from . import _optimizers
+
 _BOOKS = ("loss_curve_", "best_loss_", "validation_scores_", "best_validation_score_")
 
 
@@ -19,6 +21,12 @@ class Attempt:
     def __enter__(self) -> Self:
         mine = vars(self._estimator)
         self._kept = dict(mine)
+        self._network = mine.get("network_")
+        self._epochs = 0 if self._network is None else self._network._epochs
+        self._history = None if self._network is None else self._network._history
+        # all that it holds is replaced, and nothing written into, before a step is made
+        self._optimizer = _optimizers.of(mine)
+        self._settings = {} if self._optimizer is None else dict(vars(self._optimizer))
         drawn = [mine.get("random_state"), mine.get("_random_state")]
         self._random = [
             (r, r.get_state())
@@ -40,6 +48,11 @@ class Attempt:
         for name in [k for k in mine if k not in self._kept and "callback" not in k]:
             del mine[name]
         mine.update(self._kept)
+        if self._network is not None:
+            self._network._epochs, self._network._history = self._epochs, self._history
+        if self._optimizer is not None:
+            vars(self._optimizer).clear()
+            vars(self._optimizer).update(self._settings)
         for random_state, state in self._random:
             random_state.set_state(state)
 

@@ -42,7 +42,8 @@ class SteppedSGD(SGD):
     def set_rate(self, rate: float) -> None:
         """Change the rate; scikit-learn's velocity, ours times the rate, stays as it is."""
         if self._owner is not None and rate > 0:
-            self._slots *= self.lr / rate
+            # new ones, so that the old ones are there still if the call is refused after all
+            self._slots = self._slots * (self.lr / rate)
         self.lr = rate
 
     def iteration_ends(self, samples: int) -> None:
