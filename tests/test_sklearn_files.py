@@ -38,6 +38,8 @@ def test_saved_is_what_is_loaded(kind, tmp_path):
     np.testing.assert_array_equal(a.predict(x), b.predict(x))
     for name in ("loss_curve_", "n_iter_", "out_activation_", "n_features_in_", "best_loss_"):
         assert getattr(a, name) == getattr(b, name)
+    assert a.history_.to_dict() == b.history_.to_dict()
+    assert len(b.history_.loss) == 3
     assert {k: v for k, v in b.get_params().items() if k != "callbacks"} == {
         k: v for k, v in a.get_params().items() if k != "callbacks"
     }
@@ -148,6 +150,12 @@ def test_what_can_not_be_saved_or_loaded(tmp_path):
 
 
 # ---- damaged files
+def history_with(**lists):
+    """A history of two epochs as a record has it, some of its lists others."""
+    found = {name: [] for name in fw.History().names} | {"epoch": [1, 2]} | lists
+    return _records.encoded("history_", found)
+
+
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     """A file's path, tensors and header, with all that a record may have in it."""
@@ -225,6 +233,15 @@ def test_a_damaged_record_is_refused_or_of_use(whole, tmp_path):
             {"version": 9},
             "expected estimators' version 1, found 9: a newer featherweight may read it",
         ),
+        ({"version": True}, "expected estimators' version 1, found True"),
+        ({"optimizer": {"steps": 10**25}}, "steps: expected 0 to 9007199254740991, found 1000"),
+        ({"optimizer": {"epochs": 10**25}}, "epochs: expected 0 to 9007199254740991, found 1000"),
+        ({"seed": ["1", 10**25]}, "epochs: expected 0 to 9007199254740991, found 1000"),
+        ({"fitted": {"t_": 10**25}}, "expected t_ of 0 to 9007199254740991, found 1000"),
+        ({"fitted": {"history_": {"dict": [["loss", [1.0]]]}}}, "expected a history of epoch, lo"),
+        ({"fitted": {"history_": history_with(loss=[1.0])}}, "expected 2 numbers of loss, found 1"),
+        ({"fitted": {"history_": history_with(lr=["a", 1])}}, "expected numbers of lr, found"),
+        ({"fitted": {"history_": history_with(epoch=[2, 3])}}, "expected epochs 1 to 2, found"),
         ({"random": [[1, 2], 3, 0, 0.0]}, "damaged"),
     ],
 )

@@ -115,7 +115,7 @@ class Saving:
         kept = header.get("estimator")
         if not isinstance(kept, dict):
             raise ValueError(f"{name}: expected a saved {cls.__name__}, found another file")
-        if kept.get("version") != VERSION:
+        if type(kept.get("version")) is not int or kept["version"] != VERSION:  # True is 1
             raise ValueError(
                 f"{name}: expected estimators' version {VERSION}, found {kept.get('version')!r}: "
                 "a newer featherweight may read it"
@@ -149,7 +149,7 @@ def _restored(
     network.threads = estimator.threads
     key, epochs = kept["seed"]
     network._key = whole("key", int(key), 0, (1 << 64) - 1)
-    network._epochs = whole("epochs", epochs, 0)
+    network._epochs = whole("epochs", epochs, 0, _records.MOST)
     output = network.output
     mine = estimator.__dict__
     mine.update({k: _records.plain(k, v) for k, v in kept["fitted"].items()})

@@ -9,6 +9,7 @@ import numpy as np
 from ..checks import number, whole
 from ..optimizers import SGD, Adam, AdamW, Optimizer
 from ..schedules import Schedule
+from ._records import MOST
 
 if TYPE_CHECKING:
     from ..network import Network
@@ -184,7 +185,7 @@ def put_back(
     optimizer: Stepped, network: "Network", found: dict[str, Any], tensors: dict[str, Any]
 ) -> None:
     """Give an optimizer the state that was described."""
-    steps, epochs = (whole(name, found[name], 0) for name in ("steps", "epochs"))
+    steps, epochs = (whole(name, found[name], 0, MOST) for name in ("steps", "epochs"))
     state = {"_slots": tensors["optimizer.slots"], "_memo": tensors["optimizer.memo"]}
     restore(optimizer, network, state | {"_steps": steps, "_epochs": epochs})
     optimizer.lr = number("lr", found["lr"], 0.0, math.inf)

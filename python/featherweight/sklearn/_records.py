@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from sklearn.preprocessing import LabelBinarizer
 
 from .. import schedules
+from ..history import History
 
 Array = NDArray[Any]
 
@@ -17,11 +18,14 @@ _SCHEDULES = {
 }
 _GENERATOR = "MT19937"
 
+MOST = (1 << 53) - 1  # of what is counted: NumPy and the core compute with such numbers
+
 # Fitted attributes that the network doesn't say, by what they must be
 PLAIN = {
     "n_iter_": "count", "t_": "count", "_no_improvement_count": "count", "loss_": "number",
     "loss_curve_": "numbers", "best_loss_": "number", "validation_scores_": "numbers",
     "best_validation_score_": "number", "_best_of": "text",
+    "history_": "history",
 }  # fmt: skip
 
 
@@ -37,6 +41,8 @@ def encoded(name: str, value: Any) -> Any:
         return [encoded(name, v) for v in value]
     if isinstance(value, tuple):
         return {"tuple": [encoded(name, v) for v in value]}
+    if isinstance(value, History):
+        value = value.to_dict()
     if isinstance(value, dict):  # whose keys JSON would turn into strings
         return {"dict": [[encoded(name, k), encoded(name, v)] for k, v in value.items()]}
     if isinstance(value, np.random.RandomState):
@@ -96,12 +102,32 @@ def plain(name: str, value: Any) -> Any:
         if not isinstance(value, str):
             raise ValueError(f"expected {name} to be a text, found {value!r}")
         return value
+    if kind == "history":
+        return history(decoded(value))
     values = value if kind == "numbers" else [value]
     if not isinstance(values, list) or any(type(v) not in (int, float) for v in values):
         raise ValueError(f"expected {name} to be a {kind}, found {value!r}")
-    if kind == "count" and (type(value) is not int or value < 0):
-        raise ValueError(f"expected {name} of at least 0, found {value!r}")
+    if kind == "count" and (type(value) is not int or not 0 <= value <= MOST):
+        raise ValueError(f"expected {name} of 0 to {MOST}, found {value!r}")
     return value
+
+
+def history(lists: Any) -> History:
+    """Return a history of lists by name if it has an entry of each, or none, for each epoch."""
+    found = History()
+    if not isinstance(lists, dict) or set(lists) != set(found.names):
+        raise ValueError(f"expected a history of {', '.join(found.names)}, found {lists!r}")
+    epochs = len(lists["epoch"])
+    for name, values in lists.items():
+        kinds = (int,) if name == "epoch" else (int, float)
+        if not isinstance(values, list) or any(type(v) not in kinds for v in values):
+            raise ValueError(f"expected numbers of {name}, found {values!r}")
+        if len(values) not in (0, epochs):
+            raise ValueError(f"expected {epochs} numbers of {name}, found {len(values)}")
+        setattr(found, name, values)
+    if lists["epoch"] != list(range(1, epochs + 1)):
+        raise ValueError(f"expected epochs 1 to {epochs}, found {lists['epoch']}")
+    return found
 
 
 def classes(network: Any, values: list[Any], dtype: str, kind: str, sparse: bool) -> Any:
