@@ -81,7 +81,10 @@ def test_a_large_sparse_matrix_is_validated_on_in_parts(task, weighted, monkeypa
     ("given", "message"),
     [
         ({"X_val": X}, "X_val, y_val: expected both or neither, found X_val$"),
-        ({"sample_weight_val": Y}, "expected both or neither, found sample_weight_val"),
+        (
+            {"sample_weight_val": Y},
+            "X_val, y_val: expected both or neither, found sample_weight_val",
+        ),
         (
             {"X_val": X, "y_val": Y[:5]},
             "y_val: expected as many targets as X_val has rows, 150, fou",
@@ -91,6 +94,10 @@ def test_a_large_sparse_matrix_is_validated_on_in_parts(task, weighted, monkeypa
             {"X_val": X, "y_val": X[:, :2] > 0},
             r"y_val: expected shape \(150,\), as y, found \(150, 2\)",
         ),
+        ({"X_val": X, "y_val": list("abc") * 50}, "y_val: "),
+        ({"X_val": X, "y_val": [["a"], ["b", "c"]] * 75}, "y_val: "),
+        ({"X_val": X, "y_val": X[:, 0]}, "y_val: "),
+        ({"X_val": X, "y_val": [{}] * 150}, "y_val: "),
         ({"X_val": X[:, :2], "y_val": Y}, "X_val: X has 2 features"),
         ({"X_val": X * np.nan, "y_val": Y}, "X_val: Input X contains NaN"),
         ({"X_val": X, "y_val": Y, "sample_weight_val": [1.0]}, "sample_weight_val: "),
@@ -99,7 +106,7 @@ def test_a_large_sparse_matrix_is_validated_on_in_parts(task, weighted, monkeypa
     ],
 )
 def test_classifiers_data_are_checked(given, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises((TypeError, ValueError), match=f"^{message}"):
         MLPClassifier(**SMALL).fit(X, Y, **given)
 
 
@@ -108,6 +115,7 @@ def test_classifiers_data_are_checked(given, message):
     [
         ({}, X[:, :2], X[:, 0], r"y_val: expected shape \(150, 2\), as y, found \(150,\)"),
         ({}, X[:, 0], Y.astype(str), "y_val: expected numbers, found strings"),
+        ({}, Y, Y * np.nan, "^y_val: Input y_val contains NaN"),
         ({"loss": "poisson"}, Y, X[:, 0], "y_val: expected, for poisson, values of at least 0"),
         ({"solver": "lbfgs"}, Y, Y, "solver: expected 'sgd' or 'adam' with X_val, found 'lbfgs'"),
     ],
@@ -116,6 +124,15 @@ def test_regressors_data_are_checked(settings, y, y_val, message):
     a = MLPRegressor(**SMALL | settings)
     with pytest.raises((TypeError, ValueError), match=message):
         a.fit(X, y, X_val=X, y_val=y_val)
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_r2_is_of_two_rows_at_least(early_stopping):
+    a = MLPRegressor(**SMALL, max_iter=1, early_stopping=early_stopping)
+    with pytest.raises(ValueError, match="X_val: expected at least 2 rows, to tell R2, found 1"):
+        a.fit(X, Y, X_val=X[:1], y_val=Y[:1])
+    a.fit(X, Y, X_val=X[:2], y_val=Y[1:3])
+    MLPClassifier(**SMALL, max_iter=1).fit(X, Y, X_val=X[:1], y_val=Y[:1])
 
 
 @pytest.mark.parametrize("own", [False, True])

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.base import is_regressor
 from sklearn.utils.validation import _check_sample_weight
 
 from ..jobs import Job
@@ -33,7 +34,11 @@ def checked(estimator: Any, like: Any, x: Any, y: Any, weights: Any) -> Any:
         x = estimator._valid(x)
     except (TypeError, ValueError) as e:
         raise type(e)(f"X_val: {e}") from None
-    y = estimator._validation_targets(y)
+    try:
+        y = estimator._validation_targets(y)
+    except (TypeError, ValueError) as e:
+        named = str(e).startswith("y_val: ")
+        raise type(e)(str(e) if named else f"y_val: {e}") from None
     if y.shape[0] != x.shape[0]:
         raise ValueError(
             f"y_val: expected as many targets as X_val has rows, {x.shape[0]}, found {y.shape[0]}"
@@ -42,6 +47,8 @@ def checked(estimator: Any, like: Any, x: Any, y: Any, weights: Any) -> Any:
         raise ValueError(
             f"y_val: expected shape {(x.shape[0], *like.shape[1:])}, as y, found {y.shape}"
         )
+    if is_regressor(estimator) and x.shape[0] < 2:
+        raise ValueError(f"X_val: expected at least 2 rows, to tell R2, found {x.shape[0]}")
     if weights is not None:
         try:
             weights = _check_sample_weight(weights, x, ensure_non_negative=True)

@@ -130,7 +130,7 @@ class Stochastic(Run):
             self.plan.optimizer._owner = None
             epoch.loss = math.nan
         estimator.n_iter_ += 1
-        estimator.t_ += self._count
+        estimator.t_ += epoch.rows  # fewer than all where max_time or a callback cut the epoch
         estimator.loss_ = epoch.loss
         estimator.loss_curve_.append(epoch.loss)
         if estimator.verbose:
