@@ -145,6 +145,58 @@ def test_what_is_left_out_is_said(net):
     assert len({image.get_extent()[0] for image in ax.images}) == 3
 
 
+def history(seed):
+    h = fw.History()
+    h.epoch, h.loss = [1, 2, 3], [1 + 0.01 * seed, 0.5, 0.4 + 0.01 * seed]
+    h.val_loss = [1.1, 0.7 + 0.01 * seed, 0.6]
+    return h
+
+
+@pytest.mark.parametrize("size", [None, (3.3, 2.6)])
+@pytest.mark.parametrize("runs", [1, 2, 8, 20, 100])
+def test_a_key_of_many_runs_leaves_the_axes_their_room(runs, size):
+    ax = None
+    if size:
+        _, ax = pyplot.subplots(figsize=size, layout="constrained", dpi=200)
+    ax = fw.plot.learning_curves([history(i) for i in range(runs)], ax=ax)
+    figure = ax.figure
+    assert not complaints(figure)
+    box, key = ax.get_window_extent(), ax.get_legend().get_window_extent()
+    assert box.height > 0.6 * figure.bbox.height
+    assert box.width > 0.6 * figure.bbox.width
+    assert box.x0 <= key.x0 <= key.x1 <= box.x1
+    assert box.y0 <= key.y0 <= key.y1 <= box.y1
+    texts = [t.get_text() for t in ax.get_legend().get_texts()]
+    drawn = dict(zip(texts, ax.get_legend().get_lines(), strict=True))
+    assert drawn["validation"].is_dashed() > drawn["training"].is_dashed()
+    named = [t for t in texts if t.startswith("run")]
+    if runs <= 20:
+        assert named == [f"run {i}" for i in range(1, runs + 1)]
+        assert len(texts) == runs + 2
+    else:
+        assert named[0] == "run 1"
+        assert named[-1] == "run 100"
+        assert f"({len(named)} of 100)" in texts
+    for line in ax.lines:
+        name = line.get_label().split(",")[0]
+        if name in drawn:
+            assert line.get_color() == drawn[name].get_color()
+            assert line.get_marker() == drawn[name].get_marker()
+
+
+def test_a_key_cuts_long_names_and_keeps_what_was_there():
+    _, ax = pyplot.subplots(figsize=(3.3, 2.6), layout="constrained")
+    ax.plot([1, 3], [1, 1], "k:", label="chance")
+    fw.plot.learning_curves({"a long name " * 20: history(0), "b": history(1)}, ax=ax)
+    assert not complaints(ax.figure)
+    first, *others = [t.get_text() for t in ax.get_legend().get_texts()]
+    assert first.startswith("a long name a long")
+    assert first.endswith("\N{HORIZONTAL ELLIPSIS}")
+    assert others == ["b", "chance", "training", "validation"]
+    box, key = ax.get_window_extent(), ax.get_legend().get_window_extent()
+    assert box.x0 <= key.x0 <= key.x1 <= box.x1
+
+
 # ---- refusals
 def broken(**values):
     """A network one of whose first weights is what is said."""

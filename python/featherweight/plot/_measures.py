@@ -1,6 +1,8 @@
 """How training went, and what is taken for what."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 # Okabe and Ito's colours, which the colour-blind can tell apart, the darkest first
 _COLOURS = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 _MARKS = ("o", "s", "^", "D", "v", "x")  # one fewer, so that 42 runs differ
+_ENTRY, _WIDE, _ROW = 4.2, 0.62, 1.4  # of a key, in its letters: a mark, a character, a row
 
 
 def learning_curves(
@@ -25,6 +28,9 @@ def learning_curves(
     ax: Any = None,
 ) -> Any:
     """Draw a measure over the epochs, of one run or of several on one plot.
+
+    The key names each run once. Of more runs than it has room for in letters of 5 points it names
+    some, and says how many; names wider than the axes are cut.
 
     Parameters
     ----------
@@ -56,10 +62,12 @@ def learning_curves(
     if not any(h[n] for h in runs.values() for n in wanted if n in h.names):
         raise ValueError(f"measure: expected one that a history has, found {measure!r}")
     ax = axes(ax, 5, 3.2)
+    others, styles = ax.get_legend_handles_labels()[0], set()
     for i, (name, h) in enumerate(runs.items()):
         for listed, dashes in wanted.items():
             values = h[listed] if listed in h.names else []
             if values:
+                styles.add(dashes)
                 kind = "validation" if listed.startswith("val_") else "training"
                 ax.plot(
                     h.epoch, values, dashes, label=f"{name}, {kind}" if name else kind,
@@ -70,7 +78,7 @@ def learning_curves(
     plain = measure.removeprefix("val_")
     label(ax, "", "epoch", units.get(plain, plain.replace("_", " ")))
     whole_ticks(ax.xaxis)
-    ax.legend(fontsize=size(ax, "legend.fontsize"))
+    _key(ax, runs, styles, others)
     return ax
 
 
@@ -138,6 +146,46 @@ def confusion_matrix(
     ax.set_yticks(range(n), name, size=ticks)
     bar(ax, drawn, "misread (rows)")
     return ax
+
+
+def _key(ax: Any, runs: Mapping[str, History], styles: set[str], others: list[Any]) -> None:
+    """Name each run, say what is dashed, and keep what others had drawn with a name before."""
+    make = import_module("matplotlib.lines").Line2D
+    kinds = {"-": "training", "--": "validation"}
+    one = dict(color=_COLOURS[0], marker=_MARKS[0]) if "" in runs else dict(color="0.4")
+    said = [*others, *(make([], [], ls=s, label=n, **one) for s, n in kinds.items() if s in styles)]
+    names = [name for name in runs if name]
+    wide, high = (0.9 * n for n in points(ax))
+
+    def room(letters: float, longest: int) -> tuple[int, int]:  # rows and columns
+        across = (wide / letters - 1) / (_ENTRY + _WIDE * longest)
+        return max(1, int((0.6 * high / letters - 1) / _ROW)), int(across)
+
+    widest = max(10, int((wide / LEAST - 1 - _ENTRY) / _WIDE))
+    longest = min(widest, max(map(len, (*names, *kinds.values()))))
+    wanted = len(names) + len(said)
+    fonts = np.arange(size(ax, "legend.fontsize"), LEAST, -0.25)
+    letters = next((float(f) for f in fonts if math.prod(room(f, longest)) >= wanted), LEAST)
+    rows, across = room(letters, longest)
+    places = rows * max(1, across) - len(said)
+    chosen = range(len(names))
+    if len(names) > max(places, 1):  # spread over all of them; one place is for the note
+        chosen = np.unique(np.linspace(0, len(names) - 1, max(1, places - 1)).astype(int)).tolist()
+        said.append(make([], [], ls="", label=f"({len(chosen)} of {len(names)})"))
+    named = [
+        make(
+            [], [], color=_COLOURS[i % len(_COLOURS)], marker=_MARKS[i % len(_MARKS)],
+            markersize=0.4 * letters, ls="-" if "-" in styles else "--", label=names[i]
+            if len(names[i]) <= longest else names[i][: longest - 1] + "\N{HORIZONTAL ELLIPSIS}",
+        )
+        for i in chosen
+    ]  # fmt: skip
+    handles = named + said
+    key = ax.legend(
+        handles=handles, fontsize=letters, ncols=-(-len(handles) // rows),
+        labelspacing=0.3, columnspacing=1.0,
+    )  # fmt: skip
+    key.set_in_layout(False)  # else the layout takes a large one's height from the axes
 
 
 def _runs(histories: object) -> dict[str, History]:
