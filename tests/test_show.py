@@ -46,17 +46,43 @@ def test_show(net, tmp_path, capsys):
     assert not np.array_equal(pyplot.imread("excites_9.png"), pyplot.imread("excites_8.png"))
 
 
-def test_show_leaves_no_pictures_of_another_network(net, tmp_path, capsys):
+def test_show_removes_its_own_pictures_of_another_network(net, tmp_path, capsys):
     assert main(["show", "net.safetensors", "digit.npy", "--dpi", "20"]) == 0
     (tmp_path / "mine.png").touch()
+    pyplot.figure().savefig("excites_7.png")  # somebody else's, by matplotlib
+    (tmp_path / "excites_8.png").write_text("no picture")
+    others = {n: (tmp_path / n).read_bytes() for n in ("excites_7.png", "excites_8.png")}
     fw.Network([784, 2], input_scale=1 / 255, rng=0).save("two.safetensors")
     capsys.readouterr()
     assert main(["show", "two.safetensors", "--dpi", "20"]) == 0
-    written = capsys.readouterr().out.split()
+    said = capsys.readouterr()
+    written = said.out.split()
     found = {f"./{p.name}" for p in tmp_path.glob("*.png")}
-    assert found == {*written, "./mine.png"}
+    kept = {"./mine.png", "./saliency.png", "./excites_7.png", "./excites_8.png"}
+    assert found == {*written, *kept}
+    assert all((tmp_path / name).read_bytes() == before for name, before in others.items())
     assert "./excites_1.png" in written
     assert len(written) == 4
+    gone = [i for i in range(2, 10) if i not in (7, 8)]
+    sentence = "featherweight show: removed ./excites_{}.png, which was of another network"
+    assert said.err.splitlines() == [sentence.format(i) for i in gone]
+
+
+def test_show_removes_what_a_network_without_images_can_not_have(net, tmp_path, capsys):
+    assert main(["show", "net.safetensors", "digit.npy", "--dpi", "20"]) == 0
+    fw.Network([5, 2], rng=0).save("five.safetensors")
+    assert main(["show", "five.safetensors", "--dpi", "20"]) == 0
+    assert [p.name for p in tmp_path.glob("*.png")] == ["diagram.png"]
+    assert len(capsys.readouterr().err.splitlines()) == 12
+
+
+@pytest.mark.parametrize("again", [(), ("digit.npy",)])
+def test_show_keeps_a_saliency_that_is_not_its_own(net, tmp_path, again):
+    pyplot.figure().savefig("saliency.png")
+    before = (tmp_path / "saliency.png").read_bytes()
+    assert main(["show", "net.safetensors", *again, "--dpi", "20"]) == 0
+    kept = (tmp_path / "saliency.png").read_bytes() == before
+    assert kept == (not again)  # of an image it is written anew
 
 
 def test_show_warns_of_neurons_that_nothing_excites(net, capsys):

@@ -4,7 +4,6 @@ import argparse
 import os
 import warnings
 from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
 from importlib import import_module
 from typing import Any
@@ -23,8 +22,9 @@ def parser() -> Parser:
         prog=_NAME,
         description="Write pictures of a network: its diagram, what the neurons of its first layer "
         "look for and what excites its outputs; of an image, the diagram lit by it, and which "
-        "pixels the answer rests on. Pictures of another network in the folder are replaced, and "
-        "removed where this one has none. Needs the extra plot.",
+        "pixels the answer rests on. Files of their names in the folder are replaced; pictures "
+        "that this command wrote of another network are removed where this one can have none. "
+        "Needs the extra plot.",
         allow_abbrev=False,
     )
     p.add_argument("model", metavar="MODEL", help="a network that featherweight has saved")
@@ -46,9 +46,12 @@ def run(options: argparse.Namespace) -> int:
         pictures = _pictures(network, x)
         for name, draw in pictures.items():
             say(_write(draw, os.path.join(options.out, f"{name}.png"), options.dpi))
-        for name in _ALL - set(pictures):
-            with suppress(FileNotFoundError):
-                os.remove(os.path.join(options.out, f"{name}.png"))
+        for name in sorted(_ALL - set(pictures)):
+            path = os.path.join(options.out, f"{name}.png")
+            # one of an image stays where only no image was given, and others' files always
+            if not (name == "saliency" and "weights" in pictures) and _ours(path):
+                os.remove(path)
+                complain(_NAME, f"removed {path}, which was of another network", "")
     except (OSError, ValueError, ImportError) as e:
         raise CommandError(sentence(e), 1) from None
     return 0
@@ -86,6 +89,15 @@ def _pictures(network: Any, x: Any) -> dict[str, Callable[[], Any]]:
     return found
 
 
+def _ours(path: str) -> bool:
+    """Return whether a file is a picture that this command wrote."""
+    try:
+        with import_module("PIL.Image").open(path) as image:
+            return bool(image.info.get("Software") == _NAME)
+    except (OSError, ValueError, SyntaxError):  # none there, or no picture
+        return False
+
+
 def _write(draw: Callable[[], Any], path: str, dpi: int) -> str:
     pyplot = import_module("matplotlib.pyplot")
     pyplot.switch_backend("agg")  # there need be no screen
@@ -95,7 +107,7 @@ def _write(draw: Callable[[], Any], path: str, dpi: int) -> str:
     for warning in found:
         complain(_NAME, str(warning.message), "warning: ")
     try:
-        figure.savefig(path, dpi=dpi)
+        figure.savefig(path, dpi=dpi, metadata={"Software": _NAME})
     finally:
         pyplot.close(figure)
     return path
