@@ -3,6 +3,7 @@
 import copy
 import pickle
 import re
+import threading
 import weakref
 import xml.etree.ElementTree as ElementTree
 
@@ -177,6 +178,75 @@ def test_a_network_remembers_its_input_when_asked():
 
     with pytest.raises(TypeError, match="expected a Network, and none of a class"):
         Own([3, 2]).remembers_input = True
+
+
+@pytest.mark.parametrize("place", ["weights", "input"])
+def test_a_notebook_gets_no_picture_where_there_can_be_none(place):
+    net = network()
+    net.remembers_input = True
+    if place == "input":
+        net(np.full(9, np.nan))
+    else:
+        net.weights[0] = np.full((5, 9), np.nan)
+    assert net._repr_svg_() is None  # IPython then shows the repr
+    net.remembers_input = False
+    assert (net._repr_svg_() is None) == (place == "weights")
+    with pytest.raises(ValueError, match="expected finite numbers, found nan"):
+        net.diagram([np.nan] * 9)
+
+
+def test_a_notebook_gets_no_picture_while_another_thread_trains():
+    net = network()
+    found = []
+
+    def show(*_):
+        thread = threading.Thread(target=lambda: found.append(net._repr_svg_()))
+        thread.start()
+        thread.join()
+
+    net.fit(np.ones((4, 9)), [0, 1, 2, 0], epochs=1, callbacks=[show])
+    assert found == [None]
+    assert net._repr_svg_().startswith("<svg")
+
+
+def test_what_is_remembered_is_what_was_given_last():
+    net = network()
+    x = np.random.Generator(np.random.Philox(5)).normal(size=(4, 9))
+    labels = np.array([0, 1, 2, 0])
+    net.remembers_input = True
+    for ask in (net, net.predict, net.activations):
+        for rows in (x, x[1], x[:3]):
+            ask(rows)
+            wanted = np.atleast_2d(rows)[-1]
+            assert net._repr_svg_() == net.diagram(wanted).svg
+        ask(x[:0])
+        assert net._repr_svg_() == net.diagram(x[2]).svg
+    wanted = net.diagram(x[2]).svg
+    with pytest.raises(ValueError, match=r"x: expected shape \(9,\)"):
+        net.activations(x[0, :5])
+    net.diagram(x[0])
+    net.score(x, labels)
+    net.evaluate(x, labels)
+    assert net._repr_svg_() == wanted
+
+
+def test_pictures_leave_what_is_remembered():
+    pyplot = pytest.importorskip("matplotlib.pyplot", reason="matplotlib is not installed")
+    pyplot.switch_backend("agg")
+    net = network()
+    x = np.random.Generator(np.random.Philox(5)).normal(size=(4, 9))
+    labels = np.array([0, 1, 2, 0])
+    net.remembers_input = True
+    net(x[2])
+    wanted = net.diagram(x[2]).svg
+    for draw in (
+        lambda: fw.plot.misread(net, x, labels), lambda: fw.plot.confusion_matrix(net, x, labels),
+        lambda: fw.plot.activations(net, x), lambda: fw.plot.saliency(net, x[0]),
+        lambda: fw.plot.diagram(net, x[0]), lambda: fw.plot.excite(net, -1, 0),
+    ):  # fmt: skip
+        draw()
+        assert net._repr_svg_() == wanted
+    pyplot.close("all")
 
 
 def test_summary():

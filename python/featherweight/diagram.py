@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import checks
+from .remembering import quietly
 
 if TYPE_CHECKING:
     from .network import Network
@@ -217,7 +218,7 @@ def _activations(network: "Network", x: ArrayLike) -> list[Any]:
     a = checks.real_array("x", x)
     if a.shape != network.sizes[:1]:
         raise ValueError(f"x: expected one input of shape {network.sizes[:1]}, found {a.shape}")
-    found = network.activations(a)
+    found: list[Any] = quietly(network, "activations")(a)
     for i, v in enumerate(found):
         checks.finite("activations", v, f" in layer {i}")
     return found

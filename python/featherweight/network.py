@@ -253,15 +253,23 @@ class Network(Fitting):
 
         return Diagram(self, x, most)
 
-    def _repr_svg_(self) -> str:
-        return self.diagram().svg
+    def _repr_svg_(self) -> str | None:
+        return self._svg(None)
+
+    def _svg(self, x: ArrayLike | None) -> str | None:
+        """Return the diagram if there can be one; a notebook shows the repr where there is none."""
+        try:
+            return self.diagram(x).svg
+        except (ValueError, RuntimeError):  # not finite, or taken by training in another thread
+            return None
 
     @property
     def remembers_input(self) -> bool:
         """Whether a notebook shows the network lit by the last row that it was called with.
 
-        False at first. When True, each call keeps a copy of that row, which costs some
-        microseconds, and the network is no longer of the class Network itself but of one derived.
+        False at first. When True, each call, `predict` and `activations` keep a copy of that row,
+        which costs some microseconds, and the network is no longer of the class Network itself but
+        of one derived. `score`, `evaluate` and pictures leave what is remembered.
         """
         return self._remembers
 

@@ -27,6 +27,20 @@ class Remembering(Network):
         self._last = last
         return y
 
-    def _repr_svg_(self) -> str:
+    def activations(self, x: ArrayLike) -> list[NDArray[Any]]:
+        """Return all layers' activations, as `Network`; keep a copy of the last row."""
+        rows = checks.inputs(x, self.sizes[0], self.dtype)
+        last = rows[-1].copy() if len(rows) else self._last
+        found = super().activations(x)
+        self._last = last
+        return found
+
+    def _repr_svg_(self) -> str | None:
         fits = self._last is not None and self._last.shape == self.sizes[:1]
-        return self.diagram(self._last if fits else None).svg
+        return self._svg(self._last if fits else None)
+
+
+def quietly(network: Any, method: str) -> Any:
+    """Return a network's method that leaves what it remembers, for rows that nobody asked about."""
+    owner = super(Remembering, network) if isinstance(network, Remembering) else network
+    return getattr(owner, method)
