@@ -60,6 +60,15 @@ def test_excite_goes_uphill(layer):
         np.testing.assert_array_equal(np.sign(low), np.sign(wanted))
 
 
+@pytest.mark.parametrize("scale", [1 / 255, 4.0, -0.5])
+def test_excite_goes_to_the_ends_of_what_an_input_may_be(scale):
+    net = network(input_scale=scale)
+    found = fw.looking.excite(net, 0, 2, steps=400, decay=0.0)
+    up = net.weights[0][2] * scale > 0  # more of the input excites
+    wanted = np.where(up, max(0, 1 / scale), min(0, 1 / scale))
+    np.testing.assert_allclose(found, wanted, rtol=1e-6)
+
+
 def test_excite_with_inputs_that_are_turned_round():
     net = network(input_scale=-0.5)
     found = fw.looking.excite(net, 0, 2)
