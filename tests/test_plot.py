@@ -69,6 +69,29 @@ def test_weights_have_their_extremes_where_they_belong():
     assert [a.get_ylabel() for a in ax.figure.axes[1:]] == ["weight"]
 
 
+def test_a_few_large_weights_do_not_make_the_others_grey():
+    net = fw.Network([64, 8, 3], rng=1)
+    w = np.random.Generator(np.random.Philox(2)).normal(size=(8, 64))
+    w[2, 9], w[5, 20] = 40.0, -30.0
+    net.weights[0] = w
+    ax = fw.plot.weights(net)
+    (bar,) = (image.colorbar for image in ax.images if image.colorbar)
+    end = np.sort(np.abs(w).ravel())[-6]  # of 512
+    assert {(i.norm.vmin, i.norm.vmax) for i in ax.images} == {(-np.float32(end), np.float32(end))}
+    assert bar.extend == "both"
+    shown = np.array([image.cmap(image.norm(image.get_array()))[..., :3] @ [0.299, 0.587, 0.114]
+                      for image in ax.images]).reshape(8, 64)  # fmt: skip
+    assert shown[2, 9] == shown.max()
+    assert shown[5, 20] == shown.min()
+    assert (np.abs(shown - np.median(shown)) > 0.05).mean() > 0.6
+    w[:] = 0
+    w[0, 0] = 2  # of the others none is anything
+    net.weights[0] = w
+    ax = fw.plot.weights(net)
+    assert ax.images[0].norm.vmax == 2
+    assert ax.images[0].colorbar.extend == "neither"
+
+
 def neurons(ax, layer):
     """Where a diagram's neurons are."""
     (found,) = (c for c in ax.collections if c.get_label() == f"layer {layer}")

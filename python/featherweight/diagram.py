@@ -20,6 +20,16 @@ _BOUNDED = ("softmax", "sigmoid", "tanh")
 _DARK, _WARM, _COOL = (26, 26, 26), (255, 221, 85), (170, 221, 255)  # the last two as bright
 
 
+def limit(weights: NDArray[Any]) -> float:
+    """Return where the colours of weights end: so that 1 % of them, if so many, lie beyond.
+
+    By the largest a few would leave all others nearly grey.
+    """
+    sizes = np.abs(weights).ravel()
+    end = float(np.quantile(sizes, 0.99, method="higher")) if sizes.size else 0.0
+    return end or float(sizes.max(initial=0.0)) or 1.0
+
+
 @dataclass
 class Column:
     """One layer's neurons that are drawn.

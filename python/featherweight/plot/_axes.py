@@ -71,10 +71,10 @@ def whole_ticks(*of: Any) -> None:
         axis.set_major_locator(locator("auto", integer=True, min_n_ticks=1))
 
 
-def bar(ax: Any, drawn: Any, text: str) -> None:
-    """Put a colour bar beside the axes."""
+def bar(ax: Any, drawn: Any, text: str, extend: str = "neither") -> None:
+    """Put a colour bar beside the axes, with arrows where values lie beyond its ends."""
     letters, ticks = size(ax, "axes.labelsize"), size(ax, "ytick.labelsize")
-    beside = ax.figure.colorbar(drawn, ax=ax, shrink=0.8)
+    beside = ax.figure.colorbar(drawn, ax=ax, shrink=0.8, extend=extend)
     beside.set_label(text, size=letters)
     beside.ax.tick_params(labelsize=ticks)
 
@@ -185,7 +185,10 @@ def sheet(
     return drawn
 
 
-def symmetric(values: NDArray[Any]) -> dict[str, Any]:
-    """Return imshow's arguments for signed numbers: one scale, the same on both sides of 0."""
-    most = float(np.abs(values).max(initial=0.0)) or 1.0
+def symmetric(values: NDArray[Any], end: float | None = None) -> dict[str, Any]:
+    """Return imshow's arguments for signed numbers: one scale, the same on both sides of 0.
+
+    It ends at the largest, or where it is said.
+    """
+    most = (float(np.abs(values).max(initial=0.0)) or 1.0) if end is None else end
     return {"cmap": SIGNED, "vmin": -most, "vmax": most}

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .. import checks, looking
+from ..diagram import limit
 from ..remembering import quietly
 from ._axes import (
     axes,
@@ -34,6 +35,9 @@ def weights(
     ax: Any = None,
 ) -> Any:
     """Draw what a layer's neurons look for: their weights as images, on one scale.
+
+    Of 100 weights or more the largest hundredth are drawn as the scale's ends, which the colour
+    bar tells by arrows: by the very largest most would be nearly grey.
 
     Parameters
     ----------
@@ -71,11 +75,12 @@ def weights(
     wanted = None if columns is None else checks.whole("columns", columns, 1)
     across = min(wanted or 8, len(chosen))
     ax = axes(ax, max(3.2, 1.1 * across + 1.2), 1.35 * -(-len(chosen) // across) + 0.8)
-    drawn = sheet(ax, images, [str(j) for j in chosen], wanted, 0.8, **symmetric(images))
+    end = limit(images)
+    drawn = sheet(ax, images, [str(j) for j in chosen], wanted, 0.8, **symmetric(images, end))
     all_of_them = len(drawn) == (len(found) if neurons is None else len(chosen))
     some = "the" if all_of_them else f"{len(drawn)} of the {len(found):,}"
     label(ax, f"what {some} neurons of layer {layer + 1} look for")
-    bar(ax, drawn[0], "weight")
+    bar(ax, drawn[0], "weight", "both" if np.abs(images).max() > end else "neither")
     return ax
 
 
