@@ -1,6 +1,7 @@
 """What the page is told, and what its server refuses."""
 
 import asyncio
+import copy
 import os
 import re
 import threading
@@ -151,12 +152,48 @@ def test_what_a_neuron_looks_for(readers):
     found = reader.seeks(0, 3)
     assert found["kind"] == "weights"
     w = net.weights[0][3]
-    compare.assert_close(np.array(found["values"]), w / np.abs(w).max(), 1e-4)
+    top = np.sort(np.abs(w))[-8]  # by the largest of all most would be nearly grey
+    compare.assert_close(np.array(found["values"]), np.clip(w / top, -1, 1), 1e-4)
+    assert abs(found["values"][np.abs(w).argmax()]) == 1
     found = reader.seeks(2, 7)
     assert found["kind"] == "excites"
     excited = fw.looking.excite(net, 2, 7)
     compare.assert_close(np.array(found["values"]), excited / excited.max(), 1e-4)
     assert net.predict(np.array(found["values"]) * 255) == 7
+
+
+def test_a_dead_neuron_looks_for_nothing_that_is_found(networks):
+    """And says so quietly: a warning is an error here."""
+    net = copy.copy(networks["relu"])
+    net.biases[0] = np.full(16, -1000.0)
+    found = answers.Reader(net).seeks(2, 9)
+    assert found == {"kind": "nothing", "values": [0.0] * 784}
+    w = net.weights[0].copy()
+    w[3] = 1.0
+    b = np.full(16, -1000.0)
+    b[3] = -0.25 * 784  # is woken by noise, whose mean is 0.5, and not by a blank image
+    net.weights[0], net.biases[0] = w, b
+    found = answers.Reader(net).seeks(1, int(net.weights[1][:, 3].argmax()))
+    assert found["kind"] == "excites"
+    assert max(found["values"]) == 1
+
+
+def test_numbers_too_large_are_refused(networks):
+    net = copy.copy(networks["relu"])
+    net.weights[0] = np.full((16, 784), 3e38)
+    reader = answers.Reader(net)
+    image = np.full(784, 255, np.uint8).tobytes()
+    with pytest.raises(ValueError, match="activations: expected finite numbers, found"):
+        reader.read(image)
+    assert set(reader.seeks(0, 0)["values"]) == {1.0}
+
+
+def test_all_outputs_are_shown():
+    net = fw.Network([784, 8, 200], rng=0, input_scale=1 / 255)
+    reader = answers.Reader(net)
+    found = reader.read(fw.data.digits().test.images[0].tobytes())
+    assert reader.neurons[-1].tolist() == list(range(200))
+    assert np.argmax(found["layers"][-1]) == found["digit"]
 
 
 def test_scaled_for_a_network_of_other_inputs(networks):
@@ -220,6 +257,47 @@ def test_reading_goes_on_while_a_neuron_is_looked_into(client, monkeypatch):
 
     monkeypatch.setattr(answers.Reader, "seeks", slow)
     assert asyncio.run(both()) == (200, {"answered": True})
+
+
+def test_the_first_test_image_is_loaded_in_a_thread(client, monkeypatch):
+    where = []
+    monkeypatch.setattr(answers, "digit", lambda number: where.append(asyncio_runs()) or {})
+
+    def asyncio_runs():
+        try:
+            return bool(asyncio.get_running_loop())
+        except RuntimeError:
+            return False
+
+    assert client.get("/digit/3").status_code == 200
+    assert where == [False]
+
+
+@pytest.mark.parametrize(
+    ("headers", "messages", "status"),
+    [
+        # told by its length alone: nothing is received
+        ({b"content-length": b"99999999999"}, [], 413),
+        ({b"content-length": b"9" * 5000}, [], 413),
+        ({b"content-length": b"784"}, [{"type": "http.disconnect"}], 400),
+    ],
+)
+def test_bodies_that_never_come(client, headers, messages, status):
+    scope = {
+        "type": "http", "method": "POST", "path": "/read/relu", "raw_path": b"/read/relu",
+        "query_string": b"", "root_path": "", "scheme": "http", "http_version": "1.1",
+        "headers": [(b"host", b"127.0.0.1"), *headers.items()], "client": None, "server": None,
+    }  # fmt: skip
+    sent = []
+
+    async def receive():
+        return messages.pop(0)
+
+    async def send(message):
+        sent.append(message)
+
+    asyncio.run(client.app(scope, receive, send))
+    assert sent[0]["status"] == status
 
 
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "localhost.evil"])

@@ -115,6 +115,27 @@ def excite(
         For a neuron that there is not, settings out of their ranges, or a gradient that is not
         finite.
     """
+    x, moved = climb(network, layer, neuron, start, steps, rate, decay, bounds)
+    if not moved:
+        warnings.warn(
+            f"no gradient was found that excites neuron {neuron}: another start may have one",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+    return x
+
+
+def climb(
+    network: "Network",
+    layer: int,
+    neuron: int,
+    start: ArrayLike | None = None,
+    steps: int = 100,
+    rate: float = 0.05,
+    decay: float = 0.02,
+    bounds: tuple[float, float] | None = None,
+) -> tuple[NDArray[Any], bool]:
+    """Return what `excite` does, and, instead of a warning, whether any step found a gradient."""
     part = _until(network, layer)
     neuron = checks.whole("neuron", neuron, 0, part.sizes[-1] - 1)
     steps = checks.whole("steps", steps, 1)
@@ -136,13 +157,7 @@ def excite(
             moved = True
             x += rate * (high - low) / most * gradient
         x = np.clip(x - decay * x, low, high)
-    if not moved:
-        warnings.warn(
-            f"no gradient was found that excites neuron {neuron}: another start may have one",
-            RuntimeWarning,
-            stacklevel=2,
-        )
-    return x.astype(network.dtype)
+    return x.astype(network.dtype), moved
 
 
 def _bounds(value: Any) -> tuple[float, float]:

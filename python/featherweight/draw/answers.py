@@ -6,14 +6,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import data, files, looking
-from ..diagram import columns
+from .. import checks, data, files, looking
+from ..diagram import columns, limit
 from ..images import prepare
 from ..network import Network
 
 SIDE = 28
 CANVAS = 140  # the drawing, as it is sent: CANVAS x CANVAS bytes, light on dark
-MOST = 160  # neurons of a layer that are shown
+MOST = 160  # neurons of a hidden layer that are shown
 _HERE = Path(__file__).parent
 _FAINT = 26  # of 255: less is the rim of a stroke that was drawn beside the pad
 _GLOWING = 60  # weights that glow between two layers
@@ -39,8 +39,8 @@ def check(network: Network, name: str) -> Network:
 class Reader:
     """A network as the page shows it.
 
-    Of a layer of more than `MOST` neurons those are shown whose weights to the next layer are
-    largest together; they stay the same for all drawings.
+    Of a hidden layer of more than `MOST` neurons those are shown whose weights to the next layer
+    are largest together; they stay the same for all drawings. All outputs are shown.
 
     Parameters
     ----------
@@ -56,6 +56,7 @@ class Reader:
     def __init__(self, network: Network) -> None:
         self.network = network
         self.neurons = [c.neurons for c in columns(network, most=MOST)[1:]]
+        self.neurons[-1] = np.arange(network.sizes[-1])  # any of them may be the answer
         below = [np.arange(SIDE * SIDE), *self.neurons]
         self._weights = [
             weights[np.ix_(to, of)]
@@ -99,12 +100,14 @@ class Reader:
         Raises
         ------
         ValueError
-            For another number of bytes.
+            For another number of bytes, or activations that are not finite.
         """
         pixels = _pixels(drawing)
         if not pixels.any():
             return {"pixels": pixels.tolist()}
         inputs, *layers = self.network.activations(_inputs(self.network, pixels))
+        for i, a in enumerate(layers, 1):
+            checks.finite("activations", a, f" in layer {i}")
         shown = [a[n] for a, n in zip(layers, self.neurons, strict=True)]
         kinds = (*self.network.activation, self.network.output)
         below = [inputs, *shown[:-1]]
@@ -129,16 +132,29 @@ class Reader:
         -------
         dict
             ``values``, 784 numbers from -1 to 1, and their ``kind``: the ``weights`` of a neuron
-            that reads pixels; of others the input that ``excites`` them most.
+            that reads pixels, the largest hundredth of them 1 or -1; of others the input that
+            ``excites`` them most, or ``nothing``, if neither a blank image nor noise has a gradient
+            that leads to one.
+
+        Raises
+        ------
+        ValueError
+            For weights or gradients that are not finite.
         """
         if layer == 0:
             found = self.network.weights[0][neuron].astype(np.float64)
-            kind = "weights"
+            kind, most = "weights", limit(checks.finite("weights", found))
         else:
-            found = looking.excite(self.network, layer, neuron).astype(np.float64)
-            kind = "excites"
-        most = float(np.abs(found).max()) or 1.0
-        return {"kind": kind, "values": np.round(found / most, 4).tolist()}
+            found, moved = looking.climb(self.network, layer, neuron)
+            if not moved:  # all is dead for a blank image; noise may wake something
+                noise = np.random.Generator(np.random.Philox(0)).uniform(size=SIDE * SIDE)
+                noise /= self.network.input_scale
+                found, moved = looking.climb(self.network, layer, neuron, noise)
+            if not moved:
+                return {"kind": "nothing", "values": [0.0] * (SIDE * SIDE)}
+            found = found.astype(np.float64)
+            kind, most = "excites", float(np.abs(found).max()) or 1.0
+        return {"kind": kind, "values": np.round(np.clip(found / most, -1, 1), 4).tolist()}
 
 
 def digit(number: int) -> dict[str, Any]:
@@ -175,8 +191,9 @@ def _scale(layer: NDArray[Any], activation: str) -> float:
 
 def _lines(weights: NDArray[Any], below: NDArray[Any]) -> list[list[float]]:
     lit = np.flatnonzero(below)
-    flow = weights[:, lit] * below[lit]
-    size = np.abs(flow).ravel()
+    with np.errstate(over="ignore"):
+        flow = weights[:, lit] * below[lit]
+    size = np.abs(checks.finite("weights times activations", flow)).ravel()
     top = float(size.max(initial=0.0))
     if top == 0:
         return []

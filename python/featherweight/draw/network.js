@@ -12,6 +12,9 @@ function arrange(info, narrow) {
   const width = 360, height = 400;
   const layers = [], pixels = narrow ? { x: 124, y: 2, size: 112 } : { x: 6, y: 130, size: 140 };
   let along = narrow ? 158 : 200;  // the way that the signal takes
+  // many layers stand closer together, lest the picture be small
+  const count = info.neurons.length;
+  const step = narrow ? Math.max(58, Math.min(78, 470 / count)) : Math.max(60, Math.min(130, 650 / count));
   for (const neurons of info.neurons) {
     const many = neurons.length, last = layers.length === info.neurons.length - 1;
     const row = !narrow ? 20 : many > 20 ? 20 : many > 10 ? Math.ceil(many / 2) : 10;
@@ -23,11 +26,11 @@ function arrange(info, narrow) {
     });
     const end = along + (rows - 1) * gap;
     const label = narrow ? [width / 2, end + (last ? 44 : 30)] : [(along + end) / 2, height - 8];
-    layers.push({ places, label, gap, radius: Math.min(narrow ? 12 : 9, gap * 0.42) });
-    along = end + (narrow ? 78 : 130);
+    layers.push({ places, label, gap, rows, radius: Math.min(narrow ? 12 : 9, gap * 0.42) });
+    along = end + step;
   }
   const label = narrow ? [pixels.x + pixels.size + 50, 62] : [76, height - 8];
-  return { pixels, layers, label, width: narrow ? width : along - 60, height: narrow ? along - 28 : height };
+  return { pixels, layers, label, width: narrow ? width : along - step + 70, height: narrow ? along - step + 50 : height };
 }
 
 function make(kind, attributes, parent) {
@@ -55,7 +58,7 @@ function build() {
   image.top = `${100 * pixels.y / height}%`;
   image.width = `${100 * pixels.size / width}%`;
   write("784 pixels", label);
-  drawn = { narrow, pixels, layers: layers.map(({ places, label, gap, radius }, layer) => {
+  drawn = { narrow, pixels, layers: layers.map(({ places, label, gap, rows, radius }, layer) => {
     const size = info.sizes[layer + 1], shown = size > places.length ? `${places.length} of ${size}` : size;
     write(`${shown} ${info.activation[layer]}`, label);
     return places.map(([cx, cy], j) => {
@@ -66,6 +69,7 @@ function build() {
       const circle = make("circle", { cx, cy, r: radius, fill: "#000" }, g);
       const text = last ? make("text", narrow ? { x: cx, y: cy + 28 } : { x: cx + 24, y: cy + 5 }, svg) : null;
       if (text) text.textContent = neuron;
+      text?.classList.toggle("crowded", rows > 1);  // then only the answer has room for its number
       g.addEventListener("click", () => { focus([layer, j]); seek([layer, j]); });
       g.addEventListener("keydown", (event) => move(event, layer, j));
       return { cx, cy, g, circle, text, name, neuron, value: 0, fill: "#000" };
@@ -175,12 +179,12 @@ async function seek(at) {
   try {
     const found = await ask(`/seeks/${network}/${at[0]}/${neuron}`);
     if (chosen !== at || network !== current) return;  // another was asked for meanwhile
-    const weights = found.kind === "weights";
+    const weights = found.kind === "weights", nothing = found.kind === "nothing";
     picture(found.values, weights ? signed : (v) => grey(255 * v), $("sought"));
-    $("sought").hidden = false;
+    $("sought").hidden = nothing;
     $("caption").textContent = `${name}: ` + (weights
       ? "its weights. Ink excites it where they are yellow, calms it where they are dark blue."
-      : "the image that excites it most.");
+      : nothing ? "no image was found that excites it." : "the image that excites it most.");
     $("sought").setAttribute("aria-label", $("caption").textContent);
     say($("caption").textContent);
     $("seeks").scrollIntoView({ block: "nearest" });

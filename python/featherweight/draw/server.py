@@ -46,6 +46,7 @@ def application(networks: dict[str, Network]) -> Any:
     applications, routing = need("starlette.applications"), need("starlette.routing")
     middleware, responses = need("starlette.middleware"), need("starlette.responses")
     trusted, concurrency = need("starlette.middleware.trustedhost"), need("starlette.concurrency")
+    requests = need("starlette.requests")
     JSON = responses.JSONResponse
     readers = {name: answers.Reader(network) for name, network in networks.items()}
 
@@ -75,11 +76,18 @@ def application(networks: dict[str, Network]) -> Any:
         origin = request.headers.get("origin")
         if origin is not None and origin != f"http://{request.headers['host']}":
             return refuse(f"origin: expected this page's own, found {origin}", 403)
+        too_large = refuse(f"body: expected at most {_LARGEST} bytes", 413)
+        length = request.headers.get("content-length", "")
+        if length.isdecimal() and (len(length) > 20 or int(length) > _LARGEST):
+            return too_large
         body = bytearray()
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > _LARGEST:
-                return refuse(f"body: expected at most {_LARGEST} bytes", 413)
+        try:
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > _LARGEST:
+                    return too_large
+        except requests.ClientDisconnect:
+            return responses.Response(status_code=400)  # which nobody gets
         return JSON(reader_of(request).read(bytes(body)))
 
     async def seeks(request: Any) -> Any:
@@ -91,7 +99,9 @@ def application(networks: dict[str, Network]) -> Any:
         return JSON(await concurrency.run_in_threadpool(reader.seeks, layer, neuron))
 
     async def digit(request: Any) -> Any:
-        return JSON(answers.digit(request.path_params["number"]))
+        number = request.path_params["number"]
+        # in a thread, too: the first one loads the images
+        return JSON(await concurrency.run_in_threadpool(answers.digit, number))
 
     async def wrong(request: Any, error: Exception) -> Any:
         status = 404 if isinstance(error, KeyError) else 400
