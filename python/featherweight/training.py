@@ -69,7 +69,7 @@ class Run:
         self.rates: dict[str, Any] = {}  # the optimizer's settings to go on from
         self._opened = False  # callbacks have been told of the beginning, and not of the end
         self._core = network._core
-        self._bar = Bar(False, 0, 0, 0)  # none, until training begins
+        self._bar: Bar = Bar(False, 0, 0, 0)  # none, until training begins
         self._size = 0  # of the trainer's batches
         self._seen = np.zeros(1, np.int64)  # rows of the present pass, kept by the core
         self._every_step = any(hasattr(c, e) for c in plan.callbacks for e in BATCH_EVENTS)
@@ -132,7 +132,7 @@ class Run:
         rows = 0 if self.job is None else self.job.n
         progress = self.plan.progress
         if isinstance(progress, Part):
-            self._bar: Bar = progress
+            self._bar = progress
             progress.rows = rows
         else:
             self._bar = Bar(progress, self.plan.epochs, rows, len(self.history.epoch))
