@@ -127,6 +127,15 @@ def test_what_can_not_be_read_would_be_noticed(pictures):
     assert len(complaints(ax.figure)) == 1
 
 
+@pytest.mark.parametrize("hidden", ["relu", "tanh"])
+@pytest.mark.parametrize("lit", [False, True])
+def test_a_diagrams_title_stays_below_the_edge(digits, lit, hidden):
+    net = fw.Network([784, 100, 50, 10], hidden, input_scale=1 / 255, rng=1)
+    ax = fw.plot.diagram(net, digits[0][0] if lit else None)
+    ax.figure.canvas.draw()  # the first one, as savefig takes it
+    assert ax.title.get_window_extent().y1 < ax.figure.bbox.height - 3
+
+
 def test_small_diagrams_number_some_of_the_outputs(pictures):
     _, ax = pyplot.subplots(figsize=(3.3, 2.6), layout="constrained")
     pictures["diagram"](ax)

@@ -54,7 +54,8 @@ def diagram(
     height = max(c.height for c in found)
     across = layout.middles(found, _GAP)
     left, right = -found[0].reach - 3.5, across[-1] + found[-1].reach + 3.5
-    ax = axes(ax, 0.18 * (right - left) + 0.4, max(2.5, 0.18 * (height + 8) + 0.6))
+    tall = 0.6 if x is None else 1.1  # the key of one that is lit has more lines
+    ax = axes(ax, 0.18 * (right - left) + 0.4, max(2.5, 0.18 * (height + 8) + tall))
     wide, high = points(ax)
     unit = min(wide / (right - left), high / (height + 8))  # a neuron's room, in points
     letters = max(LEAST, min(size(ax, "legend.fontsize"), 1.1 * unit))
