@@ -255,6 +255,34 @@ def test_a_network_of_ones_own(browser, own):
         assert weights[image.argmin()] < weights.min() + 0.02
 
 
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_many_outputs_and_dead_neurons(browser, size, tmp_path):
+    """The answer alone bears its number, where there is no room for all; nothing is sought."""
+    net = fw.Network([784, 12, 200], rng=0, input_scale=1 / 255)
+    net.biases[0] = np.full(12, -1e4)
+    net.biases[1] = np.eye(200)[187] * 9
+    net.save(tmp_path / "many.safetensors")
+    with (
+        served(tmp_path / "many.safetensors") as (address, _),
+        opened(browser, address, size) as page,
+    ):
+        assert draw(page, DIGITS[1])["digit"] == 187
+        seen = [t for t in page.locator("#network > text").all() if t.is_visible()]
+        assert [t.text_content() for t in seen if t.text_content().isdecimal()] == ["187"]
+        neuron(page, "output 3").click()
+        until(page, "$('caption').textContent === 'output 3: no image was found that excites it.'")
+        assert page.is_hidden("#sought")
+
+
+def test_many_layers_stand_closer_together(browser, tmp_path):
+    fw.Network([784, *[12] * 12, 10], rng=0).save(tmp_path / "deep.safetensors")
+    with served(tmp_path / "deep.safetensors") as (address, _), opened(browser, address) as page:
+        draw(page, DIGITS[1])
+        boxes = [n.bounding_box() for n in page.locator(".neuron").all()]
+        assert min(b["width"] for b in boxes) > 14
+        assert all(b["x"] + b["width"] <= DESKTOP[0] for b in boxes)
+
+
 @pytest.mark.parametrize("size", [DESKTOP, PHONE, LANDSCAPE, SMALL], ids=lambda s: f"{s[0]}x{s[1]}")
 def test_it_fits(size, browser, address):
     with opened(browser, address, size) as page:
@@ -273,6 +301,12 @@ def test_it_fits(size, browser, address):
         assert max(pad[3], said[3]) <= height  # seen as one draws
         if width > height:
             assert picture[3] <= height
+            assert not page.evaluate("drawn.narrow")
+            neuron(page, "output 7").click()
+            until(page, "!$('sought').hidden")
+            assert page.evaluate("scrollY") == 0
+            for name in ("#networks label:last-child", "#sought", "#caption"):
+                assert box(name)[3] <= height, name
         neurons = page.locator(".neuron").all()
         boxes = [n.bounding_box() for n in neurons]
         least = 18 if size == LANDSCAPE else 24
