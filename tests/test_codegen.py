@@ -114,9 +114,10 @@ def tiles(isa):
                 inputs * most_down * vectors,
                 inputs,
             ),
-            # inlined, where its tile is small
+            # inlined in one of these, where its tile is small
             (
-                f"(gradient_tileI{letter}Li{inputs_one}ELi1E|dense_updateI{letter}).*sgd",
+                f"(gradient_tileI{letter}Li{inputs_one}ELi1E|walk_gradientI{letter}|dense_updateI{letter})"
+                ".*sgd",
                 inputs_one * vectors,
                 inputs_one,
             ),
