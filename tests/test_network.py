@@ -64,12 +64,10 @@ Y = np.array([0, 1, 2, 0])
 
 
 def test_a_learning_rate_spoilt_later_is_refused():
-    net, optimizer = small(), fw.SGD(0.1)
-    optimizer.lr = float("nan")
-    before = net.parameters.copy()
-    with pytest.raises(ValueError, match="lr: expected a finite number"):
-        net.fit(X, Y, optimizer=optimizer)
-    assert np.array_equal(net.parameters, before)
+    optimizer = fw.SGD(0.1)
+    with pytest.raises(ValueError, match="lr: expected a finite number at least 0, found nan"):
+        optimizer.lr = float("nan")
+    assert optimizer.lr == 0.1
 
 
 def test_parameters_are_the_buffer_itself():
