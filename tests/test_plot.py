@@ -105,7 +105,7 @@ def test_a_lit_neuron_is_brighter():
     ax = fw.plot.diagram(net, x)
     for i, values in enumerate(net.activations(x)):
         # beside a minus in the middle
-        seen = np.array([luminance(ax, px, py + 0.2) for px, py in neurons(ax, i)])
+        seen = np.array([luminance(ax, px, py + 0.12) for px, py in neurons(ax, i)])
         order = np.argsort(np.abs(values))
         assert (np.diff(seen[order]) >= -8).all()
         top = 1.0 if i else np.abs(values).max()  # tanh and softmax: on the whole scale

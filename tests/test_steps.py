@@ -237,7 +237,7 @@ def test_a_refused_step_leaves_the_optimizer_its_state(by):
                 "step": lambda o=optimizer: o.step(other, gradients),
                 "fit": lambda o=optimizer: other.fit(x, labels, optimizer=o),
             }
-            with pytest.raises(ValueError, match="schedule: expected finite rates"):
+            with pytest.raises(ValueError, match="schedule: expected lr finite"):
                 steps[by]()
             compare.assert_same_bits(other.parameters, before)
             schedule.refuses = False

@@ -50,6 +50,7 @@ def blob(image, start):
 
 def stroke(picture, start):
     """How many times longer than wide a blob of large weights is, and its slope in degrees."""
+    assert picture[start] > 2 * spread
     row, column = np.array(sorted(blob(picture > 2 * spread, start))).T
     # the axes of the ellipse that is spread as the blob is
     (narrow, wide), axes = np.linalg.eigh(np.cov(column, -row))
