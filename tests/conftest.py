@@ -63,17 +63,29 @@ def pytest_deselected(items):
 
 
 def is_full(config):
-    """Whether the run was asked for all of the tests, in one process."""
+    """Whether the run was asked for all of the tests."""
     return (
         all(TESTS.is_relative_to(Path(a).resolve()) for a in config.args)
         and not config.stash[DESELECTED]
         and not config.option.collectonly
-        and not config.pluginmanager.hasplugin("dsession")
+        and not hasattr(config, "workerinput")  # one of several processes, which tell the first
     )
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node, error):
+    """Take over what one of pytest-xdist's processes has recorded."""
+    told = getattr(node, "workeroutput", {})
+    node.config.stash[RECORD].update(map(tuple, told.get("record", ())))
+    node.config.stash[DESELECTED].extend(told.get("deselected", ()))
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionfinish(session, exitstatus):
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["record"] = sorted(session.config.stash[RECORD])
+        names = [item.nodeid for item in session.config.stash[DESELECTED]]
+        session.config.workeroutput["deselected"] = names
     if exitstatus != pytest.ExitCode.OK or not is_full(session.config):
         return
     if compare.missing_paths(session.config.stash[RECORD], isas(), PATHS):
