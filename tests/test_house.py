@@ -253,6 +253,34 @@ def test_import_is_light():
     assert "argparse" in imported("import argparse, featherweight")  # the check can see
 
 
+ANSWERS = {"_core", "_seed", "_threadpoolctl", "checks", "fitting", "learning", "network"} | {
+    "parameters",
+    "threads",
+}
+
+
+def test_a_network_that_only_answers_imports_little():
+    answer = "import featherweight as fw, numpy as np; net = fw.Network([4, 3]); net(np.ones(4))"
+    code = "{}\nimport sys\nprint(*[m for m in sys.modules if m.startswith('featherweight.')])"
+
+    def modules(statements):
+        run = subprocess.run(
+            [sys.executable, "-c", code.format(statements)],
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        return {m.removeprefix("featherweight.") for m in run.stdout.split()}
+
+    assert modules(answer) == ANSWERS
+    assert modules(f"{answer}; fw.Adam()") > ANSWERS  # the check can see
+
+
+def test_what_comes_later_is_public_and_there():
+    assert set(fw._LATER) <= set(fw.__all__) <= set(dir(fw))
+    assert all(getattr(fw, name) is not None for name in fw.__all__)
+    with pytest.raises(AttributeError, match="has no attribute 'Adams'"):
+        _ = fw.Adams
+
+
 # ---- versions
 def version_in_cmake(text):
     """The version in CMakeLists.txt's project()."""

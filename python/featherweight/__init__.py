@@ -1,30 +1,63 @@
 """Small and middling dense neural networks on a CPU: fused layers, the same bits everywhere."""
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from . import _threadpoolctl, data, losses, schedules
+from . import _threadpoolctl
 from ._core import __version__, isas
-from .callbacks import EarlyStopping, TrainingState
-from .checkpoint import Checkpoint
-from .files import load
-from .gradients import Gradients
-from .history import History
-from .lbfgs import LBFGS
-from .many import fit_many
-from .metrics import Metric
 from .network import Network
-from .optimizers import SGD, Adam, AdamW, RMSprop
 from .threads import get_num_threads, set_num_threads
+
+if TYPE_CHECKING:
+    from . import data, looking, losses, plot, schedules
+    from .callbacks import EarlyStopping, TrainingState
+    from .checkpoint import Checkpoint
+    from .files import load
+    from .gradients import Gradients
+    from .history import History
+    from .lbfgs import LBFGS
+    from .many import fit_many
+    from .metrics import Metric
+    from .optimizers import SGD, Adam, AdamW, RMSprop
 
 _threadpoolctl.register()
 
+# What a process that only answers needn't import, and where it is
+_LATER = {
+    "data": "",
+    "looking": "",
+    "losses": "",
+    "plot": "",
+    "schedules": "",
+    "EarlyStopping": "callbacks",
+    "TrainingState": "callbacks",
+    "Checkpoint": "checkpoint",
+    "load": "files",
+    "Gradients": "gradients",
+    "History": "history",
+    "LBFGS": "lbfgs",
+    "fit_many": "many",
+    "Metric": "metrics",
+    "SGD": "optimizers",
+    "Adam": "optimizers",
+    "AdamW": "optimizers",
+    "RMSprop": "optimizers",
+}
+
 
 def __getattr__(name: str) -> Any:
-    """Import, when they are first used, the modules that most programs don't need."""
-    if name in ("looking", "plot"):
-        return import_module(f".{name}", __name__)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    """Import what is used for the first time."""
+    try:
+        module = _LATER[name]
+    except KeyError:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None
+    found = import_module(f".{module or name}", __name__)
+    globals()[name] = found = getattr(found, name) if module else found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATER})
 
 
 __all__ = [

@@ -68,10 +68,10 @@ def flag(name: str, value: object) -> bool:
     return bool(value)
 
 
-def path(name: str, value: object) -> str:
+def path(name: str, value: Any) -> str:
     """Return the path of a file as a str."""
     try:
-        found = os.fspath(value)  # type: ignore[call-overload]
+        found = os.fspath(value)
     except TypeError:
         found = None
     if not isinstance(found, str):

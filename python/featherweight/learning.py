@@ -1,18 +1,22 @@
 """What a network does with targets: learn, and be judged. The arguments' front door."""
 
+from __future__ import annotations
+
 import math
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal, cast, overload
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
-from . import _core, checks, losses, metrics
-from .gradients import Gradients
-from .jobs import BLOCK, Job, multilabel
+from . import _core, checks
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from .gradients import Gradients
     from .history import History
+    from .jobs import Job
     from .network import Network
     from .optimizers import Optimizer
 
@@ -25,11 +29,11 @@ class Learning(_core.ForwardCall):
     _dtype: np.dtype[Any]
     _key: int
     _epochs: int
-    _partial: "Optimizer | None" = None
-    _history: "History | None" = None
+    _partial: Optimizer | None = None
+    _history: History | None = None
 
     @property
-    def _network(self) -> "Network":
+    def _network(self) -> Network:
         return cast("Network", self)
 
     def predict(self, x: ArrayLike, *, threshold: float | None = None) -> Any:
@@ -58,6 +62,9 @@ class Learning(_core.ForwardCall):
         compares the largest; of multilabel targets (0 and 1, not one 1 in every row) those rows
         count of which every output is on the right side of 0.5. NaN without rows.
         """
+        from . import losses, metrics
+        from .jobs import multilabel
+
         job = self._job(x, y, None, losses.default(self._output), check="mse")
         if job.n == 0:
             return math.nan
@@ -84,6 +91,8 @@ class Learning(_core.ForwardCall):
         check: str | None = None,
         zeros: bool = False,
     ) -> Job:
+        from .jobs import Job
+
         rows = checks.inputs(x, self._sizes[0], self._dtype, mapped=True)
         n = rows.shape[0]
         if np.ndim(x) == 1 and self._sizes[-1] > 1 and np.shape(y) == self._sizes[-1:]:
@@ -152,6 +161,8 @@ class Learning(_core.ForwardCall):
             ``weights[i]`` (outputs, inputs), ``biases[i]`` (outputs,) and ``input`` (rows,
             inputs); flat, one array in the order of `parameters`, padding 0.
         """
+        from . import losses
+
         kind = losses.resolve(loss, self._output)
         smoothing = losses.check_smoothing(label_smoothing, kind)
         job = self._job(x, y, sample_weight, kind.name)
@@ -170,6 +181,8 @@ class Learning(_core.ForwardCall):
         return value, self._unpacked(packed, dx[0] if np.ndim(x) == 1 else dx)
 
     def _unpacked(self, packed: NDArray[Any], dx: NDArray[Any]) -> Gradients:
+        from .gradients import Gradients
+
         layers = range(len(self._sizes) - 1)
         return Gradients(
             tuple(self._core.weights(i, packed) for i in layers),
@@ -224,6 +237,9 @@ class Learning(_core.ForwardCall):
 
         Arguments are those of `fit`. Weights weigh the loss; the score counts rows.
         """
+        from . import losses
+        from .jobs import BLOCK
+
         kind = losses.resolve(loss, self._output)
         job = self._job(x, y, sample_weight, kind.name)
         trainer = _core.CoreTrainer(

@@ -14,12 +14,12 @@ from .history import History
 from .network import Network
 from .optimizers import Adam, Optimizer
 from .progress import Part, Shared, check_progress, shown
+from .task import Task, prepare
 from .threads import check_threads
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from .fitting import Task
     from .training import Run
 
 
@@ -106,7 +106,7 @@ def fit_many(
 
 def _tasks(
     nets: list[Network], x: Any, y: Any, own: dict[str, list[Any]], options: dict[str, Any]
-) -> list["Task"]:
+) -> list[Task]:
     """Return what each network is to do, all of it checked."""
     from inspect import signature
 
@@ -117,13 +117,13 @@ def _tasks(
     for i, net in enumerate(nets):
         mine = {name: values[i] for name, values in own.items()}
         try:
-            tasks.append(net._prepare(given.arguments | mine | {"progress": False}, shared))
+            tasks.append(prepare(net, given.arguments | mine | {"progress": False}, shared))
         except (TypeError, ValueError) as e:
             raise type(e)(f"networks[{i}]: {e}") from None
     return tasks
 
 
-def _train(nets: list[Network], tasks: list["Task"], rng: list[Any], workers: int) -> list[History]:
+def _train(nets: list[Network], tasks: list[Task], rng: list[Any], workers: int) -> list[History]:
     """Run the tasks, each in one of so many threads."""
     from concurrent.futures import ThreadPoolExecutor, wait
 
@@ -177,7 +177,7 @@ def _halt(jobs: "dict[int, Future[History]]", running: "dict[int, Run]") -> set[
             continue
 
 
-def _where(tasks: list["Task"], jobs: "dict[int, Future[History]]", halted: set[int]) -> str:
+def _where(tasks: list[Task], jobs: "dict[int, Future[History]]", halted: set[int]) -> str:
     """Say how far training has come."""
     begun = {i: job for i, job in jobs.items() if not job.cancelled()}
     epochs = [len(begun[i].result().epoch) for i in sorted(halted) if begun[i].exception() is None]
