@@ -138,13 +138,13 @@ py::tuple epoch(CoreTrainer& t, const py::array& x, const py::object& labels,
   return py::make_tuple(r.loss, r.correct, r.rows, r.failed, r.weight, r.penalty);
 }
 
-constexpr std::ptrdiff_t kColumns = 6;  // of epochs()' results
+constexpr std::ptrdiff_t kColumns = 4;  // of epochs()' results
 
 // Several epochs in one crossing. Results get a row for each, even if something is thrown later: loss, rows read
-// rightly, rows, weight, penalty, seconds; `seen` is how many epochs, and how many rows of the one in hand; `good` has the
-// parameters after the last epoch whose loss and parameters were all finite. poll(epochs done, rows of the next,
-// loss, read rightly) is called now and then, and ends it by returning true. Returns the step of the last epoch whose
-// loss wasn't finite, or 0.
+// rightly, rows, seconds; `seen` is how many epochs, and how many rows of the one in hand; `good` has the parameters
+// after the last epoch whose loss and parameters were all finite. poll(epochs done, rows of the next, loss, read
+// rightly) is called now and then, and ends it by returning true. Returns the step of the last epoch whose loss
+// wasn't finite, or 0.
 std::ptrdiff_t epochs(CoreTrainer& t, const py::array& x, const py::object& labels, const py::object& values,
                       const py::object& weights, const std::string& optimizer, const py::dict& hyper,
                       const Limits& limits, const py::array& memo, const py::array& slots,
@@ -156,11 +156,12 @@ std::ptrdiff_t epochs(CoreTrainer& t, const py::array& x, const py::object& labe
     auto& net = *std::get<std::unique_ptr<Network<T>>>(t.core->net);
     const auto d = data<T>(t, x, labels, values, weights, rows);
     std::int64_t* done = writable<std::int64_t>(seen, 2, "seen: expected int64 of shape (2,)");
-    double* found = writable<double>(results, count * kColumns, "results: expected float64 of shape (count, 6)");
+    double* found = writable<double>(results, count * kColumns, "results: expected float64 of shape (count, 4)");
     T* kept = writable<T>(good, net.packed_size(), "good: expected a flat array");
     OptimizerState state = optimizer_state(net, optimizer, memo, slots);
     [[maybe_unused]] const std::vector<double> by_step =
-        hyper_parameters(net.table().optimizer_info[state.kind], hyper, (d.rows() + trainer.batch() - 1) / trainer.batch(), &state);
+        hyper_parameters(net.table().optimizer_info[state.kind], hyper,
+                         (d.rows() + trainer.batch() - 1) / trainer.batch(), &state);
     std::tie(state.clip_value, state.clip_norm, state.penalty) = limits;
     ReleaseGil release;
     Gate::Writer writer(t.core->gate);
@@ -169,7 +170,7 @@ std::ptrdiff_t epochs(CoreTrainer& t, const py::array& x, const py::object& labe
       done[1] = in_hand;
       sleep_if_finalizing();
       py::gil_scoped_acquire acquire;
-      if (PyErr_CheckSignals() != 0) throw py::error_already_set();
+      heed_signals();
       stop = poll(done[0], in_hand, so_far.loss, so_far.correct).template cast<bool>();
       return !stop;
     };
@@ -179,7 +180,7 @@ std::ptrdiff_t epochs(CoreTrainer& t, const py::array& x, const py::object& labe
       done[1] = 0;
       const EpochResult r = trainer.epoch(d, state, key ? &*key : nullptr, number + std::uint64_t(done[0]), ask);
       const auto end = Clock::now();
-      const double row[kColumns] = {r.loss, double(r.correct), double(r.rows), r.weight, r.penalty,
+      const double row[kColumns] = {r.loss, double(r.correct), double(r.rows),
                                     std::chrono::duration<double>(end - begin).count()};
       std::copy_n(row, kColumns, found + done[0] * kColumns);
       ++done[0];

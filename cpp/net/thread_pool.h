@@ -10,7 +10,8 @@ namespace fw {
 using TaskFunction = void (*)(void* context, std::ptrdiff_t task);
 
 // Runs tasks 0 .. tasks-1 on up to `threads` threads, the caller among them, and returns when all
-// are done. What a task throws, as for want of memory, is thrown again then: of several the first. While another thread has the pool, runs them all itself.
+// are done. What a task throws, as for want of memory, is thrown again then, of several the first.
+// While another thread has the pool, runs them all itself.
 void parallel_for(std::ptrdiff_t tasks, int threads, TaskFunction function, void* context);
 
 // Work too short to wake a worker for is shared while it follows other work closely, so that the workers are

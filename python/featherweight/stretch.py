@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from .training import Run
 
 _MOST = 1000  # epochs at once, whose figures are kept until they are noted
-_LOSS, _CORRECT, _ROWS, _WEIGHT, _PENALTY, _SECONDS = range(6)  # columns of the core's results
+_LOSS, _CORRECT, _ROWS, _SECONDS = range(4)  # columns of the core's results
 
 
 def stretch(run: "Run") -> bool:
@@ -24,7 +24,7 @@ def stretch(run: "Run") -> bool:
     assert job is not None
     before, batch = len(history.epoch), run._size
     count = min(plan.epochs - before, _MOST)
-    seen, found = np.zeros(2, np.int64), np.empty((count, 6))
+    seen, found = np.zeros(2, np.int64), np.empty((count, 4))
     run.next()
     name, hyper, memo, slots = optimizer._prepared(run.network, -(-job.n // batch))
     run._good[:] = run.network.parameters

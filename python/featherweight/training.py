@@ -193,8 +193,9 @@ class Run:
     def _by_itself(self) -> bool:
         """Whether compiled code can go from one epoch to the next with nothing of Python."""
         plan = self.plan
-        asked = plan.callbacks or plan.metrics or self.validation or plan.optimizer.schedule
-        return type(self) is Run and self.job is not None and not asked
+        looked_at = plan.callbacks or plan.metrics or self.validation is not None
+        scheduled = plan.optimizer.schedule is not None
+        return type(self) is Run and self.job is not None and not (looked_at or scheduled)
 
     # One epoch
 
