@@ -207,8 +207,8 @@ def test_what_fails_where_training_ended_well_is_raised():
 @pytest.mark.parametrize(
     "where",
     [
-        "fitting.split_rows",
-        "fitting.check_callbacks",
+        "task.split_rows",
+        "task.check_callbacks",
         "checkpoint.restore",
         "training.Run.begin",
         "training.Run.ready",

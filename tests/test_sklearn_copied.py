@@ -15,7 +15,11 @@ from sklearn.exceptions import NotFittedError
 
 from featherweight.sklearn import MLPClassifier, MLPRegressor
 
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    # of older versions of scikit-learn, with a newer SciPy
+    pytest.mark.filterwarnings("ignore:scipy.optimize:DeprecationWarning"),
+]
 
 COPIED = {
     "softmax": (MLPClassifier, Y, {}),

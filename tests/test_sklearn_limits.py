@@ -16,7 +16,11 @@ import featherweight as fw
 from featherweight.sklearn import MLPClassifier
 from featherweight.sklearn._checks import CONSTRAINTS
 
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    # of older versions of scikit-learn, with a newer SciPy
+    pytest.mark.filterwarnings("ignore:scipy.optimize:DeprecationWarning"),
+]
 
 SOLVER = {"momentum": "sgd", "power_t": "sgd", "max_fun": "lbfgs"}
 WITH = {"power_t": {"learning_rate": "invscaling"}}
