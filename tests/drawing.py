@@ -17,7 +17,7 @@ BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
 if BROWSER is None:
     pytest.skip("Chromium is not installed", allow_module_level=True)
 
-DESKTOP, PHONE, LANDSCAPE, SMALL = (1280, 800), (390, 844), (844, 390), (320, 568)
+DESKTOP, PHONE, LANDSCAPE = (1280, 800), (390, 844), (844, 390)
 
 
 def arc(cx, cy, rx, ry, start, end, n=24):
@@ -66,9 +66,9 @@ def launched():
 
 
 @contextlib.contextmanager
-def opened(browser, address, size=DESKTOP):
+def opened(browser, address, size=DESKTOP, **options):
     """The page, which asks for nothing of elsewhere and has no errors."""
-    page = browser.new_page(viewport={"width": size[0], "height": size[1]})
+    page = browser.new_page(viewport={"width": size[0], "height": size[1]}, **options)
     errors, asked = [], []
     page.on("pageerror", lambda e: errors.append(str(e)))
     page.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)

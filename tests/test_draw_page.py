@@ -2,7 +2,6 @@
 
 import base64
 import io
-import re
 
 import numpy as np
 import pytest
@@ -14,7 +13,6 @@ from drawing import (
     DIGITS,
     LANDSCAPE,
     PHONE,
-    SMALL,
     drag,
     draw,
     launched,
@@ -285,43 +283,6 @@ def test_many_layers_stand_closer_together(browser, tmp_path):
         boxes = [n.bounding_box() for n in page.locator(".neuron").all()]
         assert min(b["width"] for b in boxes) > 14
         assert all(b["x"] + b["width"] <= DESKTOP[0] for b in boxes)
-
-
-@pytest.mark.parametrize("size", [DESKTOP, PHONE, LANDSCAPE, SMALL], ids=lambda s: f"{s[0]}x{s[1]}")
-def test_it_fits(size, browser, address):
-    with opened(browser, address, size) as page:
-        answer = draw(page, DIGITS[7])
-        assert answer["digit"] == 7
-        width, height = size
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-        assert page.evaluate("getComputedStyle(pad).touchAction") == "none"
-
-        def box(name):
-            b = page.locator(name).bounding_box()
-            return b["x"], b["y"], b["x"] + b["width"], b["y"] + b["height"]
-
-        pad, said, picture = box("#pad"), box("#answer"), box("#network")
-        assert page.evaluate("scrollY") == 0
-        assert max(pad[3], said[3]) <= height  # seen as one draws
-        if width > height:
-            assert picture[3] <= height
-            assert not page.evaluate("drawn.narrow")
-            neuron(page, "output 7").click()
-            until(page, "!$('sought').hidden")
-            assert page.evaluate("scrollY") == 0
-            for name in ("#networks label:last-child", "#sought", "#caption"):
-                assert box(name)[3] <= height, name
-        neurons = page.locator(".neuron").all()
-        boxes = [n.bounding_box() for n in neurons]
-        least = 18 if size == LANDSCAPE else 24
-        assert min(min(b["width"], b["height"]) for b in boxes) >= least
-        assert all(0 <= b["x"] <= b["x"] + b["width"] <= width for b in boxes)
-        places = {(round(b["x"]), round(b["y"])) for b in boxes}
-        assert len(places) == 42
-        scale = page.evaluate("$('network').getBoundingClientRect().width / "
-                              "$('network').viewBox.baseVal.width")  # fmt: skip
-        size_of = page.evaluate("getComputedStyle(document.querySelector('svg text')).fontSize")
-        assert scale * float(re.match(r"[\d.]+", size_of).group()) > 10
 
 
 def test_turned_it_is_arranged_anew(browser, address):

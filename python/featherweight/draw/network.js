@@ -1,24 +1,33 @@
 const SVG = "http://www.w3.org/2000/svg";
 const FOR = "#ffd866", AGAINST = "#56b4e9", FINE = 2;  // canvas points to a unit of the picture
-const NARROW = 480;    // less width than this and the layers lie below each other
+const NARROW = 480;    // less width than this, and than height: the layers lie below each other
+const LOW = 500;       // no more height than this: neurons stand in several columns, lest they be small
 const glow = $("glow").getContext("2d");
 
 let drawn = null;      // the network's parts on the page
 let focused = [0, 0];  // layer and place of the neuron that the tab key reaches
 let chosen = null;     // layer and place of the neuron whose picture is shown
 
+// How the page is held.
+function held() {
+  const width = $("reading").clientWidth;
+  return { narrow: width < NARROW && width < innerHeight, low: innerHeight <= LOW };
+}
+
 // Where everything lies: the layers as columns from left to right or, if narrow, as rows.
-function arrange(info, narrow) {
+function arrange(info, { narrow, low }) {
   const width = 360, height = 400;
   const layers = [], pixels = narrow ? { x: 124, y: 2, size: 112 } : { x: 6, y: 130, size: 140 };
   let along = narrow ? 158 : 200;  // the way that the signal takes
   // many layers stand closer together, lest the picture be small
   const count = info.neurons.length;
-  const step = narrow ? Math.max(58, Math.min(78, 470 / count)) : Math.max(60, Math.min(130, 650 / count));
+  const step = narrow ? Math.max(58, Math.min(78, 470 / count))
+    : Math.max(60, Math.min(low ? 90 : 130, 650 / count));
   for (const neurons of info.neurons) {
     const many = neurons.length, last = layers.length === info.neurons.length - 1;
-    const row = !narrow ? 20 : many > 20 ? 20 : many > 10 ? Math.ceil(many / 2) : 10;
-    const gap = narrow ? Math.min(34, (width - 8) / row) : Math.min(22, (height - 50) / Math.min(many, row));
+    const row = many > 20 || !(narrow || low) ? 20 : many > 10 ? Math.ceil(many / 2) : 10;
+    const gap = narrow ? Math.min(34, (width - 8) / row)
+      : Math.min(low ? 34 : 22, (height - 50) / Math.min(many, row));
     const used = Math.min(many, row), rows = Math.ceil(many / row);
     const places = neurons.map((_, j) => {
       const across = (j % row - (used - 1) / 2) * gap, on = along + Math.floor(j / row) * gap;
@@ -45,12 +54,12 @@ function write(text, [x, y]) {
 }
 
 function build() {
-  const info = networks[current], svg = $("network"), narrow = $("reading").clientWidth < NARROW;
-  const { pixels, layers, label, width, height } = arrange(info, narrow);
+  const info = networks[current], svg = $("network"), how = held(), { narrow } = how;
+  const { pixels, layers, label, width, height } = arrange(info, how);
   $("parameters").textContent = info.parameters.toLocaleString("en");
   svg.replaceChildren();
   svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
-  $("picture").style.maxWidth = `min(100%, ${88 * width / height}vh)`;
+  $("picture").style.maxWidth = `min(100%, ${width / height} * var(--picture))`;
   $("glow").width = FINE * width;
   $("glow").height = FINE * height;
   const image = $("pixels").style;
@@ -58,7 +67,7 @@ function build() {
   image.top = `${100 * pixels.y / height}%`;
   image.width = `${100 * pixels.size / width}%`;
   write("784 pixels", label);
-  drawn = { narrow, pixels, layers: layers.map(({ places, label, gap, rows, radius }, layer) => {
+  drawn = { ...how, pixels, layers: layers.map(({ places, label, gap, rows, radius }, layer) => {
     const size = info.sizes[layer + 1], shown = size > places.length ? `${places.length} of ${size}` : size;
     write(`${shown} ${info.activation[layer]}`, label);
     return places.map(([cx, cy], j) => {
@@ -199,7 +208,9 @@ function forget() {
 }
 
 addEventListener("resize", () => {
-  if (!drawn || drawn.narrow === $("reading").clientWidth < NARROW) return;
+  if (!drawn) return;
+  const { narrow, low } = held();
+  if (drawn.narrow === narrow && drawn.low === low) return;
   build();
   if (latest) show(latest);
   rest();
