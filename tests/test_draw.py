@@ -306,13 +306,45 @@ def test_foreign_hosts_are_refused(client, host):
     assert client.get("/", headers={"host": "localhost:1"}).status_code == 200
 
 
+ROUTES = ["/", "/networks", "/digit/3", "/seeks/relu/1/0", "/read/relu"]
+FOREIGN = [
+    ({"origin": "http://evil.example"}, "origin: expected this page's own, found http://evil.e"),
+    ({"origin": "http://127.0.0.1:9000"}, "origin: expected this page's own, found http://127.0"),
+    ({"origin": "null", "sec-fetch-mode": "navigate"}, "origin: expected this page's own, found"),
+    ({"sec-fetch-site": "cross-site", "sec-fetch-mode": "no-cors"}, "request: expected one of"),
+    ({"sec-fetch-site": "same-site"}, "request: expected one of this page, found one that is same"),
+]
+
+
+def ask(client, path, headers):
+    if path.startswith("/read"):
+        return client.post(path, headers=headers, content=bytes(784))
+    return client.get(path, headers=headers)
+
+
+@pytest.mark.parametrize("path", ROUTES)
+@pytest.mark.parametrize(("headers", "sentence"), FOREIGN)
+def test_other_pages_are_refused(client, path, headers, sentence):
+    response = ask(client, path, headers)
+    assert response.status_code == 403
+    assert response.json()["error"].startswith(sentence)
+
+
+@pytest.mark.parametrize("path", ROUTES)
+def test_the_page_itself_is_answered(client, path):
+    own = {"origin": "http://127.0.0.1:8000", "sec-fetch-site": "same-origin"}
+    for headers in (own, {"sec-fetch-site": "none"}, {}):
+        assert ask(client, path, headers).status_code == 200
+    link = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate"}
+    assert ask(client, path, link).status_code == (200 if path == "/" else 403)
+
+
 @pytest.mark.parametrize(
     ("path", "body", "headers", "status", "sentence"),
     [
         ("/read/relu", b"x" * 19601, {}, 413, "body: expected at most 19600 bytes"),
         ("/read/relu", b"x" * 100, {}, 400, "drawing: expected 19600 or 784 bytes, found 100"),
         ("/read/none", bytes(784), {}, 404, "expected one of relu, sigmoid, found none"),
-        ("/read/relu", bytes(784), {"origin": "http://evil"}, 403, "origin: expected this page's"),
         ("/seeks/relu/3/0", None, {}, 404, "expected a neuron of the network"),
         ("/seeks/relu/0/16", None, {}, 404, "expected a neuron of the network"),
     ],

@@ -157,6 +157,22 @@ def test_one_request_at_a_time_and_the_last_state_is_read(page, record_property)
     assert page.evaluate("latest.pixels") == reader.read(drawing)["pixels"]
 
 
+def test_another_page_may_link_to_it_and_no_more(browser, address):
+    """By what a browser says of who asks; the other page is one of localhost, another host."""
+    page = browser.new_page(bypass_csp=True)
+    page.goto(address.replace("127.0.0.1", "localhost"))
+    until(page, "!!latest")
+    for path in ("", "networks", "digit/3"):
+        with page.expect_response(address + path) as response:
+            page.evaluate("url => fetch(url, { mode: 'no-cors' }).catch(() => 0)", address + path)
+        assert response.value.status == 403
+    with page.expect_navigation():
+        page.evaluate("url => { location = url }", address)
+    until(page, "!!latest")
+    assert page.url == address
+    page.close()
+
+
 # ---- by keys, and read aloud
 def test_the_keys_draw_with_a_pen_that_is_seen(page):
     page.keyboard.press("Tab")

@@ -35,6 +35,39 @@ def page(nonce: str) -> str:
     return text.replace("NONCE", nonce)
 
 
+class OwnRequests:
+    """ASGI middleware that refuses what pages of other origins ask for, which no Host header tells.
+
+    They may link to the page itself, and no more: a browser says of a request whose page made it,
+    by Origin or Sec-Fetch-Site, and leaves both out where no page did. What isn't a browser may ask
+    for anything.
+    """
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+        self.headers = need("starlette.datastructures").Headers
+        self.refusal = need("starlette.responses").JSONResponse
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer, or pass the request on."""
+        app = self.app
+        if scope["type"] == "http" and (error := self.foreign(scope)):
+            app = self.refusal({"error": error}, 403)
+        await app(scope, receive, send)
+
+    def foreign(self, scope: Any) -> str | None:
+        """Return what is wrong with where the request comes from, if anything is."""
+        headers = self.headers(scope=scope)
+        own = f"http://{headers.get('host')}"
+        if (origin := headers.get("origin", own)) != own:
+            return f"origin: expected this page's own, found {origin}"
+        if scope["path"] == "/" and headers.get("sec-fetch-mode") == "navigate":
+            return None
+        if (site := headers.get("sec-fetch-site", "none")) not in ("same-origin", "none"):
+            return f"request: expected one of this page, found one that is {site}"
+        return None
+
+
 def application(networks: dict[str, Network]) -> Any:
     """Return the ASGI application that shows these networks.
 
@@ -72,10 +105,6 @@ def application(networks: dict[str, Network]) -> Any:
         return JSON({name: reader.describe() for name, reader in readers.items()})
 
     async def read(request: Any) -> Any:
-        # a page of another origin may send a plain POST, which no Host header tells
-        origin = request.headers.get("origin")
-        if origin is not None and origin != f"http://{request.headers['host']}":
-            return refuse(f"origin: expected this page's own, found {origin}", 403)
         too_large = refuse(f"body: expected at most {_LARGEST} bytes", 413)
         length = request.headers.get("content-length", "")
         if length.isdecimal() and (len(length) > 20 or int(length) > _LARGEST):
@@ -116,6 +145,9 @@ def application(networks: dict[str, Network]) -> Any:
             route("/seeks/{name}/{layer:int}/{neuron:int}", seeks),
             route("/digit/{number:int}", digit),
         ],
-        middleware=[middleware.Middleware(trusted.TrustedHostMiddleware, allowed_hosts=HOSTS)],
+        middleware=[
+            middleware.Middleware(trusted.TrustedHostMiddleware, allowed_hosts=HOSTS),
+            middleware.Middleware(OwnRequests),
+        ],
         exception_handlers={ValueError: wrong, KeyError: wrong},
     )
