@@ -339,6 +339,9 @@ def test_the_page_itself_is_answered(client, path):
     assert ask(client, path, link).status_code == (200 if path == "/" else 403)
 
 
+WHOLE = "expected a whole number of at most 9 digits, found"
+
+
 @pytest.mark.parametrize(
     ("path", "body", "headers", "status", "sentence"),
     [
@@ -347,6 +350,9 @@ def test_the_page_itself_is_answered(client, path):
         ("/read/none", bytes(784), {}, 404, "expected one of relu, sigmoid, found none"),
         ("/seeks/relu/3/0", None, {}, 404, "expected a neuron of the network"),
         ("/seeks/relu/0/16", None, {}, 404, "expected a neuron of the network"),
+        ("/seeks/relu/" + "9" * 5000 + "/0", None, {}, 400, f"layer: {WHOLE} 5000 characters"),
+        ("/digit/" + "9" * 5000, None, {}, 400, f"number: {WHOLE} 5000 characters"),
+        ("/digit/-1", None, {}, 400, f"number: {WHOLE} -1"),
     ],
 )
 def test_refusals(client, path, body, headers, status, sentence):

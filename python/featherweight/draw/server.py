@@ -13,6 +13,7 @@ from . import answers
 
 _HERE = Path(__file__).parent
 _LARGEST = answers.CANVAS**2  # bytes of a body
+_DIGITS = 9  # of a number in an address
 HOSTS = ["127.0.0.1", "localhost"]
 
 
@@ -92,6 +93,15 @@ def application(networks: dict[str, Network]) -> Any:
             raise KeyError(f"expected one of {', '.join(readers)}, found {name}")
         return readers[name]
 
+    def whole(request: Any, name: str) -> int:
+        text = request.path_params[name]
+        if not (text.isascii() and text.isdigit() and len(text) <= _DIGITS):
+            found = text if len(text) <= 2 * _DIGITS else f"{len(text)} characters"
+            raise ValueError(
+                f"{name}: expected a whole number of at most {_DIGITS} digits, found {found}"
+            )
+        return int(text)
+
     async def front(request: Any) -> Any:
         nonce = secrets.token_urlsafe(16)
         policy = (
@@ -120,15 +130,16 @@ def application(networks: dict[str, Network]) -> Any:
         return JSON(reader_of(request).read(bytes(body)))
 
     async def seeks(request: Any) -> Any:
-        reader, at = reader_of(request), request.path_params
-        layer, neuron, sizes = at["layer"], at["neuron"], reader.network.sizes
+        reader = reader_of(request)
+        layer, neuron = whole(request, "layer"), whole(request, "neuron")
+        sizes = reader.network.sizes
         if layer >= len(sizes) - 1 or neuron >= sizes[layer + 1]:
             raise KeyError(f"expected a neuron of the network, found {neuron} of layer {layer}")
         # in a thread: it takes long for wide networks, and what is drawn meanwhile is to be read
         return JSON(await concurrency.run_in_threadpool(reader.seeks, layer, neuron))
 
     async def digit(request: Any) -> Any:
-        number = request.path_params["number"]
+        number = whole(request, "number")
         # in a thread, too: the first one loads the images
         return JSON(await concurrency.run_in_threadpool(answers.digit, number))
 
@@ -142,8 +153,8 @@ def application(networks: dict[str, Network]) -> Any:
             route("/", front),
             route("/networks", listed),
             route("/read/{name}", read, methods=["POST"]),
-            route("/seeks/{name}/{layer:int}/{neuron:int}", seeks),
-            route("/digit/{number:int}", digit),
+            route("/seeks/{name}/{layer}/{neuron}", seeks),
+            route("/digit/{number}", digit),
         ],
         middleware=[
             middleware.Middleware(trusted.TrustedHostMiddleware, allowed_hosts=HOSTS),
