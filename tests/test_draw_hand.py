@@ -71,6 +71,54 @@ def test_a_test_image_replaces_a_drawing_until_undone(page):
     assert "test image" not in page.inner_text("#answer")
 
 
+@pytest.mark.parametrize("after", ["clear", "undo", "stroke", "load"])
+def test_a_test_image_that_comes_too_late_is_dropped(after, page):
+    """Nor does it end the stroke that is being drawn when it comes."""
+    drag(page, LINES[0])
+    page.evaluate(
+        "(() => { const real = fetch; window.holding = []; window.come = 0;"
+        "  window.fetch = async (path, options) => { if (path.startsWith('/digit/'))"
+        "    await new Promise(done => holding.push(done));"
+        "  const found = await real(path, options);"
+        "  if (path.startsWith('/digit/')) setTimeout(() => come++, 100); return found } })()"
+    )
+    page.click("#load")
+    until(page, "holding.length === 1")
+    if after == "load":
+        page.click("#load")
+        until(page, "holding.length === 2")
+        page.evaluate("holding[1]()")
+        until(page, "come === 1 && !!testImage()")
+    elif after == "stroke":
+        first, second = on_page(page, LINES[1])
+        page.mouse.move(*first)
+        page.mouse.down()
+    else:
+        page.click("#" + after)
+    state, come = page.evaluate(PAINTED), page.evaluate("come")
+    page.evaluate("holding[0]()")
+    until(page, f"come === {come + 1}")
+    assert page.evaluate(PAINTED) == state
+    if after == "stroke":
+        page.mouse.move(*second)
+        page.mouse.up()
+        assert len(page.evaluate("strokes[1]")) == 2
+    settled(page)
+    assert ("test image" in page.inner_text("#answer")) == (after == "load")
+
+
+@pytest.mark.parametrize("after", ["clear", "undo"])
+def test_on_an_empty_pad_a_test_image_can_be_called_off(after, page):
+    page.evaluate(
+        "(() => { const real = fetch; window.come = 0; window.fetch = async (path, options) => {"
+        "  const found = await real(path, options);"
+        "  if (path.startsWith('/digit/')) setTimeout(() => come++, 100); return found } })()"
+    )
+    page.evaluate(f"$('load').click(); $('{after}').click()")
+    until(page, "come === 1")
+    assert page.evaluate("strokes") == []
+
+
 def test_the_left_button_alone_draws(page):
     blank = page.evaluate(PAINTED)
     for button in ("right", "middle"):

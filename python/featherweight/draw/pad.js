@@ -8,6 +8,7 @@ const shrink = small.getContext("2d", { willReadFrequently: true });
 
 let strokes = [];      // each of points [x, y], or a test image {pixels, label}; never changed but at its end
 let past = [];         // what strokes were, for undo
+let turn = 0;          // counts what the user does: a test image that comes after more was done is dropped
 let stroke = null;     // the one that is being drawn
 let hand = null;       // who draws it: a pointer's id, or "keys"
 let box = null;        // where the pad is while a pointer draws
@@ -75,6 +76,7 @@ function become(next) {
 function start(point, by) {
   stroke = [point];
   hand = by;
+  turn++;
   become([...strokes, stroke]);
 }
 
@@ -137,19 +139,26 @@ pad.addEventListener("keyup", (event) => { if (event.key === " " && hand === "ke
 pad.addEventListener("focus", () => { showPen(); $("pen").hidden = !pad.matches(":focus-visible"); });
 pad.addEventListener("blur", () => { $("pen").hidden = true; if (hand === "keys") lift(); });
 
-$("clear").addEventListener("click", () => { lift(); if (strokes.length) become([]); });
+$("clear").addEventListener("click", () => {
+  lift();
+  turn++;
+  if (strokes.length) become([]);
+});
 $("undo").addEventListener("click", () => {
-  if (stroke || !past.length) return;  // what isn't finished can't be undone
+  if (stroke) return;  // what isn't finished can't be undone
+  turn++;
+  if (!past.length) return;
   strokes = past.pop();
   paint();
   changed();
 });
 $("load").addEventListener("click", async () => {
+  lift();
+  const mine = ++turn;
   try {
     const found = await ask("/digit/" + Math.floor(Math.random() * 2000));
-    lift();
-    become([found]);
-  } catch (error) { tell(error.message); }
+    if (mine === turn) become([found]);
+  } catch (error) { if (mine === turn) tell(error.message); }
 });
 document.addEventListener("keydown", (event) => {
   if (event.key === "z" && (event.ctrlKey || event.metaKey)) { event.preventDefault(); $("undo").click(); }
