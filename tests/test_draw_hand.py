@@ -6,7 +6,19 @@ import numpy as np
 import pytest
 
 import featherweight as fw
-from drawing import DIGITS, drag, draw, launched, neuron, on_page, opened, served, settled, until
+from drawing import (
+    DIGITS,
+    PHONE,
+    drag,
+    draw,
+    launched,
+    neuron,
+    on_page,
+    opened,
+    served,
+    settled,
+    until,
+)
 from featherweight.draw import answers
 
 LINES = [[(60, 60), (60, 200)], [(200, 60), (220, 200)], [(60, 130), (220, 130)]]
@@ -141,6 +153,19 @@ def test_undo_leaves_a_stroke_that_is_being_drawn(page):
         page.mouse.move(*place)
     page.mouse.up()
     assert page.evaluate(PAINTED) == whole
+
+
+def test_scrolling_while_drawing_does_not_shift_the_stroke(browser, address):
+    with opened(browser, address, PHONE) as page:
+        (x, y), *_ = on_page(page, [(60, 120)])
+        page.mouse.move(x, y)
+        page.mouse.down()
+        page.mouse.wheel(0, 60)
+        until(page, "scrollY === 60")
+        page.mouse.move(x + 50, y)
+        page.mouse.up()
+        [stroke] = np.array(page.evaluate("strokes"))
+        np.testing.assert_allclose(stroke[[0, -1]], [(60, 120), (110, 180)], atol=1)
 
 
 def test_a_second_finger_does_not_draw(page):

@@ -11,7 +11,6 @@ let past = [];         // what strokes were, for undo
 let turn = 0;          // counts what the user does: a test image that comes after more was done is dropped
 let stroke = null;     // the one that is being drawn
 let hand = null;       // who draws it: a pointer's id, or "keys"
-let box = null;        // where the pad is while a pointer draws
 const pen = { x: 140, y: 60 };  // of the keys
 
 ink.lineCap = "round";
@@ -94,21 +93,22 @@ function lift() {
   rest();
 }
 
-function place(event) {
-  return [(event.clientX - box.left) * PAD / box.width, (event.clientY - box.top) * PAD / box.height];
+// Where on the pad pointers are; it may have been scrolled since the last event.
+function places(events) {
+  const box = pad.getBoundingClientRect();
+  return events.map((e) => [(e.clientX - box.left) * PAD / box.width, (e.clientY - box.top) * PAD / box.height]);
 }
 
 pad.addEventListener("pointerdown", (event) => {
   if (stroke || event.button !== 0) return;
   pad.setPointerCapture(event.pointerId);
-  box = pad.getBoundingClientRect();
   $("pen").hidden = true;
-  start(place(event), event.pointerId);
+  start(places([event])[0], event.pointerId);
 });
 pad.addEventListener("pointermove", (event) => {
   if (hand !== event.pointerId) return;
   const all = event.getCoalescedEvents?.() ?? [];
-  for (const e of all.length ? all : [event]) extend(place(e));
+  places(all.length ? all : [event]).forEach(extend);
   changed();
 });
 for (const end of ["pointerup", "pointercancel"]) {
