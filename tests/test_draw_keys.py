@@ -72,6 +72,27 @@ def test_the_keys_draw_with_a_pen_that_is_seen(page):
     assert page.is_hidden("#pen")  # where the mouse is, the browser shows
 
 
+@pytest.mark.parametrize(
+    ("key", "capital", "shift", "undoes"),
+    [
+        ("Control+z", False, False, True),
+        ("Control+Z", True, False, True),  # as Caps Lock has it
+        ("Meta+z", False, False, True),
+        ("Control+Shift+Z", True, True, False),
+        ("Control+Shift+z", False, True, False),  # with both
+        ("z", False, False, False),
+    ],
+)
+def test_the_key_that_undoes(key, capital, shift, undoes, page):
+    drag(page, LINES[0])
+    page.evaluate("window.pressed = []; addEventListener('keydown', e => pressed.push(e))")
+    page.keyboard.press(key)
+    told = page.evaluate("(e => [e.key, e.shiftKey])(pressed.at(-1))")
+    assert told == ["Z" if capital else "z", shift]
+    assert page.evaluate("pressed.at(-1).defaultPrevented") == undoes
+    assert page.evaluate("strokes.length") == (0 if undoes else 1)
+
+
 @pytest.mark.parametrize("trouble", ["pad.blur()", "$('clear').click()", "$('load').click()"])
 def test_the_pen_is_lifted(trouble, page):
     page.focus("#pad")

@@ -161,6 +161,9 @@ $("load").addEventListener("click", async () => {
   } catch (error) { if (mine === turn) tell(error.message); }
 });
 document.addEventListener("keydown", (event) => {
-  if (event.key === "z" && (event.ctrlKey || event.metaKey)) { event.preventDefault(); $("undo").click(); }
+  // Caps Lock makes it a capital; with Shift it redoes elsewhere, and here does nothing
+  if (event.key.toLowerCase() !== "z" || !(event.ctrlKey || event.metaKey) || event.shiftKey) return;
+  event.preventDefault();
+  $("undo").click();
 });
 paint();
