@@ -92,6 +92,14 @@ def test_the_lines_are_the_largest(sizes):
         assert len(set(zip(of, to, strict=True))) == len(lines)
 
 
+def test_which_lines_are_drawn_is_stated():
+    text = " ".join((ROOT / "docs/draw.md").read_text().split())
+    assert (
+        f"the {answers._GLOWING} largest products of a weight and the activation that it carries, "
+        f"but for those below {100 * answers._DIMMEST:g} % of the largest."
+    ) in text
+
+
 def test_of_wide_layers_the_weightiest_neurons_are_shown():
     net = fw.Network([784, 300, 160, 10], ["gelu", "tanh"], rng=0)
     weights = net.weights[1].copy()
