@@ -2,7 +2,9 @@
 // finish(offset in the packed weights, a vector of sums) stores them or runs the optimizer on them.
 //
 // Tried without gain: for one panel, vectors over inputs, which halves the loads, since turning the sums round for
-// the update costs as much; 28 inputs to a tile.
+// the update costs as much; 28 inputs to a tile; three panels or 12 inputs by two (24 accumulators); keeping a tile's
+// sums until the next tile's rows go by, so that an optimizer's divisions and roots overlap with multiply-adds, which
+// they slow by nearly as much, while its parameters are then fetched one by one instead of all at once.
 
 // RB rows from r on of the chains for KT inputs and NP panels: all RB rows of x and dz are asked for before
 // the first is used, which hides more of the second-level cache's latency than the CPU finds by itself. With Fetch

@@ -6,9 +6,10 @@
 //
 // Tried without gain: unrolling the loop over inputs by 4; tiles of 24 rows by 1 panel; copying the rows of a
 // wide layer into panels first, with the next rows prefetched meanwhile; prefetching a panel-major row's next
-// block; asking for half of the next batch's lines here and for half in dW; huge pages for the parameters. 16
-// accumulators do on AMD's cores, while Intel's (Golden Cove) reach their peak with 24 alone; one panel, where each
-// multiply-add needs a load of its own, stays at 60 to 70 % there, whatever its tile.
+// block or a strided row's next line (on AMD's cores and on Intel's); groups of 32 or 48 rows; asking for half of the
+// next batch's lines here and for half in dW; huge pages for the parameters. 16 accumulators do on AMD's
+// cores, while Intel's (Golden Cove) reach their peak with 24 alone; one panel, where each multiply-add needs a load of
+// its own, stays at 60 to 70 % there, whatever its tile.
 //
 // Every loop over accumulators carries FW_UNROLL: without it GCC keeps the array on the stack and
 // says nothing.
