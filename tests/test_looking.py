@@ -77,6 +77,21 @@ def test_excite_with_inputs_that_are_turned_round():
     assert score(net, found, 0, 2) > score(net, np.zeros(9), 0, 2) + 0.1
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("size", [5e-324, 1e-320, 1e-300, 1e300, 1e308])
+@pytest.mark.parametrize(
+    ("bounds", "rate"), [((0, 1), 0.05), ((-1e308, 1e308), 0.05), ((-1e308, 1e308), 1e10)]
+)
+def test_excite_is_finite_whatever_the_gradients_size(size, bounds, rate):
+    net = network((3, 2), output="identity")
+    net.weights[0] = [[size, 0.0, -size], [0.0, 0.0, 0.0]]
+    found = fw.looking.excite(net, 0, 0, bounds=bounds, rate=rate)
+    net.weights[0] = [[1.0, 0.0, -1.0], [0.0, 0.0, 0.0]]
+    wanted = fw.looking.excite(net, 0, 0, bounds=bounds, rate=rate)
+    np.testing.assert_array_equal(found, wanted)
+    assert bounds[0] <= found[2] <= found[1] == 0 < found[0] <= bounds[1]
+
+
 def test_excite_says_when_nothing_excites():
     net = network(hidden="relu")
     net.biases[0] = [-50] * 5

@@ -1,6 +1,7 @@
 """What a network looks for, and what an answer rests on: gradients with respect to the input."""
 
 import math
+import sys
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -149,14 +150,16 @@ def climb(
     x = np.clip(checks.finite("start", x), low, high)
     up = np.zeros(part.sizes[-1], network.dtype)
     up[neuron] = 1
+    step = min(rate * (high - low), sys.float_info.max)
     moved = False
     for _ in range(steps):
         gradient = part.backward(x.astype(network.dtype), up).input.astype(np.float64)
         most = np.abs(checks.finite("gradient", gradient)).max()
         if most > 0:
             moved = True
-            x += rate * (high - low) / most * gradient
-        x = np.clip(x - decay * x, low, high)
+            with np.errstate(over="ignore"):  # what goes beyond a bound ends there
+                x += step * (gradient / most)
+        x = np.clip((1 - decay) * x, low, high)
     return x.astype(network.dtype), moved
 
 
