@@ -50,6 +50,11 @@ def size(ax: Any, name: str = "font.size") -> float:
     return max(LEAST, float(wanted) * scale(ax))
 
 
+def plain(text: str) -> str:
+    """Return text as matplotlib is to be given it so that it reads no mathematics in it."""
+    return text.replace("$", r"\$")
+
+
 def label(ax: Any, title: str, xlabel: str = "", ylabel: str = "") -> None:
     """Letter the axes in sizes that suit them; a title wider than they are is broken evenly."""
     if title:
@@ -176,7 +181,7 @@ def sheet(
         extent = (x, x + width, y + height, y)
         drawn.append(ax.imshow(images[i], extent=extent, interpolation="nearest", **options))
         ax.text(
-            x + width / 2, y - 0.04 * height, captions[i],
+            x + width / 2, y - 0.04 * height, plain(captions[i]),
             ha="center", va="bottom", size=font, linespacing=1.05,
         )  # fmt: skip
     ax.set(xlim=(0, columns * step - _GAP * width), ylim=(rows * (height + top) - top, -top))

@@ -150,7 +150,7 @@ def misread(
         How many images, at least 1; the last ones are left out where the axes have no room for
         captions of 5 points.
     names : sequence of str, optional
-        The classes' names, by default their numbers.
+        The classes' names, by default their numbers; a ``$`` is a ``$``.
     shape : (rows, columns), optional
         Of an image; by default the inputs are a square.
     columns : int, optional

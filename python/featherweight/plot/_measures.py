@@ -1,15 +1,17 @@
 """How training went, and what is taken for what."""
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
+from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from ..history import History
-from ._axes import LEAST, axes, bar, class_names, label, points, size, whole_ticks
+from ._axes import LEAST, axes, bar, class_names, label, plain, points, size, whole_ticks
 from ._images import answers
 
 if TYPE_CHECKING:
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
 # Okabe and Ito's colours, which the colour-blind can tell apart, the darkest first
 _COLOURS = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 _MARKS = ("o", "s", "^", "D", "v", "x")  # one fewer, so that 42 runs differ
+_LOOKS = [(_COLOURS[i % len(_COLOURS)], _MARKS[i % len(_MARKS)]) for i in range(42)]
+_Look = tuple[str, str]  # a colour and a mark
+_KINDS = {"-": "training", "--": "validation"}
 _ENTRY, _WIDE, _ROW = 4.2, 0.62, 1.4  # of a key, in its letters: a mark, a character, a row
 
 
@@ -29,13 +34,14 @@ def learning_curves(
 ) -> Any:
     """Draw a measure over the epochs, of one run or of several on one plot.
 
-    The key names each run once. Of more runs than it has room for in letters of 5 points it names
-    some, and says how many; names wider than the axes are cut.
+    The key names each run once, those of earlier calls on the same axes, too, beside which others
+    have colours and marks of their own. Of more runs than it has room for in letters of 5 points it
+    names some, and says how many; names wider than the axes are cut.
 
     Parameters
     ----------
     histories : History, or dict or sequence of these
-        A dict's keys name the runs.
+        A dict's keys name the runs, in plain letters: a ``$`` is a ``$``.
     measure : str
         A list of the history; beside it that of the validation data, dashed, if there is one.
         With ``val_`` before it, that of the validation data alone.
@@ -62,23 +68,23 @@ def learning_curves(
     if not any(h[n] for h in runs.values() for n in wanted if n in h.names):
         raise ValueError(f"measure: expected one that a history has, found {measure!r}")
     ax = axes(ax, 5, 3.2)
-    others, styles = ax.get_legend_handles_labels()[0], set()
-    for i, (name, h) in enumerate(runs.items()):
+    taken = Counter(map(_look, ax.lines))
+    looks = cycle(sorted(_LOOKS, key=lambda look: taken[look]))  # those that are free first
+    for (name, h), (colour, mark) in zip(runs.items(), looks, strict=False):
         for listed, dashes in wanted.items():
             values = h[listed] if listed in h.names else []
             if values:
-                styles.add(dashes)
-                kind = "validation" if listed.startswith("val_") else "training"
+                kind = _KINDS[dashes]
                 ax.plot(
-                    h.epoch, values, dashes, label=f"{name}, {kind}" if name else kind,
-                    color=_COLOURS[i % len(_COLOURS)], marker=_MARKS[i % len(_MARKS)],
-                    markevery=max(1, len(h.epoch) // 8), markersize=0.4 * size(ax),
+                    h.epoch, values, dashes, label=plain(f"{name}, {kind}" if name else kind),
+                    color=colour, marker=mark, markevery=max(1, len(h.epoch) // 8),
+                    markersize=0.4 * size(ax),
                 )  # fmt: skip
     units = {"lr": "learning rate", "seconds": "time of an epoch (s)"}
-    plain = measure.removeprefix("val_")
-    label(ax, "", "epoch", units.get(plain, plain.replace("_", " ")))
+    of = measure.removeprefix("val_")
+    label(ax, "", "epoch", units.get(of, plain(of.replace("_", " "))))
     whole_ticks(ax.xaxis)
-    _key(ax, runs, styles, others)
+    _key(ax)
     return ax
 
 
@@ -104,7 +110,7 @@ def confusion_matrix(
     labels : (rows,) array of int
         From 0 to the number of outputs less 1.
     names : sequence of str, optional
-        The classes' names, by default their numbers.
+        The classes' names, by default their numbers; a ``$`` is a ``$``.
     ax : Axes, optional
         To draw in; by default those of a new figure.
 
@@ -142,45 +148,69 @@ def confusion_matrix(
             )  # fmt: skip
     ticks = size(ax, "xtick.labelsize")
     turned = max(map(len, name)) * 0.62 * ticks > cell
-    ax.set_xticks(range(n), name, rotation=90 if turned else 0, size=ticks)
-    ax.set_yticks(range(n), name, size=ticks)
+    texts = list(map(plain, name))
+    ax.set_xticks(range(n), texts, rotation=90 if turned else 0, size=ticks)
+    ax.set_yticks(range(n), texts, size=ticks)
     bar(ax, drawn, "misread (rows)")
     return ax
 
 
-def _key(ax: Any, runs: Mapping[str, History], styles: set[str], others: list[Any]) -> None:
+def _look(line: Any) -> _Look:
+    colour = import_module("matplotlib.colors").to_hex(line.get_color())
+    return colour.upper(), str(line.get_marker())
+
+
+def _drawn(ax: Any) -> tuple[dict[tuple[str, _Look], set[str]], list[Any]]:
+    """Read off axes which runs they show, by name and look, in which dashes; and what else."""
+    runs: dict[tuple[str, _Look], set[str]] = {}
+    others = ax.get_legend_handles_labels()[0]
+    for line in ax.lines:
+        look, dashes, text = _look(line), line.get_linestyle(), str(line.get_label())
+        kind = _KINDS.get(dashes)
+        if kind and look in _LOOKS and text.endswith(kind):
+            name = text.removesuffix(kind).removesuffix(", ").replace(r"\$", "$")
+            runs.setdefault((name, look), set()).add(dashes)
+            others = [handle for handle in others if handle is not line]
+    return runs, others
+
+
+def _key(ax: Any) -> None:
     """Name each run, say what is dashed, and keep what others had drawn with a name before."""
     make = import_module("matplotlib.lines").Line2D
-    kinds = {"-": "training", "--": "validation"}
-    one = dict(color=_COLOURS[0], marker=_MARKS[0]) if "" in runs else dict(color="0.4")
-    said = [*others, *(make([], [], ls=s, label=n, **one) for s, n in kinds.items() if s in styles)]
-    names = [name for name in runs if name]
+    runs, said = _drawn(ax)
+    named = [(name, look, dashes) for (name, look), dashes in runs.items() if name]
+    for style, kind in _KINDS.items():
+        if any(style in dashes for dashes in runs.values()):
+            unnamed = [look for (n, look), dashes in runs.items() if not n and style in dashes]
+            for colour, mark in unnamed or [("0.4", "None")]:
+                said.append(make([], [], ls=style, label=kind, color=colour, marker=mark))
     wide, high = (0.9 * n for n in points(ax))
 
     def room(letters: float, longest: int) -> tuple[int, int]:  # rows and columns
         across = (wide / letters - 1) / (_ENTRY + _WIDE * longest)
         return max(1, int((0.6 * high / letters - 1) / _ROW)), int(across)
 
+    def shorten(name: str) -> str:
+        return name if len(name) <= longest else name[: longest - 1] + "\N{HORIZONTAL ELLIPSIS}"
+
     widest = max(10, int((wide / LEAST - 1 - _ENTRY) / _WIDE))
-    longest = min(widest, max(map(len, (*names, *kinds.values()))))
-    wanted = len(names) + len(said)
+    longest = min(widest, max(map(len, (*(name for name, *_ in named), *_KINDS.values()))))
+    wanted = len(named) + len(said)
     fonts = np.arange(size(ax, "legend.fontsize"), LEAST, -0.25)
     letters = next((float(f) for f in fonts if math.prod(room(f, longest)) >= wanted), LEAST)
     rows, across = room(letters, longest)
     places = rows * max(1, across) - len(said)
-    chosen = range(len(names))
-    if len(names) > max(places, 1):  # spread over all of them; one place is for the note
-        chosen = np.unique(np.linspace(0, len(names) - 1, max(1, places - 1)).astype(int)).tolist()
-        said.append(make([], [], ls="", label=f"({len(chosen)} of {len(names)})"))
-    named = [
+    if len(named) > max(places, 1):  # spread over all of them; one place is for the note
+        chosen = np.unique(np.linspace(0, len(named) - 1, max(1, places - 1)).astype(int))
+        said.append(make([], [], ls="", label=f"({len(chosen)} of {len(named)})"))
+        named = [named[i] for i in chosen]
+    handles = [
         make(
-            [], [], color=_COLOURS[i % len(_COLOURS)], marker=_MARKS[i % len(_MARKS)],
-            markersize=0.4 * letters, ls="-" if "-" in styles else "--", label=names[i]
-            if len(names[i]) <= longest else names[i][: longest - 1] + "\N{HORIZONTAL ELLIPSIS}",
+            [], [], color=colour, marker=mark, markersize=0.4 * letters, ls=min(dashes, key=len),
+            label=plain(shorten(name)),
         )
-        for i in chosen
-    ]  # fmt: skip
-    handles = named + said
+        for name, (colour, mark), dashes in named
+    ] + said  # fmt: skip
     key = ax.legend(
         handles=handles, fontsize=letters, ncols=-(-len(handles) // rows),
         labelspacing=0.3, columnspacing=1.0,
