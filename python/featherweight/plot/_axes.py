@@ -6,21 +6,29 @@ from textwrap import wrap
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from .. import checks
 
 SIGNED = "cividis"
 LEAST = 5.0  # points: smaller letters are not read
+_FIGURE = 16.0  # inches: no figure is made wider or higher
+_LEAST, _MOST = 1e-280, 1e300  # sizes of numbers beyond which matplotlib's scales fail
 _WIDE, _HIGH = 0.62, 1.3  # of a character and of a line, in font sizes
 _GAP, _SMALLEST = 0.08, 10.0  # of a sheet's images: between them, in widths; a width, in points
 
 
-def axes(ax: Any, width: float, height: float) -> Any:
-    """Return `ax`, or the Axes of a new figure of so many inches."""
+def axes(ax: Any, width: float, height: float, *, linear: bool = True) -> Any:
+    """Return `ax`, or the Axes of a new figure of so many inches, at most 16 by 16.
+
+    What is drawn on a grid needs axes that are linear.
+    """
     if ax is not None:
         if getattr(ax, "name", None) != "rectilinear":  # nor those of three dimensions, or polar
             raise TypeError(f"ax: expected Axes of matplotlib or None, found {ax!r}")
+        for which, scale in (("x", ax.get_xscale()), ("y", ax.get_yscale())):
+            if linear and scale != "linear":
+                raise ValueError(f"ax: expected linear scales, found {scale!r} of {which}")
         return ax
     try:
         pyplot = import_module("matplotlib.pyplot")
@@ -29,7 +37,8 @@ def axes(ax: Any, width: float, height: float) -> Any:
             "featherweight.plot needs matplotlib, which is not installed: "
             "pip install 'featherweight[plot]'"
         ) from None
-    return pyplot.subplots(figsize=(width, height), layout="constrained")[1]
+    figsize = min(width, _FIGURE), min(height, _FIGURE)
+    return pyplot.subplots(figsize=figsize, layout="constrained")[1]
 
 
 def points(ax: Any) -> tuple[float, float]:
@@ -190,10 +199,23 @@ def sheet(
     return drawn
 
 
-def symmetric(values: NDArray[Any], end: float | None = None) -> dict[str, Any]:
-    """Return imshow's arguments for signed numbers: one scale, the same on both sides of 0.
+def drawable(name: str, values: ArrayLike, where: str = "") -> NDArray[Any]:
+    """Return finite numbers that a scale of colours can show."""
+    found: NDArray[Any] = checks.finite(name, np.asarray(values), where)
+    most = float(np.abs(found).max(initial=0.0))
+    if most > _MOST:
+        raise ValueError(
+            f"{name}: expected sizes up to {_MOST:g} to draw them, found {most:g}{where}"
+        )
+    return found
 
-    It ends at the largest, or where it is said.
-    """
-    most = (float(np.abs(values).max(initial=0.0)) or 1.0) if end is None else end
-    return {"cmap": SIGNED, "vmin": -most, "vmax": most}
+
+def largest(values: ArrayLike) -> float:
+    """Return the largest size, where a scale ends; 1 if all are 0, or too small to be shown."""
+    most = float(np.abs(values).max(initial=0.0))
+    return most if most > _LEAST else 1.0
+
+
+def symmetric(end: float) -> dict[str, Any]:
+    """Return imshow's arguments for signed numbers: one scale, the same on both sides of 0."""
+    return {"cmap": SIGNED, "vmin": -end, "vmax": end}

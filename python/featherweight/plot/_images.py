@@ -13,8 +13,10 @@ from ._axes import (
     axes,
     bar,
     class_names,
+    drawable,
     image_shape,
     label,
+    largest,
     several,
     sheet,
     symmetric,
@@ -61,7 +63,8 @@ def weights(
     Raises
     ------
     TypeError, ValueError
-        For layers, neurons or shapes that there are not, or weights that are not finite.
+        For layers, neurons or shapes that there are not, or weights that are not finite or larger
+        than 1e300.
     ImportError
         Without matplotlib.
     """
@@ -71,12 +74,12 @@ def weights(
         "neurons", range(min(len(found), 64)) if neurons is None else neurons, 0, len(found) - 1
     )
     pixels = image_shape(network.sizes[layer], shape)
-    images = checks.finite("weights", found[chosen], f" in layer {layer}").reshape(-1, *pixels)
+    images = drawable("weights", found[chosen], f" in layer {layer}").reshape(-1, *pixels)
     wanted = None if columns is None else checks.whole("columns", columns, 1)
     across = min(wanted or 8, len(chosen))
     ax = axes(ax, max(3.2, 1.1 * across + 1.2), 1.35 * -(-len(chosen) // across) + 0.8)
-    end = limit(images)
-    drawn = sheet(ax, images, [str(j) for j in chosen], wanted, 0.8, **symmetric(images, end))
+    end = largest(limit(images))
+    drawn = sheet(ax, images, [str(j) for j in chosen], wanted, 0.8, **symmetric(end))
     all_of_them = len(drawn) == (len(found) if neurons is None else len(chosen))
     some = "the" if all_of_them else f"{len(drawn)} of the {len(found):,}"
     label(ax, f"what {some} neurons of layer {layer + 1} look for")
@@ -107,16 +110,18 @@ def activations(network: "Network", x: ArrayLike, layer: int = 0, *, ax: Any = N
     Raises
     ------
     TypeError, ValueError
-        For a layer that there is not, inputs of another shape, or activations that are not finite.
+        For a layer that there is not, inputs of another shape, or activations that are not finite
+        or larger than 1e300.
     ImportError
         Without matplotlib.
     """
     layer = _layer(network, layer)
     found = quietly(network, "activations")(_rows(network, x))[layer + 1]
-    checks.finite("activations", found, f" in layer {layer + 1}")
+    drawable("activations", found, f" in layer {layer + 1}")
     ax = axes(ax, 7, 1.2 + 3 * min(1.0, found.shape[1] / 24))
     signed = bool((found < 0).any())
-    options = symmetric(found) if signed else {"cmap": "gray_r", "vmin": 0}
+    end = largest(found)
+    options = symmetric(end) if signed else {"cmap": "gray_r", "vmin": 0, "vmax": end}
     drawn = ax.imshow(found.T, aspect="auto", interpolation="nearest", **options)
     name = (*network.activation, network.output)[layer]
     label(ax, f"layer {layer + 1}, {name}", "image", "neuron")
@@ -222,12 +227,13 @@ def excite(
     Raises
     ------
     TypeError, ValueError
-        For a neuron or shape that there is not, or settings out of their ranges.
+        For a neuron or shape that there is not, settings out of their ranges, or an input found
+        that is larger than 1e300.
     ImportError
         Without matplotlib.
     """
     pixels = image_shape(network.sizes[0], shape)
-    found = looking.excite(network, layer, neuron, **settings)
+    found = drawable("input", looking.excite(network, layer, neuron, **settings))
     ax = axes(ax, 3.6, 3)
     label(ax, f"excites neuron {neuron} of layer {_layer(network, layer) + 1}")
     drawn = ax.imshow(found.reshape(pixels), cmap="gray_r", interpolation="nearest")
@@ -252,7 +258,7 @@ def saliency(
     ----------
     network : Network
     x : (inputs,) array
-        Of any real dtype; its outline is drawn, too.
+        Of any real dtype; its outline is drawn, too, if it has two rows and columns or more.
     target : int, optional
         The output, from 0 on; by default the largest.
     shape : (rows, columns), optional
@@ -268,7 +274,7 @@ def saliency(
     ------
     TypeError, ValueError
         For an input of another shape, an output or a shape that there is not, or a gradient that is
-        not finite.
+        not finite or larger than 1e300.
     ImportError
         Without matplotlib.
     """
@@ -276,13 +282,13 @@ def saliency(
     if a.shape != network.sizes[:1]:
         raise ValueError(f"x: expected one input of shape {network.sizes[:1]}, found {a.shape}")
     pixels = image_shape(network.sizes[0], shape)
-    found = checks.finite("gradient", looking.saliency(network, a, target))
+    found = drawable("gradient", looking.saliency(network, a, target))
     answer = int(quietly(network, "__call__")(a).argmax()) if target is None else target
     ax = axes(ax, 4, 3.4)
     label(ax, f"what speaks for {answer} (light) and against")
-    drawn = ax.imshow(found.reshape(pixels), interpolation="nearest", **symmetric(found))
-    middle = (float(a.min()) + float(a.max())) / 2
-    if a.min() < a.max():
+    drawn = ax.imshow(found.reshape(pixels), interpolation="nearest", **symmetric(largest(found)))
+    middle = float(a.min()) / 2 + float(a.max()) / 2
+    if a.min() < a.max() and min(pixels) > 1:  # a contour is a line between rows and columns
         ax.contour(a.reshape(pixels), levels=[middle], colors="k", linewidths=1)
     ax.set(xticks=[], yticks=[])
     bar(ax, drawn, "score per unit of input")

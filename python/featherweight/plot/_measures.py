@@ -67,7 +67,7 @@ def learning_curves(
         wanted = {measure: "--"}
     if not any(h[n] for h in runs.values() for n in wanted if n in h.names):
         raise ValueError(f"measure: expected one that a history has, found {measure!r}")
-    ax = axes(ax, 5, 3.2)
+    ax = axes(ax, 5, 3.2, linear=False)
     taken = Counter(map(_look, ax.lines))
     looks = cycle(sorted(_LOOKS, key=lambda look: taken[look]))  # those that are free first
     for (name, h), (colour, mark) in zip(runs.items(), looks, strict=False):
@@ -99,7 +99,7 @@ def confusion_matrix(
     """Draw how many rows of each class were read as each class.
 
     Shades leave out the diagonal, beside which mistakes would not be seen. In axes too small for
-    numbers of 5 points there are shades alone.
+    numbers of 5 points there are shades alone, and of the classes' names those that have room.
 
     Parameters
     ----------
@@ -139,18 +139,18 @@ def confusion_matrix(
     drawn = ax.imshow(shown, cmap="gray_r", vmin=0, vmax=top or 1)
     cell = 0.8 * min(points(ax)) / n
     letters = min(8.0, cell / (0.75 * len(str(counts.max()))))  # those on the diagonal are bold
-    for i, j in np.ndindex(n, n):
-        if counts[i, j] and letters >= LEAST:
-            ax.text(
-                j, i, counts[i, j], ha="center", va="center", size=letters,
-                color="w" if i != j and counts[i, j] > top / 2 else "k",
-                weight="bold" if i == j else "normal",
-            )  # fmt: skip
+    for i, j in np.argwhere(counts) if letters >= LEAST else ():
+        ax.text(
+            j, i, counts[i, j], ha="center", va="center", size=letters,
+            color="w" if i != j and counts[i, j] > top / 2 else "k",
+            weight="bold" if i == j else "normal",
+        )  # fmt: skip
     ticks = size(ax, "xtick.labelsize")
     turned = max(map(len, name)) * 0.62 * ticks > cell
-    texts = list(map(plain, name))
-    ax.set_xticks(range(n), texts, rotation=90 if turned else 0, size=ticks)
-    ax.set_yticks(range(n), texts, size=ticks)
+    named = range(0, n, max(1, math.ceil(1.1 * ticks / cell)))
+    texts = [plain(name[i]) for i in named]
+    ax.set_xticks(named, texts, rotation=90 if turned else 0, size=ticks)
+    ax.set_yticks(named, texts, size=ticks)
     bar(ax, drawn, "misread (rows)")
     return ax
 
