@@ -20,6 +20,7 @@ import featherweight as fw
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+import bits
 import libraries
 import workloads
 
@@ -76,3 +77,27 @@ def test_featherweight(benchmark, key, dtype, isa, threads):
 def test_numpy(benchmark, key):
     w = sized(key, not benchmark.disabled)
     run(benchmark, libraries.NumPy(), w, 1, 1e-5)
+
+
+def test_bits(capsys, monkeypatch):
+    assert not bits.main()
+    lines = capsys.readouterr().out.splitlines()
+    count = 2 * len(fw.isas())
+    assert [line.split()[0] for line in lines[:count:2]] == [f"{isa}," for isa in fw.isas()]
+    assert len({line.split()[-1] for line in lines[:count]}) == 1
+    assert len({line.split()[-1] for line in lines[count:-1]}) == 1
+    assert len(lines) == count + 4 + 1
+    train = bits.fitted
+
+    def wrong(isa=None, threads=None):
+        """A weight's last bit depends on the threads."""
+        net = train(isa, threads)
+        if threads == 2:
+            bits.changed(net)
+        return net
+
+    monkeypatch.setattr(bits, "fitted", wrong)
+    assert bits.main()
+    monkeypatch.setattr(bits, "fitted", train)
+    monkeypatch.setattr(bits, "TRAINED", "0")
+    assert bits.main()

@@ -8,6 +8,9 @@ from pathlib import Path
 import featherweight
 
 sys.path.insert(0, str(Path(__file__).parent))  # for _running
+# for the pages' code, which runs in processes of its own, as a page may run a script of bench/
+bench = str(Path(__file__).resolve().parents[1] / "bench")
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (bench, os.environ.get("PYTHONPATH"))))
 # among what the pages' code prints no progress bars, nor tqdm's wish for notebook widgets
 os.environ["TQDM_DISABLE"] = "1"
 os.environ["PYTHONWARNINGS"] = "ignore:IProgress not found"

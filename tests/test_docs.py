@@ -44,6 +44,7 @@ def test_a_page_runs(page, tmp_path, monkeypatch):
         pyplot = pytest.importorskip("matplotlib.pyplot", reason="matplotlib is not installed")
         pyplot.switch_backend("agg")
     monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(ROOT / "bench")  # as docs/conf.py has it
     names = {"__name__": "page"}
     for text in parts:
         exec(compile(text, page, "exec"), names)
