@@ -20,7 +20,7 @@ def share(w: Workload, seconds: float, limit: dict, threads: int) -> tuple[float
     if w.rows > 1:
         return arithmetic, "FMA"
     memory = w.weight_bytes / limit["bytes"] / seconds  # one row uses every weight once
-    return max((arithmetic, "FMA"), (memory, "reading weights"))
+    return max((arithmetic, "FMA"), (memory, "one core's reading"))
 
 
 def rows(results: dict) -> list[dict]:
@@ -113,10 +113,12 @@ def markdown(results: dict) -> str:
 
 
 def cpu_name() -> str:
+    """Return the processor's name and, since hypervisors leave that vague, family and model."""
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
+        text = Path("/proc/cpuinfo").read_text().partition("\n\n")[0]
+        about = dict(re.findall(r"^([^\t:]+)\t*: *(.*)$", text, re.M))
+        return f"{about['model name']} (family {about['cpu family']}, model {about['model']})"
+    except (OSError, KeyError):
         return platform.processor() or platform.machine()
 
 

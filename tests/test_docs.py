@@ -150,6 +150,20 @@ def test_a_broken_example_would_be_noticed():
         exec(compile(screenful.replace("net.predict(", "net.predicts("), "README.md", "exec"), {})
 
 
+def unfilled(text):
+    """The names of a page's sections in which a benchmark has written nothing."""
+    found = re.findall(r"<!-- (\w+) -->\n(.*?)<!-- /\1 -->", text, re.S)
+    assert found
+    return [name for name, section in found if not re.search(r"`python bench/\w+\.py`", section)]
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/performance.md"])
+def test_what_a_benchmark_writes_is_there(page):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    assert not unfilled(text)
+    assert unfilled(text + "\n<!-- more -->\n<!-- /more -->\n") == ["more"]
+
+
 def test_every_linked_file_exists():
     for name in ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"):
         for link in re.findall(r"\]\((?!https?:)([^)#]+)\)", (ROOT / name).read_text("utf-8")):
