@@ -121,6 +121,20 @@ def tiles(isa):
                 inputs_one * vectors,
                 inputs_one,
             ),
+            *(  # dW of up to 64 rows, which is inlined in one of these where its tile is small
+                (
+                    f"(gradient_tileI{letter}Li{inputs}ELi{p}E|walk_gradientI{letter}"
+                    f"|dense_updateI{letter}).*sgd",
+                    inputs * p * vectors,
+                    inputs,
+                )
+                for p in range(2, most_down + 1)
+            ),
+            *(
+                (f"row_sumsI{letter}Li{p}ELb0E", chains // p * p * vectors, chains // p)
+                for p in (2, 4)
+                if p <= chains
+            ),
             (f"row_sumsI{letter}Li1ELb0E", chains * vectors, chains),
             (f"row_sumsI{letter}Li1ELb1E", min(chains, 4) * vectors, min(chains, 4)),  # far weights
         ]

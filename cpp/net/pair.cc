@@ -17,7 +17,7 @@ namespace {
 
 constexpr double kPairWork = 4e5;  // multiply-adds of the first layer in a step, below which a meeting costs more
 constexpr int kPatience = 100;     // looks, in about two microseconds, after which the other side is late
-constexpr int kSpins = 2000;       // some ten microseconds, after which it has lost its core
+constexpr int kSpins = 2000;       // ten to thirty microseconds, after which it has lost its core
 using Clock = std::chrono::steady_clock;
 
 // Where cores are scarce a pair loses more than it gains. A twentieth of the time may be lost and some beyond
@@ -43,23 +43,39 @@ struct Trainer<T>::Handshake {
   std::thread::id caller = std::this_thread::get_id();
   alignas(128) std::atomic<std::uint64_t> met[2][16] = {};  // a line or two to each side
   std::atomic<std::uint64_t> stop_at{~std::uint64_t(0)};
-  std::exception_ptr error;
+  std::exception_ptr error[2];
+  std::atomic<bool> failed{false};  // a side that won't come any more
   Clock::duration late{};  // the time that side 0 has lost
   Buffer<T> halves[2][2];  // by the step's parity and the side: it may be a step ahead of its reader
   double squares[2] = {};  // likewise by parity, of the second side's weights of the first layer
 
   void arrive(int side, std::uint64_t step) { met[side][0].store(step, std::memory_order_release); }
-  void await(int side, std::uint64_t step) {
+  // false if that side won't come
+  bool await(int side, std::uint64_t step) {
     const auto there = [&] { return met[side][0].load(std::memory_order_acquire) >= step; };
     for (int i = 0; i < kPatience; ++i) {
-      if (there()) return;
+      if (there()) return true;
       pause();
     }
     const auto from = Clock::now();
-    for (int i = 0; !there(); ++i)
+    for (int i = 0; !there(); ++i) {
+      if (failed.load(std::memory_order_acquire)) return there();
       if (i < kSpins) pause();
       else std::this_thread::yield();
+    }
     if (side == 1) late += Clock::now() - from;
+    return true;
+  }
+
+  // One side's part, whose errors must not leave the other waiting
+  template <class Part>
+  void guard(int side, const Part& part) {
+    try {
+      part();
+    } catch (...) {
+      error[side] = std::current_exception();
+      failed.store(true, std::memory_order_release);
+    }
   }
 };
 
@@ -110,10 +126,10 @@ void Trainer<T>::run_pair(Pass* pass, const OptimizerState& optimizer) {
       for (int i = 0; (state = shake.state.load()) == Handshake::arrived; ++i)
         if (i < kSpins) pause();
         else std::this_thread::yield();
-      if (state == Handshake::paired) second_->run_side(&copy, own, 1, &shake);
+      if (state == Handshake::paired) shake.guard(1, [&] { second_->run_side(&copy, own, 1, &shake); });
       return;
     }
-    try {
+    shake.guard(0, [&] {
       while (shake.state.load() == Handshake::waiting && !over(*pass)) step(pass, optimizer);
       if (shake.state.load() == Handshake::arrived && !over(*pass)) {
         copy_tails(optimizer, &own);
@@ -122,14 +138,13 @@ void Trainer<T>::run_pair(Pass* pass, const OptimizerState& optimizer) {
         shake.state.store(Handshake::paired);
         run_side(pass, optimizer, 0, &shake);
       }
-    } catch (...) {
-      shake.error = std::current_exception();
-    }
+    });
     shake.state.store(Handshake::off);
   };
   const auto started = Clock::now();
   parallel_for(2, 2, task);
-  if (shake.error) std::rethrow_exception(shake.error);
+  for (const std::exception_ptr& error : shake.error)
+    if (error) std::rethrow_exception(error);
   Clock::duration owed = debt(shake.late, started);
   if (owed > kForgiven) {
     g_rest_until = (Clock::now() + kShare * owed).time_since_epoch().count();
@@ -149,7 +164,7 @@ void Trainer<T>::run_side(Pass* pass, const OptimizerState& optimizer, int side,
     const std::ptrdiff_t first = pass->first;
     Batch batch = {std::min(batch_, n - first), 0, T(0), {}};
     const bool some = weigh(data, pass->index, first, &batch);
-    Panels<T> half[2];
+    Panels<T> half[2] = {};
     double own_squares = 0;
     ++step;
     if (some) {
@@ -166,18 +181,18 @@ void Trainer<T>::run_side(Pass* pass, const OptimizerState& optimizer, int side,
     // A poll may read the network, so that the second side must have done its part of the last step.
     const bool due = side == 0 && poll_due(*pass);
     if (due) {
-      shake->await(1, step);
+      if (!shake->await(1, step)) return;
       try {
         poll(pass);
       } catch (...) {
-        shake->error = std::current_exception();
+        shake->error[0] = std::current_exception();
         pass->stopped = true;
       }
     }
     if (side == 0 && (pass->stopped || debt(shake->late, started) > kForgiven))
       shake->stop_at.store(step, std::memory_order_relaxed);
     shake->arrive(side, step);
-    shake->await(1 - side, step);
+    if (!shake->await(1 - side, step)) return;
     if (shake->stop_at.load(std::memory_order_relaxed) <= step) return;
     if (some) {
       for (std::ptrdiff_t p = 0; p < a.panels(); ++p)  // all at once: the lines lie in the other core's cache

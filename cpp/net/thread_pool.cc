@@ -18,7 +18,7 @@
 namespace fw {
 namespace {
 
-constexpr int kSpins = 2000;  // some ten microseconds, about what waking a sleeper takes
+constexpr int kSpins = 2000;  // ten to thirty microseconds, about what waking a sleeper takes
 
 constexpr int kShares = 64;   // more threads begin with another's
 
@@ -58,11 +58,14 @@ class Pool {
   // state: open bit, how many workers have entered this job, how many are inside now
   static constexpr std::uint64_t kOpen = 1ull << 63, kEntered = 1ull << 32, kInside = 0xffffffffull;
 
-  // Fewer than asked where the system refuses more: the caller does what they would have done.
+  // Fewer than asked where the system refuses more, which is not asked again at once: the caller does what they
+  // would have done.
   void start(int workers) {
+    if (started_ >= workers || std::chrono::steady_clock::now() < not_before_) return;
     try {
       for (; started_ < workers; ++started_) std::thread([this, id = started_ + 1] { serve(id); }).detach();
     } catch (const std::exception&) {  // no thread to be had, or no memory for one
+      not_before_ = std::chrono::steady_clock::now() + std::chrono::seconds(1);
     }
   }
 
@@ -109,6 +112,7 @@ class Pool {
   std::atomic_flag busy_, failed_;
   std::exception_ptr error_;  // of the first task that failed
   int started_ = 0;
+  std::chrono::steady_clock::time_point not_before_{};
   TaskFunction function_ = nullptr;
   void* context_ = nullptr;
   std::ptrdiff_t tasks_ = 0;

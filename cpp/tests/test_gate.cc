@@ -1,7 +1,15 @@
 // The gate: who is let in, who waits, who is refused, and that those who left have left.
 #include "../net/gate.h"
 
+#include <atomic>
+#include <chrono>
+#include <cstdlib>
 #include <thread>
+
+#if defined(__unix__) || defined(__APPLE__)
+#include <sys/wait.h>
+#include <unistd.h>
+#endif
 
 #include "check.h"
 
@@ -14,6 +22,15 @@ bool elsewhere(F f) {
   bool found = false;
   std::thread([&] { found = f(); }).join();
   return found;
+}
+
+// Whether f() holds before long.
+template <class F>
+bool comes(F f) {
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (!f())
+    if (std::chrono::steady_clock::now() > end) return false;
+  return true;
 }
 
 bool let_in(Gate& gate) { return bool(Gate::TryReader(gate)); }
@@ -70,6 +87,98 @@ void paused() {
   CHECK(!refused<Gate::Writer>(gate));
 }
 
+// No more readers are let in before a writer that waits, but for those that it waits for.
+void waiting() {
+  Gate gate;
+  std::atomic<bool> written{false};
+  std::thread writer, late;
+  {
+    const Gate::Reader reader(gate);
+    const Gate::Pause pause(gate);
+    writer = std::thread([&] {
+      const Gate::Writer inside(gate);
+      written = true;
+    });
+    CHECK(comes([&] { return elsewhere([&] { return !let_in(gate); }); }));  // it waits
+    late = std::thread([&] {
+      const Gate::Reader after(gate);
+      CHECK(written);
+    });
+    for (int i = 0; i < 100; ++i) CHECK(!refused<Gate::Reader>(gate) && refused<Gate::Writer>(gate));
+    CHECK(!written);
+  }
+  writer.join();
+  late.join();
+  CHECK(written);
+  CHECK(let_in(gate));
+}
+
+// One that is refused while it waits waits no longer.
+void refused_while_waiting() {
+  Gate gate;
+  std::atomic<int> refusals{0};
+  std::thread writer;
+  {
+    const Gate::Reader reader(gate);
+    writer = std::thread([&] { refusals += refused<Gate::Writer>(gate); });
+    CHECK(comes([&] { return elsewhere([&] { return !let_in(gate); }); }));
+    gate.begin_fit();
+    writer.join();
+  }
+  gate.end_fit();
+  CHECK(refusals == 1);
+  CHECK(let_in(gate));
+}
+
+#if defined(__unix__) || defined(__APPLE__)
+template <class Body>
+bool holds_in_child(Body body) {
+  const pid_t child = fork();
+  if (child == 0) {
+    alarm(60);  // one who waits for a thread that isn't there would wait forever
+    _exit(body() ? 0 : 1);
+  }
+  int status = -1;
+  waitpid(child, &status, 0);
+  return status == 0;
+}
+
+// A child of a fork has of a gate what the thread had that forked, and nothing of others.
+void forked() {
+  Gate read, written, trained, mine, paused, own;
+  std::atomic<bool> there{false}, done{false};
+  std::thread other([&] {
+    const Gate::Reader reader(read);
+    const Gate::Writer writer(written);
+    trained.begin_fit();
+    there = true;
+    while (!done) std::this_thread::yield();
+    trained.end_fit();
+  });
+  while (!there) std::this_thread::yield();
+  mine.begin_fit();
+  {
+    const Gate::Reader reader(paused);
+    const Gate::Pause pause(paused);
+    const Gate::Writer epoch(mine), writer(own);
+    const auto right = [&] {
+      const bool rest = !refused<Gate::Writer>(read) && let_in(written) && !refused<Gate::Writer>(trained);
+      const bool kept = refused<Gate::Writer>(paused) && refused<Gate::Writer>(mine) && !refused<Gate::Reader>(mine) &&
+                        !let_in(own) && elsewhere([&] { return refused<Gate::Reader>(mine); });
+      return rest && kept;
+    };
+    CHECK(holds_in_child(right));
+    CHECK(holds_in_child([&] { return holds_in_child(right) && right(); }));
+    CHECK(!let_in(written) && let_in(read));
+  }
+  CHECK(!refused<Gate::Writer>(paused) && !refused<Gate::Writer>(mine) && let_in(own));
+  mine.end_fit();
+  done = true;
+  other.join();
+  CHECK(let_in(written) && !refused<Gate::Writer>(trained) && !refused<Gate::Writer>(read));
+}
+#endif
+
 // A writer's two halves are never seen apart, by whichever way a reader came in.
 void nothing_torn() {
   Gate gate;
@@ -98,6 +207,11 @@ int main() {
   readers_and_writers();
   training();
   paused();
+  waiting();
+  refused_while_waiting();
+#if defined(__unix__) || defined(__APPLE__)
+  if (!std::getenv("FEATHERWEIGHT_NO_FORK")) forked();
+#endif
   nothing_torn();
   return check::finish("test_gate");
 }

@@ -1,10 +1,34 @@
 // Two threads that share a small network's first layer: the bits of one, what polls may do, and errors.
+#include <atomic>
+#include <cstdlib>
 #include <cstring>
+#include <new>
 #include <stdexcept>
+#include <thread>
 
 #include "../kernels/dispatch.h"
 #include "../net/trainer.h"
 #include "check.h"
+
+namespace {
+
+// No memory for other threads than this, where it is asked for.
+const std::thread::id g_main = std::this_thread::get_id();
+std::atomic<bool> g_scarce{false};
+std::atomic<int> g_refused{0};
+
+}  // namespace
+
+void* operator new(std::size_t n, std::align_val_t a) {
+  const std::size_t alignment = std::size_t(a);
+  void* p = nullptr;
+  if (g_scarce && std::this_thread::get_id() != g_main) ++g_refused;
+  else p = std::aligned_alloc(alignment, (n + alignment - 1) / alignment * alignment);
+  if (!p) throw std::bad_alloc();
+  return p;
+}
+void operator delete(void* p, std::align_val_t) noexcept { std::free(p); }
+void operator delete(void* p, std::size_t, std::align_val_t) noexcept { std::free(p); }
 
 namespace {
 
@@ -60,6 +84,8 @@ class Case {
                                           }));
       }
     } catch (const std::runtime_error&) {
+      r.threw = true;
+    } catch (const std::bad_alloc&) {
       r.threw = true;
     }
     r.paired = trainer.pairs_begun();
@@ -151,6 +177,23 @@ void polls() {
   }
 }
 
+// The second side stages its bytes in memory of its own: without any it is an error, and the first doesn't wait.
+void without_memory() {
+  Case<float> one(true, 4000, 32, fw::opt_adam, false);
+  const Run<float> whole = one.run(1, 1, go_on, "", false);
+  int refused = 0;
+  for (int tries = 0; tries < 2000 && !refused; ++tries) {
+    g_refused = 0;
+    g_scarce = true;
+    const Run<float> r = one.run(2, 1, go_on, "", false);
+    g_scarce = false;
+    refused = g_refused;
+    CHECK(r.threw == (refused > 0));
+    CHECK(same(r.parameters, whole.parameters) == !refused);
+  }
+  CHECK(refused == 1);
+}
+
 }  // namespace
 
 int main() {
@@ -159,5 +202,6 @@ int main() {
     if (!*isa) same_bits<double>(isa);
   }
   polls();
+  without_memory();
   return check::finish("test_pair");
 }
