@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import featherweight as fw
+from featherweight.parameters import _PART, finite
 
 CALLS = 100
 
@@ -94,6 +95,7 @@ def test_more_steps_allocate_no_more(threads):
 # ---- training at large
 LARGE = (784, 2048, 2048, 10)
 BATCH = 32
+OPTIMIZERS = {"SGD": "SGD()", "momentum": "SGD(momentum=0.9)", "Adam": "Adam()"}
 PEAK = """
 import sys, numpy as np, featherweight as fw
 
@@ -101,43 +103,68 @@ def kilobytes(key):
     with open("/proc/self/status") as f:
         return next(int(line.split()[1]) for line in f if line.startswith(key + ":"))
 
-sizes, batch, threads, planted = {sizes}, {batch}, {threads}, {planted}
+sizes, batch, threads, options = {sizes}, {batch}, {threads}, {options}
 x, y = np.zeros((3 * batch, sizes[0]), np.float32), np.zeros(3 * batch, int)
 # first a small one, so that what is there once for all is there: modules, threads, their stacks
-fw.Network([sizes[0], 64, 10], threads=threads).fit(x, y, optimizer=fw.Adam())
+small = fw.Network([sizes[0], 64, 10], threads=threads)
+small.fit(x, y, optimizer=fw.{optimizer}, **options)
 with open("/proc/self/clear_refs", "w") as f:
     f.write("5")  # the peak begins anew
 before = kilobytes("VmRSS")
 net = fw.Network(sizes, rng=0, threads=threads)
-kept = net.parameters.copy() if planted else None
-net.fit(x, y, epochs=2, batch_size=batch, optimizer=fw.Adam())
+planted = np.ones({planted}, np.uint8)
+net.fit(x, y, epochs=2, batch_size=batch, optimizer=fw.{optimizer}, **options)
 print((kilobytes("VmHWM") - before) * 1024)
 """
 
 
-def peak_of_training(threads, planted=False):
+def peak_of_training(threads, optimizer, options, planted=0):
     """The bytes that training takes at its peak, in a process of its own."""
-    program = PEAK.format(sizes=LARGE, batch=BATCH, threads=threads, planted=planted)
+    program = PEAK.format(
+        sizes=LARGE, batch=BATCH, threads=threads, optimizer=OPTIMIZERS[optimizer],
+        options=options, planted=planted,
+    )  # fmt: skip
     run = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     return int(run.stdout)
 
 
-def allowed():
-    """Parameters, as they are and as of the last epoch, Adam's moments, a batch's activations."""
-    parameters = fw.Network(LARGE, rng=0).parameters.nbytes
-    # of each layer the sums, the outputs and their gradients, and the inputs
-    activations = 4 * BATCH * 3 * sum(LARGE)
-    slack = 8 << 20  # the allocator's own, and huge pages: each large block is rounded up
-    return 4 * parameters + activations + slack
+SLACK = 2 << 20  # pages begun, the kernel's count of them, and all that is small
+
+
+def allowed(parameters, slots, options):
+    """The network, its weights as of the last good epoch, the optimizer's state, a whole gradient
+    if something looks at it, and a batch's activations."""
+    copies = 2 + slots + ("clip_norm" in options)
+    activations = 4 * BATCH * 2 * sum(LARGE[1:])  # of each layer the outputs and their gradients
+    return copies * parameters + activations + SLACK
 
 
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="needs Linux's /proc")
 @pytest.mark.parametrize("threads", [1, 2])
-def test_training_takes_what_it_must(threads):
-    assert peak_of_training(threads) <= allowed()
-    assert peak_of_training(threads, planted=True) > allowed()
+@pytest.mark.parametrize(
+    ("optimizer", "slots", "options"),
+    [("SGD", 0, {}), ("momentum", 1, {}), ("Adam", 2, {}), ("SGD", 0, {"clip_norm": 1.0})],
+    ids=["SGD", "momentum", "Adam", "SGD, clip_norm"],
+)
+def test_training_takes_what_it_must(threads, optimizer, slots, options):
+    parameters = fw.Network(LARGE, rng=0).parameters.nbytes
+    most = allowed(parameters, slots, options)
+    assert peak_of_training(threads, optimizer, options) <= most
+    # a byte more for each parameter, such as flags, and all the more one more copy
+    assert peak_of_training(threads, optimizer, options, planted=parameters // 4) > most
+
+
+def test_flags_of_few_numbers_at_once_find_all_that_is_not_finite():
+    for n in (0, 1, _PART, _PART + 1, 3 * _PART):
+        values = np.zeros(n, np.float32)
+        assert finite(values)
+        for i in {0, n // 2, n - 1} if n else ():
+            for bad in (np.nan, np.inf, -np.inf):
+                values[i] = bad
+                assert not finite(values)
+            values[i] = 0
 
 
 SCARCE = """

@@ -11,6 +11,14 @@ from . import checks
 if TYPE_CHECKING:
     from .network import Network
 
+_PART = 1 << 16  # numbers whose flags are made at once: for all of them it would be much memory
+
+
+def finite(values: NDArray[Any]) -> bool:
+    """Return whether the numbers of a flat array are all finite."""
+    parts = (values[i : i + _PART] for i in range(0, values.size, _PART))
+    return all(bool(np.isfinite(part).all()) for part in parts)
+
 
 class Parameters(Sequence[NDArray[Any]]):
     """Weights or biases by layer: reading gives a fresh read-only array, assigning stores."""

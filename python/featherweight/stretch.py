@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .parameters import finite
+
 if TYPE_CHECKING:
     from .training import Run
 
@@ -52,7 +54,7 @@ def stretch(run: "Run") -> bool:
         raise
     done = int(seen[0])
     run.state.epoch = before + done
-    if failed or not np.isfinite(run.network.parameters).all():
+    if failed or not finite(run.network.parameters):
         account(done - 1)
         epoch = Epoch(before + done)
         epoch.failed = failed or -(-job.n // batch)

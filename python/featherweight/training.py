@@ -15,6 +15,7 @@ from .ending import training
 from .history import History
 from .jobs import BLOCK, Job, multilabel
 from .metrics import check_multilabel
+from .parameters import finite
 from .plan import Plan
 from .progress import Bar, Part
 from .stretch import stretch
@@ -208,7 +209,7 @@ class Run:
             key = self.plan.key if self.plan.shuffle else None
             self._pass(epoch, self.job, key, self._size)
         # the last step's are in no loss yet
-        if not epoch.failed and not np.isfinite(self.network.parameters).all():
+        if not epoch.failed and not finite(self.network.parameters):
             epoch.failed, epoch.what = epoch.steps, "weights"
         return epoch
 

@@ -12,6 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 from ..jobs import Job
 from ..lbfgs import LBFGS
 from ..losses import Named
+from ..parameters import finite
 from ..plan import Plan
 from ..training import Epoch, Run
 from ._data import Batches, Parts, Problem
@@ -242,7 +243,7 @@ def by_lbfgs(
     if end is None:  # a callback was against it from the beginning
         return history
     estimator.loss_ = run.shown(float(end.fun))
-    if not np.isfinite(network.parameters).all() or not math.isfinite(estimator.loss_):
+    if not finite(network.parameters) or not math.isfinite(estimator.loss_):
         raise ValueError(_FAILED)
     if not optimizer.converged and end.status != _STOPPED:
         more = ""
