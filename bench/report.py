@@ -60,7 +60,7 @@ def text(results: dict) -> str:
         scaling = f", {row['scaling']:.2f}x one thread" if row["scaling"] else ""
         lines.append(
             f"\n{row['title']}, {row['threads']} thread(s): {human(row['ours'])}, "
-            f"{row['share']:.0%} of the {row['limit']} limit{scaling}"
+            f"{row['share']:.0%} of the limit ({row['limit']}){scaling}"
         )
         lines += [f"    {ratio:6.2f}x  {name}" for name, ratio in row["peers"].items()]
     for name, one in results.get("cold start", {}).items():
