@@ -59,6 +59,11 @@ bool Trainer<T>::weigh(const Data& data, const std::int64_t* index, std::ptrdiff
   return true;
 }
 
+template <class T>
+T* Trainer<T>::room_to_stage(const InputView& x) {
+  return staged_.reserve(std::size_t(capacity_ * staged_stride(x.columns)));
+}
+
 // Where the first layer finds the batch's rows: in the caller's array, by pointers, or staged there, the
 // pointers being to what is to be staged of each row, from a column on.
 template <class T>
@@ -76,8 +81,7 @@ void Trainer<T>::point(const Data& data, const std::int64_t* index, std::ptrdiff
     if (data.targets.labels && r >= batch->rows) __builtin_prefetch(data.targets.labels + i);
   }
   if (stages(x)) {
-    const std::ptrdiff_t stride = staged_stride(x.columns);
-    batch->input = {staged_.reserve(std::size_t(capacity_ * stride)), nullptr, stride, kPanel};
+    batch->input = {room_to_stage(x), nullptr, staged_stride(x.columns), kPanel};
   } else {
     batch->input = {nullptr, reinterpret_cast<const T* const*>(pointers_.data()), 0, kPanel};
   }
@@ -181,6 +185,7 @@ void Trainer<T>::drop_gradient(T* dx, std::ptrdiff_t from, std::ptrdiff_t rows) 
   template DropArgs<T> Trainer<T>::drop_args(std::size_t, std::ptrdiff_t, std::ptrdiff_t) const; \
   template void Trainer<T>::drop_gradient(T*, std::ptrdiff_t, std::ptrdiff_t); \
   template bool Trainer<T>::weigh(const Data&, const std::int64_t*, std::ptrdiff_t, Batch*); \
+  template T* Trainer<T>::room_to_stage(const InputView&);                     \
   template void Trainer<T>::point(const Data&, const std::int64_t*, std::ptrdiff_t, Batch*, std::ptrdiff_t); \
   template void Trainer<T>::load_targets(const Data&, const std::int64_t*, std::ptrdiff_t, std::ptrdiff_t, \
                                          std::ptrdiff_t);                      \

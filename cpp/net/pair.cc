@@ -1,7 +1,7 @@
-// Two threads on one step of a small network: they share the first layer by its inputs, at the border
-// between the two halves of its sums, each for the forward pass and for dW, so that each half of the
+// Two threads on one step of a network whose first layer is most of it: they share that layer by its inputs, at
+// the border between the two halves of its sums, each for the forward pass and for dW, so that each half of the
 // weights stays in one core's cache. A step has one meeting, where each hands the other its half of the
-// sums; all the rest, which is little, both do for themselves on copies of their own, the second side's
+// sums; all the rest, which is less, both do for themselves on copies of their own, the second side's
 // being dropped in the end. What is computed, and in what order, is what one thread computes.
 #include <algorithm>
 #include <atomic>
@@ -46,7 +46,6 @@ struct Trainer<T>::Handshake {
   std::exception_ptr error[2];
   std::atomic<bool> failed{false};  // a side that won't come any more
   Clock::duration late{};  // the time that side 0 has lost
-  Buffer<T> halves[2][2];  // by the step's parity and the side: it may be a step ahead of its reader
   double squares[2] = {};  // likewise by parity, of the second side's weights of the first layer
 
   void arrive(int side, std::uint64_t step) { met[side][0].store(step, std::memory_order_release); }
@@ -79,15 +78,18 @@ struct Trainer<T>::Handshake {
   }
 };
 
-// Whether a step is too short for rows to be split, but its first layer long enough for its inputs to be.
+// Whether a step's first layer is long enough for its inputs to be split, and that is better than to split the rows,
+// for which each thread must fetch all weights: of few rows always, of some if two threads would share them.
 template <class T>
 bool Trainer<T>::pairs(const OptimizerState& optimizer) const {
+  constexpr std::ptrdiff_t few = 64, some = 256;
   const Layer& a = network_.layers()[0];
   const double first = 2.0 * double(batch_) * double(a.inputs * a.panels() * kPanel);
   const double all = 3.0 * double(batch_) * double(network_.packed_size());
   const int limit = thread_limit();
   if (optimizer.looks_at_all()) return false;
-  return network_.threads() > 1 && limit != 1 && network_.threads_for(batch_, 2) == 1 &&
+  const int by_rows = network_.threads_for(batch_, 2);
+  return network_.threads() > 1 && limit != 1 && (by_rows == 1 || batch_ <= few || (by_rows == 2 && batch_ <= some)) &&
          a.inputs > kBlock && first >= kPairWork && 2 * first > all &&
          Clock::now().time_since_epoch().count() > g_rest_until.load(std::memory_order_relaxed);
 }
@@ -95,10 +97,10 @@ bool Trainer<T>::pairs(const OptimizerState& optimizer) const {
 template <class T>
 void Trainer<T>::copy_tails(const OptimizerState& optimizer, OptimizerState* own) {
   const std::ptrdiff_t begin = network_.layers()[0].bias, size = network_.packed_size() - begin;
-  std::copy_n(network_.parameters() + begin, size, second_->tail_.reserve(std::size_t(size)));
+  std::copy_n(network_.parameters() + begin, size, second_->tail_.data());
   for (int s = 0; s < network_.table().optimizer_info[optimizer.kind].slots; ++s)
     std::copy_n(static_cast<T*>(optimizer.slots[s]) + begin, size,
-                second_->slot_tails_[s].reserve(std::size_t(size)));
+                second_->slot_tails_[s].data());
   std::copy_n(optimizer.memo, kMaxMemo, own->memo);
 }
 
@@ -110,6 +112,13 @@ void Trainer<T>::run_pair(Pass* pass, const OptimizerState& optimizer) {
     second_->drop(rates_, drop_key_);
     second_->counts_rows_ = counts_rows_;
   }
+  // all that a pair needs, whether or not it comes about
+  const std::size_t tail = std::size_t(network_.packed_size() - network_.layers()[0].bias);
+  second_->tail_.reserve(tail);
+  for (int s = 0; s < network_.table().optimizer_info[optimizer.kind].slots; ++s) second_->slot_tails_[s].reserve(tail);
+  if (stages(pass->data.x)) second_->room_to_stage(pass->data.x);
+  for (auto& by_side : second_->halves_)
+    for (Buffer<T>& h : by_side) h.reserve(Panels<T>::size(capacity_, network_.layers()[0].outputs));
   second_->epoch_ = epoch_;
   second_->position_ = position_;
   double memo[kMaxMemo];
@@ -117,8 +126,6 @@ void Trainer<T>::run_pair(Pass* pass, const OptimizerState& optimizer) {
   own.memo = memo;
   Pass copy = *pass;
   Handshake shake;
-  for (auto& by_side : shake.halves)
-    for (Buffer<T>& h : by_side) h.reserve(Panels<T>::size(capacity_, network_.layers()[0].outputs));
   auto task = [&](std::ptrdiff_t) {
     int state = Handshake::waiting;
     if (std::this_thread::get_id() != shake.caller) {
@@ -168,7 +175,7 @@ void Trainer<T>::run_side(Pass* pass, const OptimizerState& optimizer, int side,
     double own_squares = 0;
     ++step;
     if (some) {
-      for (int s : {0, 1}) half[s] = {shake->halves[step % 2][s].data(), capacity_};
+      for (int s : {0, 1}) half[s] = {(side ? *this : *second_).halves_[step % 2][s].data(), capacity_};
       point(data, pass->index, first, &batch, stages(data.x) ? begin : 0);
       const Rows<T> in = stage(data, batch, 0, batch.rows, begin, end - begin, first, true);
       const bool staged = stages(data.x);

@@ -120,11 +120,12 @@ std::ptrdiff_t Trainer<T>::count_correct(std::ptrdiff_t rows) const {
   return std::ptrdiff_t(n);
 }
 
-// Rows to a task of phase 1: whole tiles, and some tasks to each thread.
+// Rows to a task of phase 1: whole tiles, some tasks to each thread, and enough rows to repay it for fetching all
+// weights, half of which another core has just changed.
 static std::ptrdiff_t task_rows(std::ptrdiff_t rows, int threads) {
+  constexpr std::ptrdiff_t least = 2 * kPanel;
   if (threads == 1) return std::min(rows, kRowBlock);
-  return std::clamp(round_up((rows + threads - 1) / threads, kPanel),
-                    std::ptrdiff_t(kPanel), kRowBlock);
+  return std::clamp(round_up((rows + threads - 1) / threads, kPanel), least, kRowBlock);
 }
 
 template <class T>

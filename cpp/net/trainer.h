@@ -137,6 +137,7 @@ class Trainer {
   void load_targets(const Data& data, const std::int64_t* index, std::ptrdiff_t first,
                     std::ptrdiff_t from, std::ptrdiff_t rows);
   bool weigh(const Data& data, const std::int64_t* index, std::ptrdiff_t first, Batch* batch);
+  T* room_to_stage(const InputView& x);
   void point(const Data& data, const std::int64_t* index, std::ptrdiff_t first, Batch* batch,
              std::ptrdiff_t column = 0);
   Rows<T> stage(const Data& data, const Batch& batch, std::ptrdiff_t from, std::ptrdiff_t rows,
@@ -215,6 +216,7 @@ class Trainer {
   // Of a pair's second side: its own copy of all parameters but the first layer's weights, and of the
   // optimizer's state beside them.
   Buffer<T> tail_, slot_tails_[kMaxSlots];
+  Buffer<T> halves_[2][2];  // by the step's parity and the side: it may be a step ahead of its reader
   std::unique_ptr<Trainer> second_;
   int begun_ = 0;
 };

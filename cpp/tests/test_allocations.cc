@@ -53,7 +53,7 @@ void on_both(F f) {
 
 template <class T>
 struct Case {
-  static constexpr std::ptrdiff_t kInputs = 300, kOutputs = 10, kRows = 1000;
+  static constexpr std::ptrdiff_t kInputs = 300, kOutputs = 10, kRows = 1920;
   fw::Network<T> net;
   std::vector<T> x = std::vector<T>(kRows * kInputs, T(0.25));
   std::vector<std::uint8_t> bytes = std::vector<std::uint8_t>(kRows * kInputs, 3);
@@ -89,7 +89,8 @@ void forward(int threads, double scale) {
     }
 }
 
-constexpr std::ptrdiff_t kBatch = 160;  // enough for a second thread
+// Enough for a second thread: by the inputs of the first layer, and by rows.
+constexpr std::ptrdiff_t kBatches[] = {160, 320};
 
 template <class T>
 struct Fit {
@@ -101,8 +102,8 @@ struct Fit {
   bool weighted, is_uint8;
   std::vector<T> weights = std::vector<T>(Case<T>::kRows, T(0.5));
 
-  Fit(Case<T>& on, bool weigh, bool u8)
-      : c(on), trainer(on.net, fw::loss_cross_entropy, kBatch), weighted(weigh), is_uint8(u8) {
+  Fit(Case<T>& on, std::ptrdiff_t batch, bool weigh, bool u8)
+      : c(on), trainer(on.net, fw::loss_cross_entropy, batch), weighted(weigh), is_uint8(u8) {
     slots.resize(std::size_t(2 * c.net.packed_size()));
     state.kind = fw::opt_adam;
     const double hyper[] = {1e-3, 0, 0.9, 0.999, 1e-8};
@@ -119,21 +120,21 @@ struct Fit {
 };
 
 template <class T>
-void training(int threads, double scale) {
+void training(int threads, double scale, std::ptrdiff_t batch) {
   Case<T> c(threads, scale);
   for (const bool u8 : {false, true}) {
-    const std::ptrdiff_t n = 3 * kBatch, twice = 6 * kBatch;
-    CHECK(c.net.threads_for(kBatch, 2) == threads);
+    const std::ptrdiff_t n = Case<T>::kRows / 2, twice = Case<T>::kRows;
+    CHECK(c.net.threads_for(batch, 2) == threads && n % batch == 0);
     // by new trainers: as much for an epoch as for one of twice as many steps
     long found[2];
     for (int round = 0; round < 2; ++round)  // the first for what the threads keep
       for (int i = 0; i < 2; ++i) {
-        Fit<T> fit(c, false, u8);
+        Fit<T> fit(c, batch, false, u8);
         found[i] = allocations([&] { fit.epoch(i ? twice : n); });
       }
     CHECK(found[0] == found[1]);
     for (const bool weighted : {false, true}) {  // by one that has trained: nothing
-      Fit<T> fit(c, weighted, u8);
+      Fit<T> fit(c, batch, weighted, u8);
       fit.epoch(twice);
       CHECK(allocations([&] { fit.epoch(n); }) == 0);
       CHECK(allocations([&] { fit.epoch(twice); }) == 0);
@@ -161,8 +162,10 @@ int main() {
     for (const double scale : {1.0, 0.5}) {
       forward<float>(threads, scale);
       forward<double>(threads, scale);
-      training<float>(threads, scale);
-      training<double>(threads, scale);
+      for (const std::ptrdiff_t batch : kBatches) {
+        training<float>(threads, scale, batch);
+        training<double>(threads, scale, batch);
+      }
     }
   return check::finish("test_allocations");
 }
