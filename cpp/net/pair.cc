@@ -90,8 +90,7 @@ bool Trainer<T>::pairs(const OptimizerState& optimizer) const {
   if (optimizer.looks_at_all()) return false;
   const int by_rows = network_.threads_for(batch_, 2);
   return network_.threads() > 1 && limit != 1 && (by_rows == 1 || batch_ <= few || (by_rows == 2 && batch_ <= some)) &&
-         a.inputs > kBlock && first >= kPairWork && 2 * first > all &&
-         Clock::now().time_since_epoch().count() > g_rest_until.load(std::memory_order_relaxed);
+         a.inputs > kBlock && first >= kPairWork && 2 * first > all;
 }
 
 template <class T>
@@ -112,13 +111,14 @@ void Trainer<T>::run_pair(Pass* pass, const OptimizerState& optimizer) {
     second_->drop(rates_, drop_key_);
     second_->counts_rows_ = counts_rows_;
   }
-  // all that a pair needs, whether or not it comes about
+  // all that a pair needs, whether or not it comes about now
   const std::size_t tail = std::size_t(network_.packed_size() - network_.layers()[0].bias);
   second_->tail_.reserve(tail);
   for (int s = 0; s < network_.table().optimizer_info[optimizer.kind].slots; ++s) second_->slot_tails_[s].reserve(tail);
   if (stages(pass->data.x)) second_->room_to_stage(pass->data.x);
   for (auto& by_side : second_->halves_)
     for (Buffer<T>& h : by_side) h.reserve(Panels<T>::size(capacity_, network_.layers()[0].outputs));
+  if (Clock::now().time_since_epoch().count() <= g_rest_until.load(std::memory_order_relaxed)) return;
   second_->epoch_ = epoch_;
   second_->position_ = position_;
   double memo[kMaxMemo];

@@ -166,7 +166,8 @@ void Trainer<T>::step(Pass* pass, const OptimizerState& optimizer) {
   Batch batch = {std::min(batch_, data.rows() - first), 0, T(0), {}};
   if (weigh(data, index, first, &batch)) {
     point(data, index, first, &batch);
-    const int threads = network_.threads_for(batch.rows, 2);
+    // where a pair would be better but has no core to spare, rows are not split either
+    const int threads = pairs(optimizer) ? 1 : network_.threads_for(batch.rows, 2);
     const std::ptrdiff_t block = task_rows(batch.rows, threads);
     auto rows_task = [&](std::ptrdiff_t b) {
       rows_pass(data, index, first, batch, b * block, std::min(block, batch.rows - b * block), true);
