@@ -167,7 +167,8 @@ void Trainer<T>::step(Pass* pass, const OptimizerState& optimizer) {
   if (weigh(data, index, first, &batch)) {
     point(data, index, first, &batch);
     // where a pair would be better but has no core to spare, rows are not split either
-    const int threads = pairs(optimizer) ? 1 : network_.threads_for(batch.rows, 2);
+    const bool alone = pairs(optimizer);
+    const int threads = alone ? 1 : network_.threads_for(batch.rows, 2);
     const std::ptrdiff_t block = task_rows(batch.rows, threads);
     auto rows_task = [&](std::ptrdiff_t b) {
       rows_pass(data, index, first, batch, b * block, std::min(block, batch.rows - b * block), true);
@@ -177,7 +178,7 @@ void Trainer<T>::step(Pass* pass, const OptimizerState& optimizer) {
     const double added = penalty(state);
     const Steps<T> s = steps(state, first);
     if (state.looks_at_all()) update_clipped(batch, state, s);
-    else update(batch, state, s, nullptr);
+    else update(batch, state, s, nullptr, alone ? 1 : network_.threads_for(batch.rows, 1));
     account(pass, batch, added);
   }
   pass->result.rows += batch.rows;
@@ -237,7 +238,7 @@ double Trainer<T>::gradients(const Data& data, T* packed, T* input_gradient, std
   const int threads = network_.threads_for(batch.rows, 2);
   if (batch.rows <= kManyRows) {
     parallel_for((batch.rows + kRowBlock - 1) / kRowBlock, threads, rows_task);
-    update(batch, {}, {}, packed);
+    update(batch, {}, {}, packed, network_.threads_for(batch.rows, 1));
   } else {
     // some rows at a time go all the way, while they are near
     second_half_.reserve(std::size_t(network_.packed_size()));
@@ -249,7 +250,7 @@ double Trainer<T>::gradients(const Data& data, T* packed, T* input_gradient, std
       part.rows = std::min(most, batch.rows - from);
       auto part_task = [&](std::ptrdiff_t b) { rows_task(from / kRowBlock + b); };
       parallel_for((part.rows + kRowBlock - 1) / kRowBlock, threads, part_task);
-      update(part, {}, {}, packed);
+      update(part, {}, {}, packed, network_.threads_for(part.rows, 1));
     }
   }
   if (data.targets.upstream) return 0.0;

@@ -153,7 +153,7 @@ class Trainer {
     return optimizer;
   }
   Steps<T> steps(const OptimizerState& optimizer, std::ptrdiff_t first);
-  void update(const Batch& batch, const OptimizerState& optimizer, const Steps<T>& steps, T* packed);
+  void update(const Batch& batch, const OptimizerState& optimizer, const Steps<T>& steps, T* packed, int threads);
   void update_clipped(const Batch& batch, const OptimizerState& optimizer, const Steps<T>& steps);
   // g, which is changed on the way, into the parameters
   void apply_flat(T* g, const OptimizerState& optimizer, const Steps<T>& steps);

@@ -56,7 +56,7 @@ void Trainer<T>::update_part(const Batch& batch, const OptimizerState& optimizer
 // Phase 2: into the parameters by the optimizer or, if packed is given, the gradients there.
 template <class T>
 void Trainer<T>::update(const Batch& batch, const OptimizerState& optimizer, const Steps<T>& steps,
-                        T* packed) {
+                        T* packed, int threads) {
   const auto& layers = network_.layers();
   // task numbers run over layers, pairs of panels and chunks of inputs
   const auto chunks = [&](std::size_t l) {
@@ -74,7 +74,7 @@ void Trainer<T>::update(const Batch& batch, const OptimizerState& optimizer, con
     update_part(batch, optimizer, steps, packed, l, t / chunks(l) * kPair, first,
                 std::min(layers[l].inputs, first + kInputChunk));
   };
-  parallel_for(tasks, network_.threads_for(batch.rows, 1), task);
+  parallel_for(tasks, threads, task);
 }
 
 // The scalars of the step that begins with row `first`.
@@ -138,14 +138,14 @@ void Trainer<T>::apply_flat(T* g, const OptimizerState& optimizer, const Steps<T
 template <class T>
 void Trainer<T>::update_clipped(const Batch& batch, const OptimizerState& optimizer, const Steps<T>& steps) {
   T* g = gradient_.reserve(std::size_t(network_.packed_size()));
-  update(batch, optimizer, steps, g);
+  update(batch, optimizer, steps, g, network_.threads_for(batch.rows, 1));
   apply_flat(g, optimizer, steps);
 }
 
 #define FW_UPDATE(T)                                                           \
   template void Trainer<T>::update_part(const Batch&, const OptimizerState&, const Steps<T>&, T*, \
                                         std::size_t, std::ptrdiff_t, std::ptrdiff_t, std::ptrdiff_t); \
-  template void Trainer<T>::update(const Batch&, const OptimizerState&, const Steps<T>&, T*); \
+  template void Trainer<T>::update(const Batch&, const OptimizerState&, const Steps<T>&, T*, int); \
   template Steps<T> Trainer<T>::steps(const OptimizerState&, std::ptrdiff_t);  \
   template double Trainer<T>::penalty(const OptimizerState&);                  \
   template double Trainer<T>::penalty(const OptimizerState&, double, double);  \
