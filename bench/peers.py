@@ -1,7 +1,7 @@
 """featherweight beside NumPy, ONNX Runtime, OpenVINO, PyTorch, JAX and scikit-learn.
 
     python bench/peers.py [--threads 1 2] [--only row-tiny ...] [--peers NumPy ...] [--quick]
-                          [--json FILE] [--plot FILE] [--readme]
+                          [--json FILE] [--plot FILE] [--readme] [--add-to FILE]
 
 Times whichever of them are installed. Each library has a process of its own, its threads pinned to
 as many cores. One conductor asks the processes in turn for a short slice of repeats, many rounds
@@ -215,6 +215,17 @@ def cold_start(names, rounds: int) -> dict:
     return found
 
 
+def added_to(earlier: dict, results: dict) -> dict:
+    """Return an earlier comparison's results, if it was of the same things on such a machine."""
+    for what in ("cpu", "python", "versions"):
+        if earlier.get(what) != results[what]:
+            sys.exit(
+                f"--add-to: expected a comparison of the same {what}, {results[what]}, "
+                f"found {earlier.get(what)}"
+            )
+    return earlier | {"date": results["date"]}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
@@ -224,6 +235,9 @@ def main() -> None:
     parser.add_argument("--peers", nargs="+", choices=libraries.LIBRARIES, metavar="LIBRARY")
     parser.add_argument("--quick", action="store_true", help="fewer rounds")
     parser.add_argument("--json", type=Path, help="write all numbers there")
+    parser.add_argument(
+        "--add-to", type=Path, metavar="FILE", help="keep what an earlier --json has besides"
+    )
     parser.add_argument("--plot", type=Path, help="draw the ratios there (needs matplotlib)")
     parser.add_argument(
         "--readme", action="store_true", help="fill in README.md's performance section"
@@ -252,6 +266,8 @@ def main() -> None:
         "versions": {n: versions[n] for n in names},
         "workloads": {},
     }
+    if args.add_to:
+        results = added_to(json.loads(args.add_to.read_text()), results)
     for threads in args.threads:
         for key in args.only or workloads.WORKLOADS:
             w = workloads.WORKLOADS[key]

@@ -41,6 +41,20 @@ def test_answers(key, name):
         workloads.check(found, expected, np.inf)
 
 
+def adds_to(target, found):
+    """What adds to an earlier comparison keeps what it doesn't time, on such a machine alone."""
+    command = [sys.executable, str(BENCH / "peers.py"), "--quick", "--only", "row-tiny"]
+    command += ["--peers", "NumPy", "--add-to", str(target)]
+    subprocess.run([*command, "--json", str(target)], capture_output=True, check=True)
+    both = json.loads(target.read_text())
+    assert both["workloads"]["row-small"] == found["workloads"]["row-small"]
+    assert both["workloads"]["row-tiny"]["1"]["libraries"]["NumPy"]["least"] > 0
+    target.write_text(json.dumps(both | {"cpu": "another"}))
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.returncode == 1
+    assert "expected a comparison of the same cpu" in run.stderr
+
+
 def test_a_small_comparison(tmp_path):
     target = tmp_path / "found.json"
     run = subprocess.run(
@@ -59,6 +73,7 @@ def test_a_small_comparison(tmp_path):
     assert one["limit"]["flops"] > 0
     assert "one row, 4-64-64-2 tanh, 1 thread(s)" in run.stdout
     assert "x  NumPy" in run.stdout
+    adds_to(target, found)
     readme = tmp_path / "README.md"
     readme.write_text("before\n<!-- performance -->\n<!-- /performance -->\nafter\n")
     report.fill("performance", report.markdown(found), readme)
