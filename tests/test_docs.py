@@ -152,7 +152,7 @@ def test_a_broken_example_would_be_noticed():
 
 def unfilled(text):
     """The names of a page's sections in which a benchmark has written nothing."""
-    found = re.findall(r"<!-- (\w+) -->\n(.*?)<!-- /\1 -->", text, re.S)
+    found = re.findall(r"^<!-- (\w+) -->\n(.*?)^<!-- /\1 -->", text, re.M | re.S)
     assert found
     return [name for name, section in found if not re.search(r"`python bench/\w+\.py`", section)]
 
