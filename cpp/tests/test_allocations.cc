@@ -53,7 +53,7 @@ void on_both(F f) {
 
 template <class T>
 struct Case {
-  static constexpr std::ptrdiff_t kInputs = 300, kOutputs = 10, kRows = 1920;
+  static constexpr std::ptrdiff_t kInputs = 300, kOutputs = 10, kRows = 1280;
   fw::Network<T> net;
   std::vector<T> x = std::vector<T>(kRows * kInputs, T(0.25));
   std::vector<std::uint8_t> bytes = std::vector<std::uint8_t>(kRows * kInputs, 3);
