@@ -50,6 +50,33 @@ def measured(request):
     return request.config.stash[MEASURED].append
 
 
+# ---- the page to draw on, in a real browser, which drawing.py needs
+@pytest.fixture(scope="module")
+def address():
+    """Where the command serves the page."""
+    import drawing
+
+    with drawing.served() as (address, _):
+        yield address
+
+
+@pytest.fixture(scope="module")
+def browser():
+    import drawing
+
+    with drawing.launched() as browser:
+        yield browser
+
+
+@pytest.fixture
+def page(browser, address):
+    """The page, at a desktop's size."""
+    import drawing
+
+    with drawing.opened(browser, address) as page:
+        yield page
+
+
 # ---- the record, in the summary and in the exit status
 def pytest_configure(config):
     config.stash[RECORD] = set()

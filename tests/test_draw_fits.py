@@ -4,22 +4,10 @@ import re
 
 import pytest
 
-from drawing import DESKTOP, DIGITS, LANDSCAPE, PHONE, draw, launched, neuron, opened, served, until
+from drawing import DESKTOP, DIGITS, LANDSCAPE, PHONE, draw, neuron, opened, until
 
 SMALL, FOLDED, ZOOMED = (320, 568), (280, 653), (640, 400)  # the last is 1280 x 800 at 200 %
 SIDEWAYS = [(568, 320), (640, 360), (667, 375), (740, 360), LANDSCAPE]
-
-
-@pytest.fixture(scope="module")
-def address():
-    with served() as (address, _):
-        yield address
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with launched() as browser:
-        yield browser
 
 
 def ends(page, name):

@@ -11,32 +11,12 @@ from drawing import (
     PHONE,
     drag,
     draw,
-    launched,
     on_page,
     opened,
-    served,
     settled,
     until,
 )
 from featherweight.draw import answers
-
-
-@pytest.fixture(scope="module")
-def address():
-    with served() as (address, _):
-        yield address
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with launched() as browser:
-        yield browser
-
-
-@pytest.fixture
-def page(browser, address):
-    with opened(browser, address) as page:
-        yield page
 
 
 def test_clear_undo_and_the_key_for_it(page):

@@ -11,32 +11,12 @@ from drawing import (
     PAINTED,
     drag,
     draw,
-    launched,
     neuron,
-    opened,
     served,
     settled,
     until,
 )
 from featherweight.draw import answers
-
-
-@pytest.fixture(scope="module")
-def address():
-    with served() as (address, _):
-        yield address
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with launched() as browser:
-        yield browser
-
-
-@pytest.fixture
-def page(browser, address):
-    with opened(browser, address) as page:
-        yield page
 
 
 def test_the_keys_draw_with_a_pen_that_is_seen(page):

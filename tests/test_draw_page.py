@@ -15,7 +15,6 @@ from drawing import (
     PHONE,
     drag,
     draw,
-    launched,
     neuron,
     opened,
     served,
@@ -26,18 +25,6 @@ from featherweight.draw import answers
 
 LUMA = [0.299, 0.587, 0.114]
 YELLOW, BLUE = (255, 216, 102), (86, 180, 233)
-
-
-@pytest.fixture(scope="module")
-def address():
-    with served() as (address, _):
-        yield address
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with launched() as browser:
-        yield browser
 
 
 @pytest.fixture(params=[DESKTOP, PHONE], ids=["desktop", "phone"])

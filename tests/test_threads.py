@@ -126,6 +126,7 @@ def test_a_process_in_a_group_with_a_quota(monkeypatch):
         try:
             made = stack.enter_context(group(0.4))
         except OSError as error:
+            # needs root and a hierarchy to write into; planted files are read anywhere, above
             pytest.skip(f"no control group can be made here: {error}")
         below = made / "below"
         below.mkdir()

@@ -6,12 +6,8 @@
 #include <cstdlib>
 #include <thread>
 
-#if defined(__unix__) || defined(__APPLE__)
-#include <sys/wait.h>
-#include <unistd.h>
-#endif
-
 #include "check.h"
+#include "child.h"
 
 namespace {
 
@@ -131,18 +127,6 @@ void refused_while_waiting() {
 }
 
 #if defined(__unix__) || defined(__APPLE__)
-template <class Body>
-bool holds_in_child(Body body) {
-  const pid_t child = fork();
-  if (child == 0) {
-    alarm(60);  // one who waits for a thread that isn't there would wait forever
-    _exit(body() ? 0 : 1);
-  }
-  int status = -1;
-  waitpid(child, &status, 0);
-  return status == 0;
-}
-
 // A child of a fork has of a gate what the thread had that forked, and nothing of others.
 void forked() {
   Gate read, written, trained, mine, paused, own;
@@ -167,8 +151,8 @@ void forked() {
                         !let_in(own) && elsewhere([&] { return refused<Gate::Reader>(mine); });
       return rest && kept;
     };
-    CHECK(holds_in_child(right));
-    CHECK(holds_in_child([&] { return holds_in_child(right) && right(); }));
+    CHECK(check::holds_in_child(right));
+    CHECK(check::holds_in_child([&] { return check::holds_in_child(right) && right(); }));
     CHECK(!let_in(written) && let_in(read));
   }
   CHECK(!refused<Gate::Writer>(paused) && !refused<Gate::Writer>(mine) && let_in(own));

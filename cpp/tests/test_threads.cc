@@ -10,11 +10,7 @@
 #include <vector>
 
 #include "check.h"
-
-#if defined(__unix__) || defined(__APPLE__)
-#include <sys/wait.h>
-#include <unistd.h>
-#endif
+#include "child.h"
 
 namespace {
 
@@ -128,31 +124,20 @@ void results_are_visible() {
 }
 
 #if defined(__unix__) || defined(__APPLE__)
-int child_status(bool (*body)()) {
-  const pid_t child = fork();
-  if (child == 0) {
-    alarm(60);  // a pool that waits for workers it doesn't have would wait forever
-    _exit(body() ? 0 : 1);
-  }
-  int status = -1;
-  waitpid(child, &status, 0);
-  return status;
-}
-
 void forked() {
   CHECK(each_once(64, 4));  // the parent's pool has workers
   for (int i = 0; i < 3; ++i) {
-    CHECK(child_status([] { return each_once(64, 4, 20); }) == 0);
+    CHECK(check::holds_in_child([] { return each_once(64, 4, 20); }));
     CHECK(each_once(64, 4, 20));
   }
-  CHECK(child_status([] { return child_status([] { return each_once(9, 8); }) == 0; }) == 0);
-  CHECK(child_status([] { return false; }) != 0);  // a child that fails is noticed
+  CHECK(check::holds_in_child([] { return check::holds_in_child([] { return each_once(9, 8); }); }));
+  CHECK(!check::holds_in_child([] { return false; }));  // a child that fails is noticed
   // while the pool is at work
   std::atomic<bool> stop{false};
   std::thread worker([&] {
     while (!stop) each_once(16, 3);
   });
-  for (int i = 0; i < 5; ++i) CHECK(child_status([] { return each_once(64, 4, 5); }) == 0);
+  for (int i = 0; i < 5; ++i) CHECK(check::holds_in_child([] { return each_once(64, 4, 5); }));
   stop = true;
   worker.join();
 }
@@ -165,7 +150,7 @@ int main() {
   if (std::getenv("FEATHERWEIGHT_NO_FORK")) {
     std::printf("forks left out: FEATHERWEIGHT_NO_FORK is set\n");
   } else {  // before this process has a pool, and after
-    CHECK(child_status([] { return each_once(64, 4); }) == 0);
+    CHECK(check::holds_in_child([] { return each_once(64, 4); }));
     forked();
   }
 #endif
