@@ -25,6 +25,7 @@ using Clock = std::chrono::steady_clock;
 constexpr int kShare = 20;
 constexpr Clock::duration kForgiven = std::chrono::microseconds(100);
 std::atomic<Clock::rep> g_debt{0}, g_rest_until{0};
+std::atomic<Pairing> g_pairing{Pairing::as_it_pays};
 
 // What is owed after a run that began at `started`.
 Clock::duration debt(Clock::duration late, Clock::time_point started) {
@@ -32,7 +33,15 @@ Clock::duration debt(Clock::duration late, Clock::time_point started) {
   return std::max(owed - (Clock::now() - started) / kShare, Clock::duration(0));
 }
 
+// Whether a pair breaks up with this step.
+bool has_enough(Pairing pairing, std::uint64_t step, Clock::duration late, Clock::time_point started) {
+  if (pairing != Pairing::as_it_pays) return pairing == Pairing::for_two_steps && step > 2;
+  return debt(late, started) > kForgiven;
+}
+
 }  // namespace
+
+void set_pairing(Pairing pairing) { g_pairing = pairing; }
 
 // Side 0 is the caller's thread, which polls and keeps the accounts. A step's number is stored in met[side]
 // once the side's half of the sums can be read, by which its part of the step before is done, too.
@@ -40,6 +49,7 @@ template <class T>
 struct Trainer<T>::Handshake {
   enum { waiting, arrived, paired, off };
   std::atomic<int> state{waiting};
+  const Pairing pairing = g_pairing;
   std::thread::id caller = std::this_thread::get_id();
   alignas(128) std::atomic<std::uint64_t> met[2][16] = {};  // a line or two to each side
   std::atomic<std::uint64_t> stop_at{~std::uint64_t(0)};
@@ -48,6 +58,11 @@ struct Trainer<T>::Handshake {
   Clock::duration late{};  // the time that side 0 has lost
   double squares[2] = {};  // likewise by parity, of the second side's weights of the first layer
 
+  // For tests, that side 0 takes no step by itself if the other can be had
+  void wait_for_the_other() const {
+    for (const auto until = Clock::now() + std::chrono::seconds(60); state == waiting && Clock::now() < until;)
+      std::this_thread::yield();
+  }
   void arrive(int side, std::uint64_t step) { met[side][0].store(step, std::memory_order_release); }
   // false if that side won't come
   bool await(int side, std::uint64_t step) {
@@ -118,14 +133,15 @@ void Trainer<T>::run_pair(Pass* pass, const OptimizerState& optimizer) {
   if (stages(pass->data.x)) second_->room_to_stage(pass->data.x);
   for (auto& by_side : second_->halves_)
     for (Buffer<T>& h : by_side) h.reserve(Panels<T>::size(capacity_, network_.layers()[0].outputs));
-  if (Clock::now().time_since_epoch().count() <= g_rest_until.load(std::memory_order_relaxed)) return;
+  Handshake shake;
+  const bool as_it_pays = shake.pairing == Pairing::as_it_pays;
+  if (as_it_pays && Clock::now().time_since_epoch().count() <= g_rest_until.load(std::memory_order_relaxed)) return;
   second_->epoch_ = epoch_;
   second_->position_ = position_;
   double memo[kMaxMemo];
   OptimizerState own = optimizer;
   own.memo = memo;
   Pass copy = *pass;
-  Handshake shake;
   auto task = [&](std::ptrdiff_t) {
     int state = Handshake::waiting;
     if (std::this_thread::get_id() != shake.caller) {
@@ -137,6 +153,7 @@ void Trainer<T>::run_pair(Pass* pass, const OptimizerState& optimizer) {
       return;
     }
     shake.guard(0, [&] {
+      if (!as_it_pays) shake.wait_for_the_other();
       while (shake.state.load() == Handshake::waiting && !over(*pass)) step(pass, optimizer);
       if (shake.state.load() == Handshake::arrived && !over(*pass)) {
         copy_tails(optimizer, &own);
@@ -152,6 +169,7 @@ void Trainer<T>::run_pair(Pass* pass, const OptimizerState& optimizer) {
   parallel_for(2, 2, task);
   for (const std::exception_ptr& error : shake.error)
     if (error) std::rethrow_exception(error);
+  if (!as_it_pays) return;
   Clock::duration owed = debt(shake.late, started);
   if (owed > kForgiven) {
     g_rest_until = (Clock::now() + kShare * owed).time_since_epoch().count();
@@ -196,7 +214,7 @@ void Trainer<T>::run_side(Pass* pass, const OptimizerState& optimizer, int side,
         pass->stopped = true;
       }
     }
-    if (side == 0 && (pass->stopped || debt(shake->late, started) > kForgiven))
+    if (side == 0 && (pass->stopped || has_enough(shake->pairing, step, shake->late, started)))
       shake->stop_at.store(step, std::memory_order_relaxed);
     shake->arrive(side, step);
     if (!shake->await(1 - side, step)) return;

@@ -50,6 +50,11 @@ struct LossOptions {
   std::vector<double> output_weights = {};  // what each output's part counts, or none
 };
 
+// Where two threads may share a first layer by its inputs (pair.cc), when they do: as it pays, which depends on
+// the cores that are free; or, so that tests don't, always, or for the first two steps of each epoch.
+enum class Pairing { as_it_pays, always, for_two_steps };
+void set_pairing(Pairing pairing);
+
 // One step's scalars, for weights and for biases.
 template <class T>
 struct Steps {
