@@ -69,9 +69,9 @@ def innermost_loops(lines):
 
 
 def on_stack(line, frame):
-    """Whether an instruction moves a vector to or from the stack."""
+    """Whether an instruction moves a vector of many numbers to or from the stack."""
     base = r"\(%r[sb]p" if frame else r"\(%rsp"
-    return bool(re.search(r"[xyz]mm\d", line) and re.search(base, line))
+    return bool(re.search(r"[yz]mm\d", line) and re.search(base, line))
 
 
 def hot_loops(lines, accumulators, broadcasts):
@@ -95,6 +95,14 @@ def complaints(bodies, accumulators, broadcasts):
     return found if seen else [f"no innermost loop with {accumulators} fused multiply-adds"]
 
 
+def gradient_tile(letter, inputs, panels, vectors):
+    """A pattern of where a tile of dW is: by itself or, if it is small, inlined."""
+    name = f"gradient_tileI{letter}Li{inputs}ELi{panels}E"
+    if inputs * panels * vectors < 16:
+        name = f"({name}|walk_gradientI{letter}|dense_updateI{letter})"
+    return f"{name}.*sgd"
+
+
 def tiles(isa):
     """The largest tiles of an instruction set: a pattern of the mangled name, and accumulators."""
     text = (CPP / "kernels" / f"vec_{isa}.h").read_text(encoding="utf-8")
@@ -107,28 +115,16 @@ def tiles(isa):
             *(
                 (f"5tilesI{letter}Li{r}ELi{p}ELi{layout}E", r * p * vectors, r)
                 for r, p in {*((rows, p) for p in range(2, most + 1)), (rows_one, 1)}
-                for layout in range(4 if p > 1 else 3)
+                for layout in range(3)
             ),
             (
                 f"gradient_blocksI{letter}Li{inputs}ELi{most_down}E",
                 inputs * most_down * vectors,
                 inputs,
             ),
-            # inlined in one of these, where its tile is small
-            (
-                f"(gradient_tileI{letter}Li{inputs_one}ELi1E|walk_gradientI{letter}|dense_updateI{letter})"
-                ".*sgd",
-                inputs_one * vectors,
-                inputs_one,
-            ),
-            *(  # dW of up to 64 rows, which is inlined in one of these where its tile is small
-                (
-                    f"(gradient_tileI{letter}Li{inputs}ELi{p}E|walk_gradientI{letter}"
-                    f"|dense_updateI{letter}).*sgd",
-                    inputs * p * vectors,
-                    inputs,
-                )
-                for p in range(2, most_down + 1)
+            *(  # dW of up to 64 rows
+                (gradient_tile(letter, k, p, vectors), k * p * vectors, k)
+                for k, p in {(inputs_one, 1), *((inputs, p) for p in range(2, most_down + 1))}
             ),
             *(
                 (f"row_sumsI{letter}Li{p}ELb0E", chains // p * p * vectors, chains // p)

@@ -51,7 +51,7 @@ void dense(const DenseArgs<T>& a) {
   if (a.rows == 1 && a.x.panel_stride == kPanel && !a.bytes.base && !a.bytes.pointers)
     walk_row<T>(row_of(a.x, 0), a.inputs, a.weights, a.outputs, a.far, finish);
   else
-    walk_tiles<T>({a.x, a.bytes, a.scale, a.rows, a.distance, a.ahead, a.inputs}, a.weights,
+    walk_tiles<T>({a.x, a.bytes, a.scale, a.rows, a.distance, a.ahead, a.inputs, a.halved}, a.weights,
                   a.outputs, finish);
 }
 
@@ -66,7 +66,7 @@ void dense_half(const DenseArgs<T>& a, int half) {
       });
     }
   };
-  walk_tiles<T>({a.x, {}, T(0), a.rows, a.distance, a.ahead, a.inputs, half}, a.weights, a.outputs,
+  walk_tiles<T>({a.x, {}, T(0), a.rows, a.distance, a.ahead, a.inputs, a.halved, half}, a.weights, a.outputs,
                 finish);
 }
 
@@ -114,7 +114,7 @@ inline void walk_down(const BackwardArgs<T>& b, std::ptrdiff_t r, std::ptrdiff_t
   alignas(64) T second[kTileRows * NP * kPanel];
   alignas(64) T turned[NP * kBlock * kPanel];
   const std::ptrdiff_t blocks = blocks_of(b.outputs);
-  TileArgs<T> a = {b.dz, m, 0, 0, nullptr, kBlock * kPanel, b.outputs, 0, 0, sums, second, nullptr, 0};
+  TileArgs<T> a = {b.dz, m, 0, 0, nullptr, kBlock * kPanel, b.outputs, 0, 0, sums, second, nullptr, 0, false};
   a.x.base += r * kPanel;
   for (; a.block < blocks; a.block = a.blocks) {
     a.blocks = a.block + 1;

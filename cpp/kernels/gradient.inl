@@ -2,15 +2,20 @@
 // finish(offset in the packed weights, a vector of sums) stores them or runs the optimizer on them.
 //
 // Tried without gain: for one panel, vectors over inputs, which halves the loads, since turning the sums round for
-// the update costs as much; 28 inputs to a tile; three panels or 12 inputs by two (24 accumulators); keeping a tile's
+// the update costs as much; 20, 24 or 28 inputs to a tile, whose lines are too few or too many for one prefetch a row;
+// the tile's code in its caller; three panels or 12 inputs by two (24 accumulators); keeping a tile's
 // sums until the next tile's rows go by, so that an optimizer's divisions and roots overlap with multiply-adds, which
 // they slow by nearly as much, while its parameters are then fetched one by one instead of all at once.
 
-// RB rows from r on of the chains for KT inputs and NP panels: all RB rows of x and dz are asked for before
-// the first is used, which hides more of the second-level cache's latency than the CPU finds by itself. With Fetch
-// those kRowsAhead further on are prefetched, which pays once a batch's rows don't stay in the first-level cache.
+// What is prefetched into the first-level cache: the line of each row that the next tile begins with, where a tile
+// takes a whole line (rows of 784 numbers, 32 to a batch, are twice that cache), or the rows some way on, once a
+// tile's own lines don't stay there.
+enum { kNothing, kNextInputs, kNextRows };
 constexpr int kRowsAhead = 8;
-template <class T, int KT, int NP, int RB, bool Fetch>
+
+// RB rows from r on of the chains for KT inputs and NP panels: all RB rows of x and dz are asked for before
+// the first is used, which hides more of the second-level cache's latency than the CPU finds by itself.
+template <class T, int KT, int NP, int RB, int Fetch>
 FW_INLINE void gradient_rows(const GradientArgs<T>& a, std::ptrdiff_t r, std::ptrdiff_t at, const T* dz,
                              V<T>* acc) {
   constexpr int L = Vec<T>::lanes, P = kPanel / L, N = NP * P;
@@ -22,7 +27,14 @@ FW_INLINE void gradient_rows(const GradientArgs<T>& a, std::ptrdiff_t r, std::pt
     FW_UNROLL for (int v = 0; v < N; ++v)
       dv[j * N + v] = load<T>(dz + j * kPanel + (v / P) * a.dz.panel_stride + (v % P) * L);
   }
-  if constexpr (Fetch)
+  if constexpr (Fetch == kNextInputs)
+    FW_UNROLL for (int j = 0; j < RB; ++j) __builtin_prefetch(x[j] + KT, 0, 3);
+  if constexpr (Fetch == kNextInputs && kSharesFetching<T>)
+    if ((r | (kPanel - 1)) < a.next) {
+      const T* const* p = a.x.pointers + a.next + (r & -kPanel) + (kPanel + (r & (kPanel - 1))) / 2;
+      FW_UNROLL for (int j = 0; j < RB / 2; ++j) __builtin_prefetch(p[j] + at, 0, 2);
+    }
+  if constexpr (Fetch == kNextRows)
     FW_UNROLL for (int j = 0; j < RB; ++j) {
       const T* p = row_of(a.x, r + kRowsAhead + j) + at;
       __builtin_prefetch(p, 0, 3);
@@ -47,12 +59,16 @@ FW_INLINE void gradient_chains(const GradientArgs<T>& a, std::ptrdiff_t k, std::
   const T* dz = a.dz.base + first * kPanel + panel * a.dz.panel_stride;
   std::ptrdiff_t r = first;
   if constexpr (RB > 1) {
-    if (a.rows > kBlock && a.x.panel_stride == kPanel)
+    constexpr bool line = NP == 1 && KT * sizeof(T) == 64;
+    if (line && a.x.panel_stride == kPanel && a.rows <= kBlock)
+      for (; r + RB <= last; r += RB, dz += RB * kPanel)
+        gradient_rows<T, KT, NP, RB, line ? kNextInputs : kNothing>(a, r, at, dz, acc);
+    else if (a.rows > kBlock && a.x.panel_stride == kPanel)
       for (const std::ptrdiff_t end = least(last, a.rows - kRowsAhead); r + RB <= end; r += RB, dz += RB * kPanel)
-        gradient_rows<T, KT, NP, RB, true>(a, r, at, dz, acc);
-    for (; r + RB <= last; r += RB, dz += RB * kPanel) gradient_rows<T, KT, NP, RB, false>(a, r, at, dz, acc);
+        gradient_rows<T, KT, NP, RB, kNextRows>(a, r, at, dz, acc);
+    for (; r + RB <= last; r += RB, dz += RB * kPanel) gradient_rows<T, KT, NP, RB, kNothing>(a, r, at, dz, acc);
   }
-  for (; r < last; ++r, dz += kPanel) gradient_rows<T, KT, NP, 1, false>(a, r, at, dz, acc);
+  for (; r < last; ++r, dz += kPanel) gradient_rows<T, KT, NP, 1, kNothing>(a, r, at, dz, acc);
 }
 
 // The halves' sums over more than one block of rows, [KT][NP][16] each.
@@ -92,6 +108,13 @@ inline void gradient_tile(const GradientArgs<T>& a, std::ptrdiff_t k, std::ptrdi
     finish(at[i % N / P] + i / N * kPanel + i % P * L, acc[i]);
 }
 
+// A large tile by itself: inlined it is no quicker, and its loop would be harder to find in the assembly.
+template <class T, int KT, int NP, class Finish>
+FW_NOINLINE void large_gradient_tile(const GradientArgs<T>& a, std::ptrdiff_t k, std::ptrdiff_t panel,
+                                     const Finish finish) {
+  gradient_tile<T, KT, NP>(a, k, panel, finish);
+}
+
 // The sum of dz over the rows, of one panel
 template <class T>
 FW_NOINLINE void bias_sums(const GradientArgs<T>& a, std::ptrdiff_t panel, T* sums) {
@@ -116,7 +139,10 @@ FW_NOINLINE void bias_sums(const GradientArgs<T>& a, std::ptrdiff_t panel, T* su
 template <class T, int KT, int NP, class Finish>
 inline void walk_inputs(const GradientArgs<T>& a, std::ptrdiff_t k, std::ptrdiff_t panel,
                         const Finish& finish) {
-  for (; k + KT <= a.last; k += KT) gradient_tile<T, KT, NP>(a, k, panel, finish);
+  for (; k + KT <= a.last; k += KT) {
+    if constexpr (KT * NP * (kPanel / Vec<T>::lanes) >= 16) large_gradient_tile<T, KT, NP>(a, k, panel, finish);
+    else gradient_tile<T, KT, NP>(a, k, panel, finish);
+  }
   if constexpr (KT > 1) {
     constexpr int next = KT > 16 ? 16 : KT > 8 ? 8 : KT > 4 ? 4 : KT / 2;
     if (k < a.last) walk_inputs<T, next, NP>(a, k, panel, finish);

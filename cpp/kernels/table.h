@@ -87,6 +87,8 @@ struct DenseArgs {
   // The weights come from beyond the second-level cache. One row asks for them ahead of their use, and for up
   // to kFarSlack elements behind them: memory must be there, since to ask for what isn't mapped is slow.
   bool far = false;
+  // Of the rows ahead, some are left for dW to ask for (GradientArgs::next), if it does.
+  bool halved = false;
 };
 
 // y = act(first + second + bias), from the sums' halves as dense_half leaves them: panel-major.
@@ -143,6 +145,7 @@ struct GradientArgs {
   T* bias;
   T* slots[kMaxSlots];       // optimizer state beside `weights`
   T* slots_bias[kMaxSlots];
+  std::ptrdiff_t next;       // > 0: so many pointers to the next batch's rows follow those to x; see kSharesFetching
   const Step<T>* step;
   const Step<T>* step_bias;  // what is penalised in the weights isn't in the biases
 };

@@ -6,10 +6,10 @@
 //
 // Tried without gain: unrolling the loop over inputs by 4; tiles of 24 rows by 1 panel; copying the rows of a
 // wide layer into panels first, with the next rows prefetched meanwhile; prefetching a panel-major row's next
-// block or a strided row's next line (on AMD's cores and on Intel's); groups of 32 or 48 rows; asking for half of the
-// next batch's lines here and for half in dW; huge pages for the parameters. 16 accumulators do on AMD's
-// cores, while Intel's (Golden Cove) reach their peak with 24 alone; one panel, where each multiply-add needs a load of
-// its own, stays at 60 to 70 % there, whatever its tile.
+// block or a strided row's next line (on AMD's cores and on Intel's); groups of 32 or 48 rows; huge pages for the
+// parameters. 16 accumulators do on AMD's cores, while with two panels or more Intel's (Golden Cove) reach their peak
+// with 24 alone. One panel needs a load for each multiply-add, two to a cycle: 97 % of the peak in cache by rows a fixed
+// step apart and 87 % by pointers, if a loop loads little else.
 //
 // Every loop over accumulators carries FW_UNROLL: without it GCC keeps the array on the stack and
 // says nothing.
@@ -19,6 +19,12 @@
 #define FW_INLINE inline FW_ALWAYS
 
 constexpr std::ptrdiff_t kTileRows = 64;
+
+// Whether the next batch's rows, where they are strewn over memory and a tile of x W has 16 of them, may be asked for
+// half in the forward pass and half in dW: the first 8 of each 16 and the others. While only the one half of a step
+// asked, that half was bound by memory and the other wasn't: an epoch of 60,000 rows of 784 took a tenth longer.
+template <class T>
+constexpr bool kSharesFetching = Vec<T>::tile_rows_one == kPanel && Vec<T>::gradient_inputs_one * sizeof(T) == 64;
 
 template <class T>
 inline const T* row_of(const Rows<T>& x, std::ptrdiff_t r) {
@@ -71,6 +77,7 @@ struct TileArgs {
   T *sums, *second;            // the halves, [rows][NP][16]
   const T* next;               // the weights of the block after, or null
   std::ptrdiff_t share;        // of those, how many elements each tile asks for
+  bool halved;
 };
 
 // Asks for this tile's share of the next block of weights, so that all of it is near when its turn comes.
@@ -91,12 +98,13 @@ inline std::ptrdiff_t next_share(std::ptrdiff_t rows, int tile_rows) {
   return (pieces + tiles - 1) / tiles * piece;
 }
 
-// How the rows lie: a fixed step apart, anywhere, or panel-major, many or few.
-enum { kStrided, kPointers, kPanels, kFewPanels };
+// How the rows lie: a fixed step apart, anywhere, or panel-major.
+enum { kStrided, kPointers, kPanels };
 
 // The chains of one tile of MR rows by NP panels, rows in any row-major place: 8 pointers, each
 // serving also the rows 8 further on (MR > 8), which are then a fixed step away.
-// With Fetch, each input asks for one line of a row to be prefetched, 16 inputs for the same line of all rows.
+// With Fetch, each input asks for one line of a row to be prefetched, a line of inputs for the same line of all rows,
+// by an address that is kept in a register.
 template <class T, int MR, int NP, int Layout, bool Fetch>
 FW_INLINE void chains(const TileArgs<T>& a, std::ptrdiff_t r, std::ptrdiff_t first,
                       std::ptrdiff_t last, V<T>* acc) {
@@ -110,11 +118,9 @@ FW_INLINE void chains(const TileArgs<T>& a, std::ptrdiff_t r, std::ptrdiff_t fir
     opaque(at[g]);
   }
   const T* w = a.weights + first * kPanel;
-  const T* ahead = a.x.base + (r + a.distance) * a.x.row_stride;
-  for (std::ptrdiff_t k = first; k < last; ++k, w += kPanel) {
+  const auto step = [&]() FW_ALWAYS {
     V<T> wv[N];
     FW_UNROLL for (int v = 0; v < N; ++v) wv[v] = load<T>(w + (v / P) * a.panel_size + (v % P) * L);
-    if constexpr (Fetch) __builtin_prefetch(ahead + (k & 15) * a.x.row_stride + (k & ~15), 0, 3);
     FW_UNROLL for (int g = 0; g < G; ++g) {
       FW_UNROLL for (int i = 0; i < M8; ++i) {
         const V<T> xv = splat<T>(row[i][at[g]]);
@@ -123,16 +129,31 @@ FW_INLINE void chains(const TileArgs<T>& a, std::ptrdiff_t r, std::ptrdiff_t fir
       }
       ++at[g];
     }
+    w += kPanel;
+  };
+  if constexpr (Fetch) {
+    constexpr std::ptrdiff_t line = 64 / std::ptrdiff_t(sizeof(T));
+    const std::ptrdiff_t stride = a.x.row_stride;
+    for (std::ptrdiff_t k = first; k < last; k += line) {
+      const T* ahead = a.x.base + (r + a.distance) * stride + k;
+      for (std::ptrdiff_t n = least(line, last - k); n > 0; --n, ahead += stride) {
+        __builtin_prefetch(ahead, 0, 3);
+        step();
+      }
+    }
+  } else {
+    for (std::ptrdiff_t k = first; k < last; ++k) step();
   }
 }
 
-// The same for more rows anywhere than there are registers for pointers: some inputs of four rows, then of the
-// next four, each pointer being read anew. Rows to be prefetched are asked for a line now and then.
+// The same for more rows anywhere than there are registers for pointers: some inputs of eight rows, then of the
+// next eight, each pointer being read anew. (By fours it took a tenth longer; 12 or 24 rows are no quicker than 16.)
+// Rows to be prefetched are asked for a line now and then.
 template <class T, int MR, bool Fetch>
 FW_INLINE void chains_of_pointers(const TileArgs<T>& a, std::ptrdiff_t r, std::ptrdiff_t first,
                                   std::ptrdiff_t last, V<T>* acc) {
   static_assert(Vec<T>::lanes == kPanel, "one vector to a panel");
-  constexpr int G = 4, K = 8;
+  constexpr int G = 8, K = 8;
   const T* const* rows = a.x.pointers + r;
   const T* const* ahead = rows + a.distance;
   const T* w = a.weights + first * kPanel;
@@ -150,8 +171,9 @@ FW_INLINE void chains_of_pointers(const TileArgs<T>& a, std::ptrdiff_t r, std::p
         FW_UNROLL for (int i = 0; i < G; ++i) acc[g + i] = fma(splat<T>(x[i][k + u]), wv[u], acc[g + i]);
     }
     if constexpr (Fetch) {  // half of the rows in each half of a line
+      if (k & K && kSharesFetching<T> && a.halved) continue;
       const T* const* p = ahead + (k & K ? MR / 2 : 0);
-      FW_UNROLL for (int i = 0; i < MR / 2; ++i) __builtin_prefetch(p[i] + k, 0, 3);
+      FW_UNROLL for (int i = 0; i < MR / 2; ++i) __builtin_prefetch(p[i] + k, 0, 2);
     }
   }
   for (; k < last; ++k, w += kPanel) {
@@ -164,9 +186,10 @@ FW_INLINE void chains_of_pointers(const TileArgs<T>& a, std::ptrdiff_t r, std::p
   }
 }
 
-// The same for rows that lie panel-major, one pointer for all. Where they are few, this tile's share of the next
-// block of weights is asked for a line with each input, from the first on: all at once, it would stop the sums.
-template <class T, int MR, int NP, bool Few>
+// The same for rows that lie panel-major, one pointer for all. This tile's share of the next block of some panels'
+// weights is asked for a line with each input, from the first on: all at once, it would stop the sums. (Rows a fixed
+// step apart gain nothing by that.)
+template <class T, int MR, int NP>
 FW_INLINE void chains_of_panels(const TileArgs<T>& a, std::ptrdiff_t r, std::ptrdiff_t first,
                                 std::ptrdiff_t last, V<T>* acc) {
   constexpr int L = Vec<T>::lanes, P = kPanel / L, N = NP * P;
@@ -186,7 +209,7 @@ FW_INLINE void chains_of_panels(const TileArgs<T>& a, std::ptrdiff_t r, std::ptr
         FW_UNROLL for (int v = 0; v < N; ++v) acc[i * N + v] = fma(xv, wv[v], acc[i * N + v]);
       }
     };
-    if (Few && at < end) {
+    if (NP > 1 && at < end) {
       const T* next = a.next + at / block * a.panel_size + at % block;
       at += kPanel * line;
       for (; x < stop; ++x, w += kPanel, next += line) {
@@ -207,11 +230,11 @@ FW_INLINE void tile(const TileArgs<T>& a, std::ptrdiff_t r, std::ptrdiff_t half)
     const std::ptrdiff_t first = b * kBlock, last = least(a.inputs, first + kBlock);
     if constexpr (Layout < kPanels && !Fetch)
       prefetch(a.x, r + a.distance, least(r + a.distance + MR, a.fetch), first);
-    if (Layout != kFewPanels && a.next) prefetch_weights<T, NP>(a, r, MR);
+    if ((Layout != kPanels || NP == 1) && a.next) prefetch_weights<T, NP>(a, r, MR);
     V<T> acc[MR * N];
     FW_UNROLL for (int i = 0; i < MR * N; ++i) acc[i] = V<T>{};
-    if constexpr (Layout >= kPanels)
-      chains_of_panels<T, MR, NP, Layout == kFewPanels>(a, r, first, last, acc);
+    if constexpr (Layout == kPanels)
+      chains_of_panels<T, MR, NP>(a, r, first, last, acc);
     else if constexpr (Layout == kPointers && MR > 8)
       chains_of_pointers<T, MR, Fetch>(a, r, first, last, acc);
     else
@@ -229,7 +252,7 @@ FW_NOINLINE std::ptrdiff_t tiles(const TileArgs<T>& args, std::ptrdiff_t r) {
   const TileArgs<T>& a = NP == 1 ? copy : args;
   const std::ptrdiff_t half = first_half(blocks_of(a.inputs));
   for (; r + MR <= a.rows; r += MR) {
-    if constexpr (Layout < kPanels && MR * sizeof(T) == 64)
+    if constexpr (MR * sizeof(T) == 64 && (Layout == kStrided || (Layout == kPointers && MR > 8)))
       if (r + a.distance + MR <= a.fetch) {
         tile<T, MR, NP, Layout, true>(a, r, half);
         continue;
@@ -267,6 +290,7 @@ struct Inputs {
   Rows<std::uint8_t> bytes;
   T scale;
   std::ptrdiff_t rows, distance, ahead, inputs;
+  bool halved = false;
   int half = 0;  // of the sums, 1 or 2 alone
 };
 
@@ -283,7 +307,7 @@ inline void walk_blocks(const Inputs<T>& in, std::ptrdiff_t r, std::ptrdiff_t m,
   const std::ptrdiff_t begin = in.half == 2 ? first_half(blocks) : 0;
   const std::ptrdiff_t end = in.half == 1 ? first_half(blocks) : blocks;
   TileArgs<T> a = {in.x, m, in.distance, 0, weights + panel * n * kPanel, n * kPanel, n, begin, end,
-                   sums, second, nullptr, next_share<T, NP>(m, M1)};
+                   sums, second, nullptr, next_share<T, NP>(m, M1), in.halved};
   if (a.x.pointers) a.x.pointers += r;
   else if (!bytes) a.x.base += r * a.x.row_stride;
   const bool panels = bytes || (!a.x.pointers && a.x.row_stride == kPanel &&
@@ -310,8 +334,6 @@ inline void walk_blocks(const Inputs<T>& in, std::ptrdiff_t r, std::ptrdiff_t m,
       convert_block<T>(from, m, first, least(n, first + kBlock), in.scale, converted);
       a.x = {converted - (first / kPanel) * kTileRows * kPanel, nullptr, kPanel, kTileRows * kPanel};
       all_tiles<T, M1, NP, kPanels>(a);
-    } else if (panels && NP > 1 && m <= 4 * M1) {
-      all_tiles<T, M1, NP, (NP > 1 ? kFewPanels : kPanels)>(a);
     } else if (panels) {
       all_tiles<T, M1, NP, kPanels>(a);
     } else if (a.x.pointers) {

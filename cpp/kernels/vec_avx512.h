@@ -15,7 +15,7 @@ namespace fw {
 namespace FW_ISA {
 namespace {
 
-FW_VEC(float, std::int32_t, 8, 16, 3, 8, 24, 2, 8)
+FW_VEC(float, std::int32_t, 8, 16, 3, 8, 16, 2, 8)
 FW_VEC(double, std::int64_t, 6, 8, 2, 8, 8, 1, 8)
 
 inline V<float> fma(V<float> a, V<float> b, V<float> c) { return _mm512_fmadd_ps(a, b, c); }

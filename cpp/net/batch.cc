@@ -84,6 +84,7 @@ void Trainer<T>::point(const Data& data, const std::int64_t* index, std::ptrdiff
     batch->input = {room_to_stage(x), nullptr, staged_stride(x.columns), kPanel};
   } else {
     batch->input = {nullptr, reinterpret_cast<const T* const*>(pointers_.data()), 0, kPanel};
+    batch->shares = batch->next == batch->rows && batch->rows <= kBatchAhead && network_.layers()[0].panels() == 1;
   }
 }
 

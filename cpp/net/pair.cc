@@ -198,7 +198,7 @@ void Trainer<T>::run_side(Pass* pass, const OptimizerState& optimizer, int side,
       const Rows<T> in = stage(data, batch, 0, batch.rows, begin, end - begin, first, true);
       const bool staged = stages(data.x);
       kernels().dense_half({in, {}, T(0), batch.rows, staged ? 0 : batch.rows, staged ? 0 : batch.next, a.inputs,
-                            parameter(a.weights), nullptr, a.outputs, half[side].out(), {}},
+                            parameter(a.weights), nullptr, a.outputs, half[side].out(), {}, false, batch.shares},
                            side + 1);
       if (optimizer.penalty != 0) own_squares = squares(a, begin, end);
       if (side == 1) shake->squares[step % 2] = own_squares;

@@ -45,10 +45,6 @@ Trainer<T>::Trainer(Network<T>& network, const LossOptions& loss, std::ptrdiff_t
   std::copy(loss_.output_weights.begin(), loss_.output_weights.end(), to);
 }
 
-// How many rows of a shuffled batch are asked for ahead of their use: a whole batch of 200 would crowd the
-// second-level cache.
-constexpr std::ptrdiff_t kBatchAhead = 32;
-
 template <class T>
 void Trainer<T>::rows_pass(const Data& data, const std::int64_t* index, std::ptrdiff_t first,
                            const Batch& batch, std::ptrdiff_t from, std::ptrdiff_t rows,
@@ -59,7 +55,7 @@ void Trainer<T>::rows_pass(const Data& data, const std::int64_t* index, std::ptr
   kernels().dense[a.activation]({in, {}, T(0), rows, staged ? 0 : std::min(batch.rows, kBatchAhead),
                                  staged ? 0 : batch.rows + batch.next - from - rows,
                                  a.inputs, parameter(a.weights), parameter(a.bias), a.outputs,
-                                 output(0).out(from), sum(0).out(from)});
+                                 output(0).out(from), sum(0).out(from), false, backward && batch.shares});
   upper_layers(data, index, first, from, rows, backward);
 }
 

@@ -18,6 +18,9 @@ namespace fw {
 
 constexpr auto kPollEvery = std::chrono::milliseconds(50);
 constexpr std::ptrdiff_t kPair = 2;  // panels that are updated together
+// How many rows of a shuffled batch are asked for ahead of their use: a whole batch of 200 would crowd the
+// second-level cache.
+constexpr std::ptrdiff_t kBatchAhead = 32;
 
 struct OptimizerState {
   int kind;                        // opt_...
@@ -124,6 +127,7 @@ class Trainer {
     Rows<T> input;                 // as the first layer reads it, set by point()
     // of a batch that is taken in parts: this one's first row, and how many rows there are in all
     std::ptrdiff_t from = 0, all = 0;
+    bool shares = false;           // the next batch's rows are asked for in both halves of a step
   };
   // An epoch on its way.
   struct Pass {

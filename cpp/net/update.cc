@@ -24,6 +24,7 @@ void Trainer<T>::update_part(const Batch& batch, const OptimizerState& optimizer
   else if (l == 0) g.x.base += batch.from * g.x.row_stride;
   g.dz = delta(l).rows(batch.from);
   g.rows = batch.rows;
+  g.next = l == 0 && batch.shares ? batch.rows : 0;
   g.inputs = a.inputs;
   g.panel = panel;
   g.panels = std::min(kPair, a.panels() - panel);
