@@ -74,10 +74,7 @@ def change(net, x, queue):
     queue.put(float(np.abs(net.weights[0]).max()))
 
 
-@pytest.mark.skipif(
-    "fork" not in multiprocessing.get_all_start_methods(),
-    reason="Windows has no fork, and so no child that could hold another thread's network",
-)
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no fork, and so no such child")
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_a_child_may_change_a_network_that_other_threads_were_calling():
     net = fw.Network([256, 256, 10], rng=0, threads=1)

@@ -158,7 +158,6 @@ void Trainer<T>::run_pair(Pass* pass, const OptimizerState& optimizer) {
       if (shake.state.load() == Handshake::arrived && !over(*pass)) {
         copy_tails(optimizer, &own);
         copy.first = pass->first;
-        ++begun_;
         shake.state.store(Handshake::paired);
         run_side(pass, optimizer, 0, &shake);
       }
@@ -239,6 +238,7 @@ void Trainer<T>::run_side(Pass* pass, const OptimizerState& optimizer, int side,
       if (side == 0) account(pass, batch, added);
     }
     pass->result.rows += batch.rows;
+    ++paired_steps_;
   }
 }
 

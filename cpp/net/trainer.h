@@ -103,8 +103,8 @@ class Trainer {
 
   std::ptrdiff_t batch() const { return batch_; }
 
-  // How many epochs two threads that share the first layer have begun to run.
-  int pairs_begun() const { return begun_; }
+  // How many steps two threads that share the first layer have taken.
+  std::ptrdiff_t paired_steps() const { return paired_steps_; }
 
   // The loss of all rows as one batch (0 if the gradient at the outputs is given), its gradients in the packed order
   // and (or null) those of the input, (rows, inputs) without gaps; and (or null) how many rows were read rightly.
@@ -227,7 +227,7 @@ class Trainer {
   Buffer<T> tail_, slot_tails_[kMaxSlots];
   Buffer<T> halves_[2][2];  // by the step's parity and the side: it may be a step ahead of its reader
   std::unique_ptr<Trainer> second_;
-  int begun_ = 0;
+  std::ptrdiff_t paired_steps_ = 0;
 };
 
 extern template class Trainer<float>;
