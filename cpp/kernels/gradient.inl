@@ -111,7 +111,7 @@ inline void gradient_tile(const GradientArgs<T>& a, std::ptrdiff_t k, std::ptrdi
 // A large tile by itself: inlined it is no quicker, and its loop would be harder to find in the assembly.
 template <class T, int KT, int NP, class Finish>
 FW_NOINLINE void large_gradient_tile(const GradientArgs<T>& a, std::ptrdiff_t k, std::ptrdiff_t panel,
-                                     const Finish finish) {
+                                     const Finish& finish) {
   gradient_tile<T, KT, NP>(a, k, panel, finish);
 }
 
