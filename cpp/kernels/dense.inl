@@ -141,7 +141,8 @@ void dense_backward(const BackwardArgs<T>& a) {
       });
     }
   };
-  share_panels<Vec<T>::tile_panels>(0, panels_of(a.inputs), [&](std::ptrdiff_t p, auto np) FW_ALWAYS {
+  const std::ptrdiff_t end = a.end ? a.end : panels_of(a.inputs);
+  share_panels<Vec<T>::tile_panels>(a.panel, end, [&](std::ptrdiff_t p, auto np) FW_ALWAYS {
     for (std::ptrdiff_t r = 0; r < a.rows; r += kTileRows)
       walk_down<T, np()>(a, r, least(kTileRows, a.rows - r), p, finish);
   });

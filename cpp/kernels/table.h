@@ -112,6 +112,7 @@ struct BackwardArgs {
   std::ptrdiff_t inputs;       // I
   RowsOut<T> dx;
   Rows<T> below;
+  std::ptrdiff_t panel = 0, end = 0;  // panels [panel, end) of dx; end 0: all from there on
 };
 
 // One optimizer step's scalars, made by OptimizerInfo::prepare in the table's precision.

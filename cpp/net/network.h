@@ -30,11 +30,15 @@ template <class T>
 struct Panels {
   T* base;
   std::ptrdiff_t capacity;
-  Rows<T> rows(std::ptrdiff_t first = 0) const {
-    return {base ? base + first * kPanel : nullptr, nullptr, kPanel, capacity * kPanel};
+  T* at(std::ptrdiff_t first, std::ptrdiff_t panel) const {
+    return base ? base + (panel * capacity + first) * kPanel : nullptr;
   }
-  RowsOut<T> out(std::ptrdiff_t first = 0) const {
-    return {base ? base + first * kPanel : nullptr, kPanel, capacity * kPanel, true};
+  // from a row and a panel on
+  Rows<T> rows(std::ptrdiff_t first = 0, std::ptrdiff_t panel = 0) const {
+    return {at(first, panel), nullptr, kPanel, capacity * kPanel};
+  }
+  RowsOut<T> out(std::ptrdiff_t first = 0, std::ptrdiff_t panel = 0) const {
+    return {at(first, panel), kPanel, capacity * kPanel, true};
   }
   static std::size_t size(std::ptrdiff_t capacity, std::ptrdiff_t n) {
     return std::size_t(capacity) * std::size_t(panels_of(n)) * kPanel;

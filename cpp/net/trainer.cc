@@ -46,82 +46,10 @@ Trainer<T>::Trainer(Network<T>& network, const LossOptions& loss, std::ptrdiff_t
 }
 
 template <class T>
-void Trainer<T>::rows_pass(const Data& data, const std::int64_t* index, std::ptrdiff_t first,
-                           const Batch& batch, std::ptrdiff_t from, std::ptrdiff_t rows,
-                           bool backward) {
-  const Layer& a = network_.layers()[0];
-  const Rows<T> in = stage(data, batch, from, rows, 0, data.x.columns, first, backward);
-  const bool staged = stages(data.x);  // then stage() has asked for the next rows
-  kernels().dense[a.activation]({in, {}, T(0), rows, staged ? 0 : std::min(batch.rows, kBatchAhead),
-                                 staged ? 0 : batch.rows + batch.next - from - rows,
-                                 a.inputs, parameter(a.weights), parameter(a.bias), a.outputs,
-                                 output(0).out(from), sum(0).out(from), false, backward && batch.shares});
-  upper_layers(data, index, first, from, rows, backward);
-}
-
-template <class T>
-void Trainer<T>::upper_layers(const Data& data, const std::int64_t* index, std::ptrdiff_t first,
-                              std::ptrdiff_t from, std::ptrdiff_t rows, bool backward) {
-  const Kernels<T>& k = kernels();
-  const auto& layers = network_.layers();
-  for (std::size_t l = 1; l < layers.size(); ++l) {
-    const Layer& a = layers[l];
-    if (backward && drops(l)) {
-      DropArgs<T> d = drop_args(l, rows, first + from);
-      d.x = output(l - 1).rows(from);
-      d.y = fed(l).out(from);
-      d.factor = factor(l).out(from);
-      k.drop(d);
-    }
-    k.dense[a.activation]({(backward ? fed(l) : output(l - 1)).rows(from), {}, T(0), rows, 0, 0, a.inputs,
-                           parameter(a.weights), parameter(a.bias), a.outputs, output(l).out(from),
-                           sum(l).out(from)});
-  }
-  const std::size_t last = layers.size() - 1;
-  const std::ptrdiff_t outputs = layers[last].outputs;
-  const bool softmax = network_.softmax();
-  if (softmax)
-    k.softmax(output(last).out(from), rows, outputs, output(last).out(from),
-              row_max_.data() + from, log_sum_.data() + from);
-  load_targets(data, index, first, from, rows);
-  const bool upstream = data.targets.upstream;
-  const Panels<T> targets = {targets_.data(), capacity_};
-  if (!upstream) k.loss[loss_.kind]({sum(last).rows(from), output(last).rows(from), targets.rows(from), rows, outputs,
-                 softmax ? row_max_.data() + from : nullptr,
-                 softmax ? log_sum_.data() + from : nullptr, scale_.data() + from,
-                 row_loss_.data() + from, row_hit_.data() + from,
-                 backward ? delta(last).out(from) : RowsOut<T>{}, T(loss_.parameter), output_weights_.data()});
-  if (!backward) return;
-  const auto below = [&](std::size_t l) {
-    return (k.derivative_from_z[layers[l].activation] ? sum(l) : output(l)).rows(from);
-  };
-  if (upstream || !network_.table().loss_info[loss_.kind].fused) {
-    if (softmax)
-      k.softmax_backward(output(last).rows(from), rows, outputs, delta(last).out(from));
-    else
-      k.derivative[layers[last].activation](below(last), rows, outputs, delta(last).out(from));
-  }
-  for (std::size_t l = last; l > 0; --l) {
-    k.dense_backward[layers[l - 1].activation](
-        {delta(l).rows(from), rows, layers[l].outputs, parameter(layers[l].weights),
-         layers[l].inputs, delta(l - 1).out(from), below(l - 1)});
-    if (drops(l)) k.multiply(factor(l).rows(from), rows, layers[l].inputs, delta(l - 1).out(from));
-  }
-}
-
-template <class T>
 std::ptrdiff_t Trainer<T>::count_correct(std::ptrdiff_t rows) const {
   double n = 0;
   for (std::ptrdiff_t r = 0; r < rows; ++r) n += double(row_hit_.data()[r]);
   return std::ptrdiff_t(n);
-}
-
-// Rows to a task of phase 1: whole tiles, some tasks to each thread, and enough rows to repay it for fetching all
-// weights, half of which another core has just changed.
-static std::ptrdiff_t task_rows(std::ptrdiff_t rows, int threads) {
-  constexpr std::ptrdiff_t least = 2 * kPanel;
-  if (threads == 1) return std::min(rows, kRowBlock);
-  return std::clamp(round_up((rows + threads - 1) / threads, kPanel), least, kRowBlock);
 }
 
 template <class T>
@@ -164,12 +92,7 @@ void Trainer<T>::step(Pass* pass, const OptimizerState& optimizer) {
     point(data, index, first, &batch);
     // where a pair would be better but has no core to spare, rows are not split either
     const bool alone = pairs(optimizer);
-    const int threads = alone ? 1 : network_.threads_for(batch.rows, 2);
-    const std::ptrdiff_t block = task_rows(batch.rows, threads);
-    auto rows_task = [&](std::ptrdiff_t b) {
-      rows_pass(data, index, first, batch, b * block, std::min(block, batch.rows - b * block), true);
-    };
-    parallel_for((batch.rows + block - 1) / block, threads, rows_task);
+    pass_through(data, index, first, batch, alone ? 1 : network_.threads_for(batch.rows, 2));
     const OptimizerState state = of_batch(optimizer, batch);
     const double added = penalty(state);
     const Steps<T> s = steps(state, first);

@@ -1,6 +1,7 @@
 // Training: one step, one epoch, gradients and the loss on given rows. A step is two parallel
 // phases, each row or weight by one thread alone, so that threads never split a sum:
-//   1. by rows: gather, forward, loss, and the gradients dz down to the first layer
+//   1. by rows, or through wide layers by panels of outputs (passes.cc): gather, forward, loss, and the gradients dz
+//      down to the first layer
 //   2. by panels of weights: dW over the whole batch, handed to the optimizer tile by tile
 // Where a step is too short for that but its first layer is wide, two threads share the layer by its
 // inputs instead: see pair.cc.
@@ -18,6 +19,10 @@ namespace fw {
 
 constexpr auto kPollEvery = std::chrono::milliseconds(50);
 constexpr std::ptrdiff_t kPair = 2;  // panels that are updated together
+// Where thread t's share of some panels begins, in whole pairs: of a wide layer's, for all that is done with them.
+inline std::ptrdiff_t panel_share(std::ptrdiff_t panels, std::ptrdiff_t t, int threads) {
+  return t == threads ? panels : panels * t / threads / kPair * kPair;
+}
 // How many rows of a shuffled batch are asked for ahead of their use: a whole batch of 200 would crowd the
 // second-level cache.
 constexpr std::ptrdiff_t kBatchAhead = 32;
@@ -105,6 +110,8 @@ class Trainer {
 
   // How many steps two threads that share the first layer have taken.
   std::ptrdiff_t paired_steps() const { return paired_steps_; }
+  // How many steps have been taken in which threads shared the panels of some layers.
+  std::ptrdiff_t shared_steps() const { return shared_steps_; }
 
   // The loss of all rows as one batch (0 if the gradient at the outputs is given), its gradients in the packed order
   // and (or null) those of the input, (rows, inputs) without gaps; and (or null) how many rows were read rightly.
@@ -151,11 +158,18 @@ class Trainer {
              std::ptrdiff_t column = 0);
   Rows<T> stage(const Data& data, const Batch& batch, std::ptrdiff_t from, std::ptrdiff_t rows,
                 std::ptrdiff_t column, std::ptrdiff_t columns, std::ptrdiff_t first, bool dropping);
+  void ascend(std::size_t l, DenseArgs<T> d, std::ptrdiff_t from, std::ptrdiff_t panel, std::ptrdiff_t end);
+  void drop_below(std::size_t l, std::ptrdiff_t position, std::ptrdiff_t from, std::ptrdiff_t rows,
+                  std::ptrdiff_t panel, std::ptrdiff_t end);
+  void descend(std::size_t l, std::ptrdiff_t from, std::ptrdiff_t rows, std::ptrdiff_t panel, std::ptrdiff_t end);
+  DenseArgs<T> first_layer(const Batch& batch, const Rows<T>& in, bool staged, std::ptrdiff_t from,
+                           std::ptrdiff_t rows, bool backward);
   void rows_pass(const Data& data, const std::int64_t* index, std::ptrdiff_t first,
                  const Batch& batch, std::ptrdiff_t from, std::ptrdiff_t rows, bool backward);
-  // rows_pass but for its first layer
   void upper_layers(const Data& data, const std::int64_t* index, std::ptrdiff_t first,
-                    std::ptrdiff_t from, std::ptrdiff_t rows, bool backward);
+                    std::ptrdiff_t from, std::ptrdiff_t rows, bool backward, std::size_t bottom = 1);
+  std::size_t shared_layers(std::ptrdiff_t rows, int threads) const;
+  void pass_through(const Data& data, const std::int64_t* index, std::ptrdiff_t first, const Batch& batch, int threads);
   // with the penalty's coefficient for a batch
   OptimizerState of_batch(OptimizerState optimizer, const Batch& batch) const {
     if (counts_rows_) optimizer.penalty /= double(batch.total_weight);
@@ -192,6 +206,10 @@ class Trainer {
   std::ptrdiff_t count_correct(std::ptrdiff_t rows) const;
   Panels<T> delta(std::size_t l) { return {deltas_[l]->data(), capacity_}; }
   Panels<T> output(std::size_t l) { return {outputs_[l]->data(), capacity_}; }
+  // What layer l's derivative is a function of.
+  Rows<T> derived_from(std::size_t l, std::ptrdiff_t from) {
+    return (kernels().derivative_from_z[network_.layers()[l].activation] ? sum(l) : output(l)).rows(from);
+  }
   Panels<T> sum(std::size_t l) { return {sums_[l]->data(), capacity_}; }
   // Dropout of what layer l reads, of some rows of the epoch from `position` on.
   bool drops(std::size_t l) const { return !rates_.empty() && rates_[l] > 0; }
@@ -227,7 +245,7 @@ class Trainer {
   Buffer<T> tail_, slot_tails_[kMaxSlots];
   Buffer<T> halves_[2][2];  // by the step's parity and the side: it may be a step ahead of its reader
   std::unique_ptr<Trainer> second_;
-  std::ptrdiff_t paired_steps_ = 0;
+  std::ptrdiff_t paired_steps_ = 0, shared_steps_ = 0;
 };
 
 extern template class Trainer<float>;

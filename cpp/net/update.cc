@@ -59,21 +59,23 @@ template <class T>
 void Trainer<T>::update(const Batch& batch, const OptimizerState& optimizer, const Steps<T>& steps,
                         T* packed, int threads) {
   const auto& layers = network_.layers();
-  // task numbers run over layers, pairs of panels and chunks of inputs
+  // task numbers run over threads' shares of the panels, in each over layers, pairs of panels and chunks of inputs
   const auto chunks = [&](std::size_t l) {
     return (layers[l].inputs + kInputChunk - 1) / kInputChunk;
   };
-  const auto tasks_of = [&](std::size_t l) {
-    return (layers[l].panels() + kPair - 1) / kPair * chunks(l);
+  const auto tasks_of = [&](int share, std::size_t l) {
+    const std::ptrdiff_t n = layers[l].panels();
+    return (panel_share(n, share + 1, threads) - panel_share(n, share, threads) + kPair - 1) / kPair * chunks(l);
   };
   std::ptrdiff_t tasks = 0;
-  for (std::size_t l = 0; l < layers.size(); ++l) tasks += tasks_of(l);
+  for (const Layer& a : layers) tasks += (a.panels() + kPair - 1) / kPair * chunks(std::size_t(&a - layers.data()));
   auto task = [&](std::ptrdiff_t t) {
+    int share = 0;
     std::size_t l = 0;
-    for (; t >= tasks_of(l); ++l) t -= tasks_of(l);
+    for (; t >= tasks_of(share, l); l + 1 == layers.size() ? void((++share, l = 0)) : void(++l)) t -= tasks_of(share, l);
     const std::ptrdiff_t first = t % chunks(l) * kInputChunk;
-    update_part(batch, optimizer, steps, packed, l, t / chunks(l) * kPair, first,
-                std::min(layers[l].inputs, first + kInputChunk));
+    const std::ptrdiff_t panel = panel_share(layers[l].panels(), share, threads) + t / chunks(l) * kPair;
+    update_part(batch, optimizer, steps, packed, l, panel, first, std::min(layers[l].inputs, first + kInputChunk));
   };
   parallel_for(tasks, threads, task);
 }

@@ -59,8 +59,8 @@ struct Case {
   std::vector<std::uint8_t> bytes = std::vector<std::uint8_t>(kRows * kInputs, 3);
   std::vector<std::int64_t> labels = std::vector<std::int64_t>(kRows, 1);
 
-  Case(int threads, double scale)
-      : net({kInputs, 48, 48, kOutputs}, {fw::act_gelu, fw::act_tanh, fw::act_identity}, true, scale,
+  Case(int threads, double scale, std::ptrdiff_t width = 48)
+      : net({kInputs, width, width, kOutputs}, {fw::act_gelu, fw::act_tanh, fw::act_identity}, true, scale,
             fw::choose_isa(""), threads) {
     for (std::size_t l = 0; l < 3; ++l) net.initialize(l, 1, 0.1);
   }
@@ -142,6 +142,15 @@ void training(int threads, double scale, std::ptrdiff_t batch) {
   }
 }
 
+// Layers wide enough that two threads share their panels.
+void wide() {
+  Case<float> c(2, 1.0, 272);
+  Fit<float> fit(c, kBatches[0], true, true);
+  fit.epoch(2 * kBatches[0]);
+  CHECK(allocations([&] { fit.epoch(2 * kBatches[0]); }) == 0);
+  CHECK(fit.trainer.shared_steps() == 4);
+}
+
 // The twin: what a step or a pass might do amiss is counted, on a worker's thread too.
 void planted() {
   std::vector<std::vector<int>> kept(8);
@@ -158,6 +167,7 @@ void planted() {
 int main() {
   on_both([] {});  // starts the pool
   planted();
+  wide();
   for (const int threads : {1, 2})
     for (const double scale : {1.0, 0.5}) {
       forward<float>(threads, scale);

@@ -1,0 +1,75 @@
+// Threads that share wide layers by panels in training: the bits of one thread.
+#include <cstring>
+
+#include "check.h"
+#include "epochs.h"
+
+namespace {
+
+using epochs::go_on;
+using epochs::Run;
+using epochs::same;
+using epochs::Setup;
+
+// The widths are no multiples of a panel and share out unevenly among 2 and 3 threads; the third layer is too narrow.
+// The last batch is short, so that its step goes by rows.
+Setup setup(bool bytes, int optimizer, bool weighted, std::vector<int> activations) {
+  activations.insert(activations.end(), {fw::act_sigmoid, fw::act_identity});
+  return {{150, 300, 277, 17, 10}, activations, bytes, 2 * 128 + 13, 128, optimizer, weighted};
+}
+
+template <class T>
+void same_bits(const char* isa, const Setup& s) {
+  epochs::Case<T> one(s);
+  const bool slowest = !std::strcmp(isa, "scalar");
+  const std::ptrdiff_t rows = slowest ? s.batch : 0, steps = slowest ? 1 : 2;
+  const Run<T> a = one.run(1, 1, go_on, isa, !slowest, rows);
+  CHECK(a.shared == 0 && a.paired == 0);
+  for (int threads : {2, 3}) {
+    const Run<T> b = one.run(threads, 1, go_on, isa, !slowest, rows);
+    CHECK(b.shared == steps && b.paired == 0);
+    CHECK(same(a, b));
+    if (slowest) break;
+  }
+  Setup other = s;  // the twin
+  other.sizes[1] -= 1;
+  CHECK(!same(a, epochs::Case<T>(other).run(2, 1, go_on, isa, !slowest, rows)));
+}
+
+template <class T>
+void all(const char* isa) {
+  const bool slowest = !std::strcmp(isa, "scalar");
+  Setup s = setup(false, fw::opt_adam, false, {fw::act_relu, fw::act_tanh});
+  s.dropped = {0.1, 0.2, 0.5, 0.25};
+  same_bits<T>(isa, s);
+  if (slowest) return;
+  same_bits<T>(isa, setup(false, fw::opt_sgd, false, {fw::act_relu, fw::act_relu}));
+  same_bits<T>(isa, setup(true, fw::opt_momentum, true, {fw::act_gelu, fw::act_silu}));
+  s = setup(true, fw::opt_adam, false, {fw::act_sigmoid, fw::act_softplus});
+  s.clip_norm = 0.01;
+  s.penalty = 0.1;
+  same_bits<T>(isa, s);
+}
+
+// By rows: where there are too many of them, or too few panels, or too little work.
+void by_rows() {
+  Setup s = setup(false, fw::opt_sgd, false, {fw::act_relu, fw::act_relu});
+  s.rows = s.batch = 400;
+  CHECK(epochs::Case<float>(s).run(2, 1, go_on, "", false).shared == 0);
+  s.rows = s.batch = 16;
+  CHECK(epochs::Case<float>(s).run(2, 1, go_on, "", false).shared == 0);
+  s.rows = s.batch = 128;
+  CHECK(epochs::Case<float>(s).run(10, 1, go_on, "", false).shared == 0);
+  CHECK(epochs::Case<float>(s).run(2, 1, go_on, "", false).shared == 1);
+}
+
+}  // namespace
+
+int main() {
+  for (const fw::KernelTable* table : fw::available_isas()) {
+    all<float>(table->name);
+    all<double>(table->name);
+  }
+  by_rows();
+  return check::finish("test_passes");
+}
