@@ -59,22 +59,29 @@ template <class T>
 void Trainer<T>::update(const Batch& batch, const OptimizerState& optimizer, const Steps<T>& steps,
                         T* packed, int threads) {
   const auto& layers = network_.layers();
-  // task numbers run over threads' shares of the panels, in each over layers, pairs of panels and chunks of inputs
   const auto chunks = [&](std::size_t l) {
     return (layers[l].inputs + kInputChunk - 1) / kInputChunk;
   };
-  const auto tasks_of = [&](int share, std::size_t l) {
+  const auto pairs = [&](int share, std::size_t l) {
     const std::ptrdiff_t n = layers[l].panels();
-    return (panel_share(n, share + 1, threads) - panel_share(n, share, threads) + kPair - 1) / kPair * chunks(l);
+    return (panel_share(n, share + 1, threads) - panel_share(n, share, threads) + kPair - 1) / kPair;
   };
   std::ptrdiff_t tasks = 0;
-  for (const Layer& a : layers) tasks += (a.panels() + kPair - 1) / kPair * chunks(std::size_t(&a - layers.data()));
+  for (int share = 0; share < threads; ++share)
+    for (std::size_t l = 0; l < layers.size(); ++l) tasks += pairs(share, l) * chunks(l);
+  // Task numbers run over threads' shares of the panels, and in each from the last layer's last pair of panels, where
+  // the way down has just been, to the first layer's first, where the next step begins.
   auto task = [&](std::ptrdiff_t t) {
+    const auto in = [&](int share, std::size_t l) { return pairs(share, l) * chunks(l); };
     int share = 0;
-    std::size_t l = 0;
-    for (; t >= tasks_of(share, l); l + 1 == layers.size() ? void((++share, l = 0)) : void(++l)) t -= tasks_of(share, l);
+    std::size_t l = layers.size() - 1;
+    for (; t >= in(share, l); l = (l ? l : layers.size()) - 1) {
+      t -= in(share, l);
+      share += l == 0;
+    }
     const std::ptrdiff_t first = t % chunks(l) * kInputChunk;
-    const std::ptrdiff_t panel = panel_share(layers[l].panels(), share, threads) + t / chunks(l) * kPair;
+    const std::ptrdiff_t panel = panel_share(layers[l].panels(), share, threads) +
+                                 (pairs(share, l) - 1 - t / chunks(l)) * kPair;
     update_part(batch, optimizer, steps, packed, l, panel, first, std::min(layers[l].inputs, first + kInputChunk));
   };
   parallel_for(tasks, threads, task);
