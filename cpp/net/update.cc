@@ -59,9 +59,8 @@ template <class T>
 void Trainer<T>::update(const Batch& batch, const OptimizerState& optimizer, const Steps<T>& steps,
                         T* packed, int threads) {
   const auto& layers = network_.layers();
-  const auto chunks = [&](std::size_t l) {
-    return (layers[l].inputs + kInputChunk - 1) / kInputChunk;
-  };
+  const auto chunk = [&](std::size_t l) { return threads == 1 ? layers[l].inputs : kInputChunk; };
+  const auto chunks = [&](std::size_t l) { return (layers[l].inputs + chunk(l) - 1) / chunk(l); };
   const auto pairs = [&](int share, std::size_t l) {
     const std::ptrdiff_t n = layers[l].panels();
     return (panel_share(n, share + 1, threads) - panel_share(n, share, threads) + kPair - 1) / kPair;
@@ -79,10 +78,10 @@ void Trainer<T>::update(const Batch& batch, const OptimizerState& optimizer, con
       t -= in(share, l);
       share += l == 0;
     }
-    const std::ptrdiff_t first = t % chunks(l) * kInputChunk;
+    const std::ptrdiff_t first = t % chunks(l) * chunk(l);
     const std::ptrdiff_t panel = panel_share(layers[l].panels(), share, threads) +
                                  (pairs(share, l) - 1 - t / chunks(l)) * kPair;
-    update_part(batch, optimizer, steps, packed, l, panel, first, std::min(layers[l].inputs, first + kInputChunk));
+    update_part(batch, optimizer, steps, packed, l, panel, first, std::min(layers[l].inputs, first + chunk(l)));
   };
   parallel_for(tasks, threads, task);
 }
