@@ -129,19 +129,23 @@ void Trainer<T>::upper_layers(const Data& data, const std::int64_t* index, std::
   for (std::size_t l = last; l >= bottom; --l) descend(l, from, rows, 0, layers[l - 1].panels());
 }
 
-// How many layers, from the first on, are shared by panels: those with a pair for every thread, enough work to repay
-// a meeting, and more weights than there are activations to exchange instead.
+// How many layers, from the first on, are shared by panels: those with a pair for every thread, together with enough
+// work to repay their meetings, and with more weights than there are activations to exchange instead.
 template <class T>
 std::size_t Trainer<T>::shared_layers(std::ptrdiff_t rows, int threads) const {
   constexpr double least = 1.5e6;  // multiply-adds of a thread between two meetings
-  if (threads == 1) return 0;
   const auto& layers = network_.layers();
-  std::size_t l = 0;
-  for (; l + 1 < layers.size() && layers[l].panels() >= kPair * threads; ++l) {
-    const double each = double(rows) / threads, weights = double(layers[l].inputs) * double(layers[l].outputs);
-    if (each * weights < least || each * double(layers[l].inputs + layers[l].outputs) > weights) break;
+  const double each = double(rows) / threads;
+  double weights = 0, exchanged = 0;
+  std::size_t shared = 0;
+  for (std::size_t l = 0; threads > 1 && l + 1 < layers.size() && layers[l].panels() >= kPair * threads; ++l) {
+    const double own = double(layers[l].inputs) * double(layers[l].outputs);
+    weights += own;
+    exchanged += each * double(layers[l].inputs + layers[l].outputs);
+    // the last of them by itself, too: a light one may only come before
+    if (each * own >= least && each * weights >= least * double(l + 1) && exchanged <= weights) shared = l + 1;
   }
-  return l;
+  return shared;
 }
 
 template <class T>

@@ -52,7 +52,7 @@ void all(const char* isa) {
 }
 
 // By rows: where there are too many of them, or too few panels, or too little work.
-void by_rows() {
+void choices() {
   Setup s = setup(false, fw::opt_sgd, false, {fw::act_relu, fw::act_relu});
   s.rows = s.batch = 400;
   CHECK(epochs::Case<float>(s).run(2, 1, go_on, "", false).shared == 0);
@@ -61,6 +61,15 @@ void by_rows() {
   s.rows = s.batch = 128;
   CHECK(epochs::Case<float>(s).run(10, 1, go_on, "", false).shared == 0);
   CHECK(epochs::Case<float>(s).run(2, 1, go_on, "", false).shared == 1);
+  // a light layer is shared before one that isn't, and goes by rows after one
+  const std::vector<std::ptrdiff_t> light[] = {{11, 300, 277, 17, 10}, {150, 300, 70, 17, 10}};
+  for (const auto& sizes : light) {
+    s.sizes = sizes;
+    epochs::Case<float> one(s);
+    const Run<float> a = one.run(1, 1, go_on, "", false), b = one.run(2, 1, go_on, "", false);
+    CHECK(a.shared == 0 && b.shared == 1 && b.paired == 0);
+    CHECK(same(a, b));
+  }
 }
 
 }  // namespace
@@ -70,6 +79,6 @@ int main() {
     all<float>(table->name);
     all<double>(table->name);
   }
-  by_rows();
+  choices();
   return check::finish("test_passes");
 }
