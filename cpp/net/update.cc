@@ -61,29 +61,27 @@ void Trainer<T>::update(const Batch& batch, const OptimizerState& optimizer, con
   const auto& layers = network_.layers();
   const auto chunk = [&](std::size_t l) { return threads == 1 ? layers[l].inputs : kInputChunk; };
   const auto chunks = [&](std::size_t l) { return (layers[l].inputs + chunk(l) - 1) / chunk(l); };
-  const auto pairs = [&](int share, std::size_t l) {
+  const auto pairs = [&](std::ptrdiff_t share, std::size_t l) {
     const std::ptrdiff_t n = layers[l].panels();
     return (panel_share(n, share + 1, threads) - panel_share(n, share, threads) + kPair - 1) / kPair;
   };
-  std::ptrdiff_t tasks = 0;
-  for (int share = 0; share < threads; ++share)
-    for (std::size_t l = 0; l < layers.size(); ++l) tasks += pairs(share, l) * chunks(l);
   // Task numbers run over threads' shares of the panels, and in each from the last layer's last pair of panels, where
-  // the way down has just been, to the first layer's first, where the next step begins.
+  // the way down has just been, to the first layer's first, where the next step begins. ends: of each share's layers.
+  std::vector<std::ptrdiff_t>& ends = task_ends_;
+  if (ends.size() != std::size_t(threads) * layers.size()) {
+    ends.clear();
+    for (std::ptrdiff_t share = 0, end = 0; share < threads; ++share)
+      for (std::size_t l = layers.size(); l-- > 0;) ends.push_back(end += pairs(share, l) * chunks(l));
+  }
   auto task = [&](std::ptrdiff_t t) {
-    const auto in = [&](int share, std::size_t l) { return pairs(share, l) * chunks(l); };
-    int share = 0;
-    std::size_t l = layers.size() - 1;
-    for (; t >= in(share, l); l = (l ? l : layers.size()) - 1) {
-      t -= in(share, l);
-      share += l == 0;
-    }
-    const std::ptrdiff_t first = t % chunks(l) * chunk(l);
-    const std::ptrdiff_t panel = panel_share(layers[l].panels(), share, threads) +
-                                 (pairs(share, l) - 1 - t / chunks(l)) * kPair;
+    const std::size_t i = std::size_t(std::upper_bound(ends.begin(), ends.end(), t) - ends.begin());
+    const std::size_t share = i / layers.size(), l = layers.size() - 1 - i % layers.size();
+    const std::ptrdiff_t n = t - (i ? ends[i - 1] : 0), first = n % chunks(l) * chunk(l);
+    const std::ptrdiff_t panel = panel_share(layers[l].panels(), std::ptrdiff_t(share), threads) +
+                                 (pairs(std::ptrdiff_t(share), l) - 1 - n / chunks(l)) * kPair;
     update_part(batch, optimizer, steps, packed, l, panel, first, std::min(layers[l].inputs, first + chunk(l)));
   };
-  parallel_for(tasks, threads, task);
+  parallel_for(ends.back(), threads, task);
 }
 
 // The scalars of the step that begins with row `first`.
