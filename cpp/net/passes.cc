@@ -19,7 +19,7 @@ std::ptrdiff_t task_rows(std::ptrdiff_t rows, int threads) {
 }
 
 // Calls task(panel, end) for all of some panels, as evenly as pairs go, one share to each thread: the same as for the
-// weights' update.
+// weights' update. There must be a pair for each.
 template <class Task>
 void by_panels(std::ptrdiff_t panels, int threads, const Task& task) {
   auto part = [&](std::ptrdiff_t t) { task(panel_share(panels, t, threads), panel_share(panels, t + 1, threads)); };
@@ -161,7 +161,7 @@ void Trainer<T>::pass_through(const Data& data, const std::int64_t* index, std::
     by_rows([&](std::ptrdiff_t from, std::ptrdiff_t n) { rows_pass(data, index, first, batch, from, n, true); });
     return;
   }
-  ++shared_steps_;
+  shared_passes_ += std::ptrdiff_t(shared);
   const auto& layers = network_.layers();
   const bool staged = stages(data.x);
   if (staged)

@@ -21,7 +21,7 @@ constexpr auto kPollEvery = std::chrono::milliseconds(50);
 constexpr std::ptrdiff_t kPair = 2;  // panels that are updated together
 // Where thread t's share of some panels begins, in whole pairs: of a wide layer's, for all that is done with them.
 inline std::ptrdiff_t panel_share(std::ptrdiff_t panels, std::ptrdiff_t t, int threads) {
-  return t == threads ? panels : panels * t / threads / kPair * kPair;
+  return t == threads ? panels : (panels + kPair - 1) / kPair * t / threads * kPair;
 }
 // How many rows of a shuffled batch are asked for ahead of their use: a whole batch of 200 would crowd the
 // second-level cache.
@@ -110,8 +110,8 @@ class Trainer {
 
   // How many steps two threads that share the first layer have taken.
   std::ptrdiff_t paired_steps() const { return paired_steps_; }
-  // How many steps have been taken in which threads shared the panels of some layers.
-  std::ptrdiff_t shared_steps() const { return shared_steps_; }
+  // How many times, over all steps, threads have shared a layer by its panels.
+  std::ptrdiff_t shared_passes() const { return shared_passes_; }
 
   // The loss of all rows as one batch (0 if the gradient at the outputs is given), its gradients in the packed order
   // and (or null) those of the input, (rows, inputs) without gaps; and (or null) how many rows were read rightly.
@@ -246,7 +246,7 @@ class Trainer {
   Buffer<T> tail_, slot_tails_[kMaxSlots];
   Buffer<T> halves_[2][2];  // by the step's parity and the side: it may be a step ahead of its reader
   std::unique_ptr<Trainer> second_;
-  std::ptrdiff_t paired_steps_ = 0, shared_steps_ = 0;
+  std::ptrdiff_t paired_steps_ = 0, shared_passes_ = 0;
 };
 
 extern template class Trainer<float>;

@@ -20,7 +20,7 @@ struct Run {
   std::vector<T> parameters, state;
   double memo[2] = {1, 1};
   std::vector<EpochResult> results;
-  std::ptrdiff_t paired = 0, shared = 0;  // steps that two threads took; those that shared layers by panels
+  std::ptrdiff_t paired = 0, shared = 0;  // steps that two threads took; layers shared by panels, over all steps
   bool threw = false;
 };
 
@@ -84,7 +84,7 @@ class Case {
       r.threw = true;
     }
     r.paired = trainer.paired_steps();
-    r.shared = trainer.shared_steps();
+    r.shared = trainer.shared_passes();
     r.parameters.assign(net.parameters(), net.parameters() + net.packed_size());
     return r;
   }

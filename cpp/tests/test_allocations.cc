@@ -148,7 +148,7 @@ void wide() {
   Fit<float> fit(c, kBatches[0], true, true);
   fit.epoch(2 * kBatches[0]);
   CHECK(allocations([&] { fit.epoch(2 * kBatches[0]); }) == 0);
-  CHECK(fit.trainer.shared_steps() == 4);
+  CHECK(fit.trainer.shared_passes() == 2 * 4);
 }
 
 // The twin: what a step or a pass might do amiss is counted, on a worker's thread too.
