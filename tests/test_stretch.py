@@ -107,10 +107,15 @@ def test_what_is_not_finite_ends_it_at_the_same_epoch(rate):
 def test_ctrl_c_keeps_whole_epochs():
     net = fw.Network([9, 8, 2], rng=2)
     timer = threading.Timer(0.3, lambda: signal.raise_signal(signal.SIGINT))
-    timer.start()
-    with pytest.raises(KeyboardInterrupt, match=r"training stopped in epoch \d+ of 10000000; "):
-        net.fit(X, LABELS, epochs=10_000_000, optimizer=fw.SGD(1e-3))
-    timer.join()
+    # a shell starts its background jobs with SIGINT ignored
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        timer.start()
+        with pytest.raises(KeyboardInterrupt, match=r"training stopped in epoch \d+ of 10000000; "):
+            net.fit(X, LABELS, epochs=10_000_000, optimizer=fw.SGD(1e-3))
+        timer.join()
+    finally:
+        signal.signal(signal.SIGINT, handler)
     done = len(net.history.epoch)
     assert done > 10
     assert len(net.history.loss) == len(net.history.seconds) == done
