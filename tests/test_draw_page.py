@@ -177,16 +177,20 @@ def test_an_answer_that_comes_too_late_is_not_shown(page):
     page.evaluate(
         "(() => { const real = fetch; window.late = 0; window.fetch = async (path, options) => {"
         "  const slow = path.endsWith('/0/3');"
-        "  if (slow) await new Promise(done => setTimeout(done, 200));"
+        "  if (slow) await new Promise(done => { window.release = done });"
         "  const found = await real(path, options); if (slow) setTimeout(() => late++, 50);"
         "  return found } })()"
     )
     neuron(page, "layer 1, neuron 3").click()
     neuron(page, "output 7").click()
+    until(page, "document.querySelector('#caption').innerText.startsWith('output 7: ')")
+    page.evaluate("release()")
     until(page, "late === 1")
     assert page.inner_text("#caption").startswith("output 7: ")
     neuron(page, "layer 1, neuron 3").click()
     page.check("input[value=sigmoid]")
+    until(page, "document.querySelector('#caption').innerText.startsWith('Click a neuron')")
+    page.evaluate("release()")
     until(page, "late === 2")
     assert page.inner_text("#caption") == "Click a neuron to see what it looks for."
     assert page.locator(".chosen").count() == 0
