@@ -38,6 +38,7 @@ Trainer<T>::Trainer(Network<T>& network, const LossOptions& loss, std::ptrdiff_t
   for (Buffer<T>* b : {&row_loss_, &row_hit_, &scale_, &weight_, &row_max_, &log_sum_})
     b->reserve(std::size_t(capacity_));
   pointers_.reserve(std::size_t(2 * capacity_));
+  task_ends_.reserve(std::size_t(std::max(1, network.threads())) * layers.size());
   if (loss_.output_weights.empty()) return;
   const std::ptrdiff_t padded = layers.back().panels() * kPanel;
   T* to = output_weights_.reserve(std::size_t(padded));
