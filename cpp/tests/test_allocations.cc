@@ -142,6 +142,20 @@ void training(int threads, double scale, std::ptrdiff_t batch) {
   }
 }
 
+// Steps that the caller takes alone after an epoch that was a pair's throughout.
+void alone() {
+  Case<float> c(2, 1.0);
+  Fit<float> fit(c, kBatches[0], false, false);
+  const std::ptrdiff_t rows = Case<float>::kRows, steps = rows / kBatches[0];
+  fw::set_pairing(fw::Pairing::always);
+  fit.epoch(rows);
+  CHECK(fit.trainer.paired_steps() == steps);
+  fw::set_pairing(fw::Pairing::for_two_steps);
+  CHECK(allocations([&] { fit.epoch(rows); }) == 0);
+  CHECK(fit.trainer.paired_steps() == steps + 2);
+  fw::set_pairing(fw::Pairing::as_it_pays);
+}
+
 // Layers wide enough that two threads share their panels.
 void wide() {
   Case<float> c(2, 1.0, 272);
@@ -167,6 +181,7 @@ void planted() {
 int main() {
   on_both([] {});  // starts the pool
   planted();
+  alone();
   wide();
   for (const int threads : {1, 2})
     for (const double scale : {1.0, 0.5}) {
