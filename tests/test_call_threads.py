@@ -74,7 +74,7 @@ def change(net, x, queue):
     queue.put(float(np.abs(net.weights[0]).max()))
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="there is no fork, and so no such child")
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no fork, and so no such child")
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_a_child_may_change_a_network_that_other_threads_were_calling():
     net = fw.Network([256, 256, 10], rng=0, threads=1)

@@ -4,8 +4,8 @@
 // Tried without gain: for one panel, vectors over inputs, which halves the loads, since turning the sums round for
 // the update costs as much; 20, 24 or 28 inputs to a tile, whose lines are too few or too many for one prefetch a row;
 // the tile's code in its caller; three panels or 12 inputs by two (24 accumulators); keeping a tile's
-// sums until the next tile's rows go by, so that an optimizer's divisions and roots overlap with multiply-adds, which
-// they slow by nearly as much, while its parameters are then fetched one by one instead of all at once.
+// sums until the next tile's rows go by, so that an optimizer's divisions and roots overlap with multiply-adds: alone
+// they would, but their long chain holds up what comes behind it (slower, and no quicker in three stages, on Intel's).
 
 // What is prefetched into the first-level cache: the line of each row that the next tile begins with, where a tile
 // takes a whole line (rows of 784 numbers, 32 to a batch, are twice that cache), or the rows some way on, once a
@@ -108,7 +108,9 @@ inline void gradient_tile(const GradientArgs<T>& a, std::ptrdiff_t k, std::ptrdi
     finish(at[i % N / P] + i / N * kPanel + i % P * L, acc[i]);
 }
 
-// A large tile by itself: inlined it is no quicker, and its loop would be harder to find in the assembly.
+// A large tile by itself: inlined it is no quicker, and its loop would be harder to find in the assembly. By reference:
+// a copy would be made from parts just stored, which waits until every store before them is done (a tenth of Adam's
+// epoch by two threads).
 template <class T, int KT, int NP, class Finish>
 FW_NOINLINE void large_gradient_tile(const GradientArgs<T>& a, std::ptrdiff_t k, std::ptrdiff_t panel,
                                      const Finish& finish) {
@@ -176,7 +178,7 @@ inline void walk_gradient(const GradientArgs<T>& a, const Finish& finish,
 
 // What is done with a finished sum. These hold copies: a store through a vector may alias anything, and
 // what lies behind a reference would be read again after each. (Prefetching the weights and the
-// optimizer's state, a tile ahead or as its sums begin, was tried and gained nothing.)
+// optimizer's state, a tile ahead, as its sums begin or spread over them, was tried and gained nothing.)
 template <class T>
 struct Keep {
   T* gradient;

@@ -148,6 +148,7 @@ std::size_t Trainer<T>::shared_layers(std::ptrdiff_t rows, int threads) const {
   return shared;
 }
 
+// All of a batch, up and down: its wide layers by panels, the others by rows.
 template <class T>
 void Trainer<T>::pass_through(const Data& data, const std::int64_t* index, std::ptrdiff_t first, const Batch& batch,
                               int threads) {
