@@ -7,9 +7,9 @@
 // Tried without gain: unrolling the loop over inputs by 4; tiles of 24 rows by 1 panel; copying the rows of a
 // wide layer into panels first, with the next rows prefetched meanwhile; prefetching a panel-major row's next
 // block or a strided row's next line (on AMD's cores and on Intel's); groups of 32 or 48 rows; huge pages for the
-// parameters; every second line alone of the rows ahead. 16 accumulators do on AMD's cores, while with two panels or more Intel's (Golden Cove) reach their peak
-// with 24 alone. One panel needs a load for each multiply-add, two to a cycle: 97 % of the peak in cache by rows a fixed
-// step apart and 87 % by pointers, if a loop loads little else.
+// parameters; every second line alone of the rows ahead. 16 accumulators do on AMD's cores, while with two panels or
+// more Intel's (Golden Cove) reach their peak with 24 alone. One panel needs a load for each multiply-add, two to a
+// cycle: 97 % of the peak in cache by rows a fixed step apart and 87 % by pointers, if a loop loads little else.
 //
 // Every loop over accumulators carries FW_UNROLL: without it GCC keeps the array on the stack and
 // says nothing.
