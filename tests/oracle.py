@@ -15,6 +15,12 @@ SQRT2 = math.sqrt(2.0)
 _erfc = np.vectorize(math.erfc, otypes=[np.float64])
 
 
+def flushed(a, dtype):
+    """a with 0, of the same sign, in place of numbers below the dtype's smallest normal one."""
+    a = np.asarray(a)
+    return np.where(np.abs(a) < np.finfo(dtype).smallest_normal, np.copysign(0, a), a)
+
+
 # ---- activations: value and derivative. NaN stays NaN; at -inf silu and gelu are their limit, 0
 def sigmoid(z):
     e = np.exp(-np.abs(z))

@@ -55,7 +55,7 @@ def test_numbers_below_the_smallest_normal_one_are_noticed(dtype):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_state_settles_alike_on_every_instruction_set(kind):
+def test_state_decays_alike_on_every_instruction_set(kind):
     others = [decay(kind, isa, np.float32, 1000) for isa in fw.isas()]
     for first, *rest in zip(*others, strict=True):
         for state in rest:

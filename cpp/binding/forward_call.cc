@@ -129,11 +129,12 @@ PyObject* forward(ForwardCall* self, PyObject* x, PyObject* out) {
   bool done = true;
   try {
     if (double(in.rows) * double(net.packed_size()) < kLongWork) {
+      const FloatEnvironment environment;
       const Gate::TryReader reader(core.gate);
       done = bool(reader);
       if (done) net.forward(view, y, to.stride);
     } else {
-      const ReleaseGil release;
+      const Work work;
       const Gate::Reader reader(core.gate);
       net.forward(view, y, to.stride);
     }

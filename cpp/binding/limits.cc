@@ -11,14 +11,14 @@ namespace {
 volatile double g_sink;  // results that nobody reads would let the compiler drop the loops
 
 // The least seconds of one call of work within about 20 ms.
-template <class Work>
-double least_seconds(const Work& work) {
+template <class Task>
+double least_seconds(const Task& task) {
   using Clock = std::chrono::steady_clock;
   const auto begin = Clock::now();
   double least = 1e9;
   do {
     const auto start = Clock::now();
-    g_sink = double(work());
+    g_sink = double(task());
     const std::chrono::duration<double> spent = Clock::now() - start;
     least = spent.count() < least ? spent.count() : least;
   } while (Clock::now() - begin < std::chrono::milliseconds(20));
@@ -39,13 +39,13 @@ double fma_rate(const KernelTable& table, const Kernels<T>& k) {
 void bind_limits(py::module_& m) {
   m.def("fma_limit", [](const std::string& isa, bool double_precision) {
     const KernelTable& table = choose_isa(isa);
-    py::gil_scoped_release release;
+    const Work work;
     return double_precision ? fma_rate(table, table.f64) : fma_rate(table, table.f32);
   }, py::arg("isa"), py::arg("double_precision"));
   m.def("read_limit", [](const std::string& isa, std::ptrdiff_t bytes) {
     expect(bytes > 0, "bytes: expected a positive number");
     const KernelTable& table = choose_isa(isa);
-    py::gil_scoped_release release;
+    const Work work;
     const std::ptrdiff_t n = (bytes / 4 + 127) / 128 * 128;
     Buffer<float> memory;
     const float* p = memory.reserve(std::size_t(n));

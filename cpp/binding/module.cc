@@ -44,8 +44,11 @@ extern "C" {
 [[gnu::visibility("default")]] int featherweight_thread_limit() { return fw::thread_limit(); }
 }
 
+// What Python calls is defined below: pybind11's own function would wait for ever in a subinterpreter (before 3.12).
+#define PyInit__core make_core_module
 PYBIND11_MODULE(_core, m) {
   using namespace fw;
+  py::detail::npy_api::get();  // imported now: when the interpreter ends, in a late __del__, nothing can be
   m.attr("__version__") = FW_STRING(FW_VERSION);
   m.def("activations", [] { return py::tuple(py::cast(kActivationNames)); });
   m.def("losses", [] { return py::tuple(py::cast(kLossNames)); });
@@ -74,8 +77,16 @@ PYBIND11_MODULE(_core, m) {
     d["built_isas"] = isas;
     return d;
   });
+  bind_float_environment(m);
   bind_limits(m);
   bind_network(m);
   bind_forward_call(m);
   bind_trainer(m);
+}
+#undef PyInit__core
+
+extern "C" PYBIND11_EXPORT PyObject* PyInit__core() {
+  if (PyInterpreterState_Get() == PyInterpreterState_Main()) return make_core_module();
+  PyErr_SetString(PyExc_ImportError, "featherweight: expected the main interpreter, found a subinterpreter");
+  return nullptr;
 }

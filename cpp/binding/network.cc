@@ -52,7 +52,7 @@ bool forward(CoreNetwork& core, const py::array& x, const py::array& out, bool c
     const std::ptrdiff_t stride =
         view.rows < 2 ? outputs : out.strides(0) / std::ptrdiff_t(sizeof(T));
     expect(!check || holds<T>(x), "x: expected the network's dtype");
-    ReleaseGil release;
+    Work work;
     Gate::Reader reader(core.gate);
     if (check) return net.forward_finite(view, to, stride);
     net.forward(view, to, stride);
@@ -73,7 +73,7 @@ py::list activations(CoreNetwork& core, const py::array& x) {
     };
     add(view.columns);
     for (const Layer& l : net.layers()) add(l.outputs);
-    ReleaseGil release;
+    Work work;
     Gate::Reader reader(core.gate);
     net.activations(view, outs.data());
     return list;
@@ -88,7 +88,7 @@ py::array weights(CoreNetwork& core, std::size_t l, const py::object& packed) {
     const T* from = elements<T>(packed, net.packed_size(), "packed: expected a flat array");
     T* to = out.mutable_data();
     {
-      ReleaseGil release;
+      Work work;
       Gate::Reader reader(core.gate);
       net.unpack_weights(l, from ? from : net.parameters(), to);
     }
@@ -125,12 +125,23 @@ void set(CoreNetwork& core, std::size_t l, const py::object& value, const py::ob
         net.pack_weights(l, from, to);
       return;
     }
-    ReleaseGil release;
+    Work work;
     Gate::Writer writer(core.gate);
     if (is_bias)
       net.set_bias(l, from);
     else
       net.set_weights(l, from);
+  });
+}
+
+void set_parameters(CoreNetwork& core, const py::array& values) {
+  core.visit([&](auto& net) {
+    using T = element_t<decltype(net)>;
+    const T* from = elements<T>(values, net.packed_size(), "values: expected a flat array of the parameters");
+    Work work;
+    Gate::Writer writer(core.gate);
+    std::copy_n(from, net.packed_size(), net.parameters());
+    net.clear_padding(net.parameters());
   });
 }
 
@@ -143,6 +154,7 @@ void bind_network(py::module_& m) {
       .def("initialize",
            [](CoreNetwork& core, std::uint64_t key, const std::vector<double>& limits) {
              core.visit([&](auto& net) {
+               const FloatEnvironment environment;
                Gate::Writer writer(core.gate);
                expect(limits.size() == net.layers().size(), "limits: expected one to a layer");
                for (std::size_t l = 0; l < limits.size(); ++l) net.initialize(l, key, limits[l]);
@@ -178,6 +190,16 @@ void bind_network(py::module_& m) {
              set(c, l, v, to, true);
            },
            py::arg("layer"), py::arg("value"), py::arg("packed"))
+      .def("set_parameters", &set_parameters, py::arg("values"),
+           "Set all parameters at once, in their packed order: no reader sees a part of them.")
+      .def("clear_padding",
+           [](CoreNetwork& core) {
+             core.visit([&](auto& net) {
+               Gate::Writer writer(core.gate);
+               net.clear_padding(net.parameters());
+             });
+           },
+           "Set to 0 what panels of 16 have room for beyond a layer's outputs.")
       .def("begin_fit", [](CoreNetwork& c) {
         c.ready();
         c.gate.begin_fit();

@@ -7,6 +7,7 @@
 #include <string>
 #include <variant>
 
+#include "../net/float_environment.h"
 #include "../net/gate.h"
 #include "../net/network.h"
 #include "arrays.h"
@@ -44,6 +45,25 @@ struct CoreNetwork : Initialized {
   }
 };
 
+// Compiled work: in our floating-point environment, without the GIL.
+class Work {
+ public:
+  // Python's code in the midst of it, with the GIL, in the caller's floating-point environment.
+  class Python {
+   public:
+    explicit Python(Work& work) : left_((work.release_.sleep_if_finalizing(), work.environment_)) {}
+
+   private:
+    FloatEnvironment::Left left_;
+    py::gil_scoped_acquire acquire_;
+  };
+
+ private:
+  FloatEnvironment environment_;
+  ReleaseGil release_;
+};
+
+void bind_float_environment(py::module_& m);
 void bind_limits(py::module_& m);
 void bind_network(py::module_& m);
 void bind_forward_call(py::module_& m);

@@ -43,10 +43,11 @@ std::unique_ptr<CoreTrainer> make(CoreNetwork& core, const std::string& loss, st
   return t;
 }
 
+// The rows' numbers are copied before they are checked, since another thread may change them.
 template <class T>
 typename Trainer<T>::Data data(CoreTrainer& t, const py::array& x, const py::object& labels,
-                               const py::object& values, const py::object& weights,
-                               const py::object& rows = py::none()) {
+                               const py::object& values, const py::object& weights, const py::object& rows,
+                               std::vector<std::int64_t>* index) {
   auto& net = *std::get<std::unique_ptr<Network<T>>>(t.core->net);
   const InputView view = any_view<T>(x, net.layers().front().inputs);
   const std::ptrdiff_t outputs = net.layers().back().outputs;
@@ -56,9 +57,10 @@ typename Trainer<T>::Data data(CoreTrainer& t, const py::array& x, const py::obj
       elements<T>(weights, view.rows, "weights: expected shape (rows,)")};
   if (!rows.is_none()) {
     d.count = py::len(rows);
-    d.index = elements<std::int64_t>(rows, d.count, "rows: expected int64 of shape (rows,)");
-    for (std::ptrdiff_t i = 0; i < d.count; ++i)
-      expect(d.index[i] >= 0 && d.index[i] < view.rows, "rows: expected indices of x");
+    const auto* given = elements<std::int64_t>(rows, d.count, "rows: expected int64 of shape (rows,)");
+    index->assign(given, given + d.count);
+    for (const std::int64_t i : *index) expect(i >= 0 && i < view.rows, "rows: expected row numbers of x");
+    d.index = index->data();
   }
   return d;
 }
@@ -116,26 +118,27 @@ py::tuple epoch(CoreTrainer& t, const py::array& x, const py::object& labels,
                 std::ptrdiff_t position) {
   const auto run = [&]<class T>(Trainer<T>& trainer) {
     auto& net = *std::get<std::unique_ptr<Network<T>>>(t.core->net);
-    const auto d = data<T>(t, x, labels, values, weights, rows);
+    std::vector<std::int64_t> index;
+    const auto d = data<T>(t, x, labels, values, weights, rows, &index);
     std::int64_t* done = writable<std::int64_t>(seen, 1, "seen: expected int64 of shape (1,)");
     OptimizerState state = optimizer_state(net, optimizer, memo, slots);
     const OptimizerInfo& info = net.table().optimizer_info[state.kind];
     const std::vector<double> by_step =
         hyper_parameters(info, hyper, (d.rows() + trainer.batch() - 1) / trainer.batch(), &state);
     std::tie(state.clip_value, state.clip_norm, state.penalty) = limits;
-    ReleaseGil release;
+    Work work;
     Gate::Writer writer(t.core->gate);
-    return trainer.epoch(d, state, key ? &*key : nullptr, number,
+    const EpochResult r = trainer.epoch(d, state, key ? &*key : nullptr, number,
                          [&](std::ptrdiff_t rows, const EpochResult& so_far) {
                            *done = rows;
-                           sleep_if_finalizing();
-                           py::gil_scoped_acquire acquire;
+                           const Work::Python python(work);
                            heed_signals();
                            return !poll(rows, so_far.loss, so_far.correct).cast<bool>();
                          }, every_step, position);
+    return std::pair(r, r.invalid ? std::optional(trainer.sentence(r.invalid)) : std::nullopt);
   };
-  const EpochResult r = t.visit(run);
-  return py::make_tuple(r.loss, r.correct, r.rows, r.failed, r.weight, r.penalty);
+  const auto [r, invalid] = t.visit(run);
+  return py::make_tuple(r.loss, r.correct, r.rows, r.failed, r.weight, r.penalty, invalid);
 }
 
 constexpr std::ptrdiff_t kColumns = 4;  // of epochs()' results
@@ -144,17 +147,18 @@ constexpr std::ptrdiff_t kColumns = 4;  // of epochs()' results
 // rightly, rows, seconds; `seen` is how many epochs, and how many rows of the one in hand; `good` has the parameters
 // after the last epoch whose loss and parameters were all finite. poll(epochs done, rows of the next, loss, read
 // rightly) is called now and then, and ends it by returning true. Returns the step of the last epoch whose loss
-// wasn't finite, or 0.
-std::ptrdiff_t epochs(CoreTrainer& t, const py::array& x, const py::object& labels, const py::object& values,
+// wasn't finite, or 0, and what of its data had changed so that nothing can be trained on it, or None.
+std::pair<std::ptrdiff_t, std::optional<std::string>> epochs(CoreTrainer& t, const py::array& x, const py::object& labels, const py::object& values,
                       const py::object& weights, const std::string& optimizer, const py::dict& hyper,
                       const Limits& limits, const py::array& memo, const py::array& slots,
                       std::optional<std::uint64_t> key, std::uint64_t number, std::ptrdiff_t count,
                       const py::function& poll, const py::array& seen, const py::array& results,
                       const py::array& good, const py::object& rows) {
-  return t.visit([&]<class T>(Trainer<T>& trainer) -> std::ptrdiff_t {
+  return t.visit([&]<class T>(Trainer<T>& trainer) -> std::pair<std::ptrdiff_t, std::optional<std::string>> {
     using Clock = std::chrono::steady_clock;
     auto& net = *std::get<std::unique_ptr<Network<T>>>(t.core->net);
-    const auto d = data<T>(t, x, labels, values, weights, rows);
+    std::vector<std::int64_t> index;
+    const auto d = data<T>(t, x, labels, values, weights, rows, &index);
     std::int64_t* done = writable<std::int64_t>(seen, 2, "seen: expected int64 of shape (2,)");
     double* found = writable<double>(results, count * kColumns, "results: expected float64 of shape (count, 4)");
     T* kept = writable<T>(good, net.packed_size(), "good: expected a flat array");
@@ -163,13 +167,12 @@ std::ptrdiff_t epochs(CoreTrainer& t, const py::array& x, const py::object& labe
         hyper_parameters(net.table().optimizer_info[state.kind], hyper,
                          (d.rows() + trainer.batch() - 1) / trainer.batch(), &state);
     std::tie(state.clip_value, state.clip_norm, state.penalty) = limits;
-    ReleaseGil release;
+    Work work;
     Gate::Writer writer(t.core->gate);
     bool stop = false;
     const auto ask = [&](std::ptrdiff_t in_hand, const EpochResult& so_far) {
       done[1] = in_hand;
-      sleep_if_finalizing();
-      py::gil_scoped_acquire acquire;
+      const Work::Python python(work);
       heed_signals();
       stop = poll(done[0], in_hand, so_far.loss, so_far.correct).template cast<bool>();
       return !stop;
@@ -185,15 +188,16 @@ std::ptrdiff_t epochs(CoreTrainer& t, const py::array& x, const py::object& labe
       std::copy_n(row, kColumns, found + done[0] * kColumns);
       ++done[0];
       done[1] = 0;
-      if (r.failed) return r.failed;
-      if (!net.kernels().finite(net.parameters(), net.packed_size())) return 0;
+      if (r.invalid) return {r.failed, trainer.sentence(r.invalid)};
+      if (r.failed) return {r.failed, std::nullopt};
+      if (!net.kernels().finite(net.parameters(), net.packed_size())) break;
       std::copy_n(net.parameters(), net.packed_size(), kept);
       if (end - polled > kPollEvery && !stop) {
         ask(0, r);
         polled = end;
       }
     }
-    return 0;
+    return {0, std::nullopt};
   });
 }
 
@@ -202,13 +206,14 @@ py::tuple gradients(CoreTrainer& t, const py::array& x, const py::object& labels
                  const py::object& input) {
   return t.visit([&]<class T>(Trainer<T>& trainer) {
     auto& net = *std::get<std::unique_ptr<Network<T>>>(t.core->net);
-    const auto d = data<T>(t, x, labels, values, weights);
+    const auto d = data<T>(t, x, labels, values, weights, py::none(), nullptr);
+    expect(d.x.rows <= trainer.batch(), "x: expected no more rows than the trainer's batch");
     T* to = writable<T>(packed, net.packed_size(), "packed: expected a flat array");
     T* dx = writable<T>(input, d.x.rows * d.x.columns, "input: expected shape (rows, inputs)");
     std::ptrdiff_t correct = 0;
     double loss = 0;
     {
-      ReleaseGil release;
+      Work work;
       Gate::Reader reader(t.core->gate);
       loss = trainer.gradients(d, to, dx, &correct);
     }
@@ -222,11 +227,12 @@ void backward(CoreTrainer& t, const py::array& x, const py::array& dy, const py:
   t.visit([&]<class T>(Trainer<T>& trainer) {
     auto& net = *std::get<std::unique_ptr<Network<T>>>(t.core->net);
     const InputView view = input_view<T>(x, net.layers().front().inputs);
+    expect(view.rows <= trainer.batch(), "x: expected no more rows than the trainer's batch");
     const T* upstream = elements<T>(dy, view.rows * net.layers().back().outputs,
                                     "dy: expected shape (rows, outputs)");
     T* to = writable<T>(packed, net.packed_size(), "packed: expected a flat array");
     T* dx = writable<T>(input, view.rows * view.columns, "input: expected shape (rows, inputs)");
-    ReleaseGil release;
+    Work work;
     Gate::Reader reader(t.core->gate);
     trainer.gradients({view, {nullptr, nullptr, upstream}, nullptr}, to, dx);
   });
@@ -242,7 +248,7 @@ void optimizer_step(CoreNetwork& core, const std::string& optimizer, const py::d
         hyper_parameters(net.table().optimizer_info[state.kind], hyper, 1, &state);
     std::tie(state.clip_value, state.clip_norm, state.penalty) = limits;
     T* g = writable<T>(gradient, net.packed_size(), "gradient: expected a flat array");
-    ReleaseGil release;
+    Work work;
     Gate::Writer writer(core.gate);
     Trainer<T>(net, loss_mse, 1).apply(g, state);
   });
@@ -273,13 +279,13 @@ py::array_t<std::int64_t> shuffled(const py::array_t<std::int64_t, py::array::c_
 py::tuple evaluate(CoreTrainer& t, const py::array& x, const py::object& labels,
                    const py::object& values, const py::object& weights, const py::object& rows) {
   const auto run = [&]<class T>(Trainer<T>& trainer) {
-    const auto d = data<T>(t, x, labels, values, weights, rows);
-    ReleaseGil release;
+    std::vector<std::int64_t> index;
+    const auto d = data<T>(t, x, labels, values, weights, rows, &index);
+    Work work;
     Gate::Reader reader(t.core->gate);
     return trainer.evaluate(d, [&] {
-      sleep_if_finalizing();
       Gate::Pause pause(t.core->gate);
-      py::gil_scoped_acquire acquire;
+      const Work::Python python(work);
       heed_signals();
     });
   };

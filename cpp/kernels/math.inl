@@ -1,5 +1,5 @@
 // exp, log and their kin on vectors: fixed polynomials of explicit fused multiply-adds, so that every
-// instruction set computes the same bits. NaN gives NaN; denormal results are kept. The errors in ulp
+// instruction set computes the same bits. NaN gives NaN; subnormal results are 0. The errors in ulp
 // stand beside each function, as tests/test_math.py measures them.
 
 // Sources. exp: Cephes (Moshier) expf's polynomial for float, Taylor's for double; reduction by two
@@ -120,8 +120,8 @@ inline V<T> power_of_two(I<T> n) {
   return from_bits((n + Math<T>::bias) << Math<T>::mantissa);
 }
 
-// exp(x) as a product of two factors, neither of which is denormal or overflows: what is to be
-// multiplied further takes the second last and so rounds a denormal result but once. exp_least is
+// exp(x) as a product of two factors, neither of which is subnormal or overflows: what is to be
+// multiplied further takes the second last, so that nothing is flushed to 0 before the result is. exp_least is
 // so low that 1e4 times the product is 0 there.
 // exp_factors for any x; the other for x that can't be large (x <= 0, as most callers have it).
 template <class T>

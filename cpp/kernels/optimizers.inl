@@ -19,14 +19,6 @@ template <class T> struct sgd {
   }
 };
 
-// State that decays ends at 0, and not among the numbers below the smallest normal one, each of which costs some CPUs
-// (Intel's) a hundred cycles: of a weight without gradient, as under a neuron that never fires, it would stay there.
-template <class T>
-inline V<T> settled(V<T> s) {
-  const I<T> exponent = bits(splat<T>(T(__builtin_inf())));
-  return (bits(s) & exponent) == 0 ? V<T>{} : s;
-}
-
 // Polyak (1964), in the form of Sutskever et al. (2013) that PyTorch takes
 template <class T> struct momentum {
   static constexpr int slots = 1, memo = 0, hyper = 3;
@@ -37,7 +29,7 @@ template <class T> struct momentum {
     c[2] = T(h[2]);
   }
   static inline V<T> update(V<T> w, V<T> g, V<T>* s, const T* c) {
-    s[0] = settled<T>(fma(splat<T>(c[2]), s[0], decayed<T>(w, g, c[1])));
+    s[0] = fma(splat<T>(c[2]), s[0], decayed<T>(w, g, c[1]));
     return fma(splat<T>(c[0]), s[0], w);
   }
 };
@@ -48,7 +40,7 @@ template <class T> struct nesterov {
   static inline void prepare(const double* h, double* m, T* c) { momentum<T>::prepare(h, m, c); }
   static inline V<T> update(V<T> w, V<T> g, V<T>* s, const T* c) {
     g = decayed<T>(w, g, c[1]);
-    s[0] = settled<T>(fma(splat<T>(c[2]), s[0], g));
+    s[0] = fma(splat<T>(c[2]), s[0], g);
     return fma(splat<T>(c[0]), fma(splat<T>(c[2]), s[0], g), w);
   }
 };
@@ -73,8 +65,8 @@ template <class T> struct adam {
     return step(w, decayed<T>(w, g, c[1]), s, c);
   }
   static inline V<T> step(V<T> w, V<T> g, V<T>* s, const T* c) {
-    s[0] = settled<T>(fma(splat<T>(c[2]), g - s[0], s[0]));
-    s[1] = settled<T>(fma(splat<T>(c[4]) * g, g, splat<T>(c[3]) * s[1]));
+    s[0] = fma(splat<T>(c[2]), g - s[0], s[0]);
+    s[1] = fma(splat<T>(c[4]) * g, g, splat<T>(c[3]) * s[1]);
     const V<T> root = fma(sqrt(s[1]), splat<T>(c[5]), splat<T>(c[6]));
     return fma(splat<T>(c[0]), s[0] / root, w);
   }
@@ -109,17 +101,17 @@ template <class T, bool Momentum, bool Centered> struct rms {
   }
   static inline V<T> update(V<T> w, V<T> g, V<T>* s, const T* c) {
     g = decayed<T>(w, g, c[1]);
-    s[0] = settled<T>(fma(splat<T>(c[4]) * g, g, splat<T>(c[3]) * s[0]));
+    s[0] = fma(splat<T>(c[4]) * g, g, splat<T>(c[3]) * s[0]);
     V<T> variance = s[0];
     if constexpr (Centered) {
       V<T>& mean = s[1 + Momentum];
-      mean = settled<T>(fma(splat<T>(c[4]), g - mean, mean));
+      mean = fma(splat<T>(c[4]), g - mean, mean);
       variance = fma(-mean, mean, variance);  // which rounding may leave below 0
       variance = variance < splat<T>(0) ? splat<T>(0) : variance;
     }
     const V<T> step = g / (sqrt(variance) + splat<T>(c[5]));
     if constexpr (!Momentum) return fma(splat<T>(c[0]), step, w);
-    s[1] = settled<T>(fma(splat<T>(c[2]), s[1], step));
+    s[1] = fma(splat<T>(c[2]), s[1], step);
     return fma(splat<T>(c[0]), s[1], w);
   }
 };

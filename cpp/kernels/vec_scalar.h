@@ -1,8 +1,8 @@
 // The vector interface by example: one lane. Everything in *.inl is written in these names alone, so
 // an instruction set is a file that gives them for its own register (see vec.h for the wide ones).
 //
-// fma must round once. Where the CPU has no such instruction the C library's fma does it in software:
-// slow, but the same bits. sqrt and / are the IEEE ones.
+// fma must round once. Where the compiler has no such instruction soft_fma.inl does it: slow, but the same bits.
+// sqrt and / are the IEEE ones.
 #pragma once
 
 #include <cstdint>
@@ -69,8 +69,14 @@ inline std::int64_t bits(double v) { return __builtin_bit_cast(std::int64_t, v);
 inline float from_bits(std::int32_t i) { return __builtin_bit_cast(float, i); }
 inline double from_bits(std::int64_t i) { return __builtin_bit_cast(double, i); }
 
+#if defined(__FMA__) || defined(__aarch64__)
 inline float fma(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
 inline double fma(double a, double b, double c) { return __builtin_fma(a, b, c); }
+#else
+#include "soft_fma.inl"
+inline float fma(float a, float b, float c) { return soft_fma(a, b, c); }
+inline double fma(double a, double b, double c) { return soft_fma(a, b, c); }
+#endif
 inline float sqrt(float a) { return __builtin_sqrtf(a); }
 inline double sqrt(double a) { return __builtin_sqrt(a); }
 

@@ -1,5 +1,10 @@
 // What a mini-batch is made of: rows where the caller has them or staged, weights, targets, dropout's masks.
 #include <algorithm>
+#include <cmath>
+#include <limits>
+#include <locale>
+#include <sstream>
+#include <utility>
 
 #include "convert.h"
 #include "philox.h"
@@ -7,6 +12,18 @@
 
 namespace fw {
 namespace {
+
+// From which value to which the targets of a loss may be.
+template <class T>
+std::pair<T, T> limits_of(int loss) {
+  constexpr T most = std::numeric_limits<T>::max();
+  switch (loss) {
+    case loss_binary_cross_entropy: return {T(0), T(1)};
+    case loss_cross_entropy:
+    case loss_poisson: return {T(0), most};
+    default: return {-most, most};
+  }
+}
 
 constexpr std::ptrdiff_t kStageAhead = 16;  // rows; asking for the second-level cache alone gained nothing
 
@@ -43,6 +60,53 @@ DropArgs<T> Trainer<T>::drop_args(std::size_t l, std::ptrdiff_t rows, std::ptrdi
   return a;
 }
 
+// A row's weight, 0 if it is none.
+template <class T>
+T Trainer<T>::weight_of(const Data& data, std::ptrdiff_t row) {
+  const T weight = data.weights[row];
+  if (weight >= T(0) && weight <= std::numeric_limits<T>::max()) return weight;
+  note_invalid({Invalid::Of::weights, row, double(weight)});
+  return T(0);
+}
+
+// A row of targets that are values must be what the loss takes.
+template <class T>
+void Trainer<T>::check_values(const T* target, std::ptrdiff_t row) {
+  const std::ptrdiff_t outputs = network_.layers().back().outputs;
+  const auto [least, most] = limits_of<T>(loss_.kind);
+  double sum = 0;
+  for (std::ptrdiff_t p = 0; p < panels_of(outputs); ++p)
+    for (std::ptrdiff_t o = 0; o < std::min(std::ptrdiff_t(kPanel), outputs - p * kPanel); ++o) {
+      const T value = target[p * capacity_ * kPanel + o];
+      if (!(value >= least && value <= most)) return note_invalid({Invalid::Of::values, row, double(value)});
+      sum += double(value);
+    }
+  if (loss_.kind == loss_cross_entropy && !(std::abs(sum - 1) < 2e-3))
+    note_invalid({Invalid::Of::values, row, double(target[0])});
+}
+
+template <class T>
+std::string Trainer<T>::sentence(const Invalid& invalid) const {
+  std::ostringstream s;
+  s.imbue(std::locale::classic());
+  const std::ptrdiff_t outputs = network_.layers().back().outputs;
+  switch (invalid.of) {
+    case Invalid::Of::labels: s << "y: expected class labels from 0 to " << outputs - 1; break;
+    case Invalid::Of::weights: s << "sample_weight: expected finite weights of at least 0"; break;
+    default:
+      s << "y: expected ";
+      if (loss_.kind == loss_cross_entropy) s << "rows of probabilities that sum to 1";
+      else if (loss_.kind == loss_binary_cross_entropy) s << "values from 0 to 1";
+      else if (loss_.kind == loss_poisson) s << "finite values of at least 0";
+      else s << "finite values";
+  }
+  s << ", found ";
+  if (invalid.of == Invalid::Of::labels) s << invalid.label;
+  else s << invalid.value;
+  s << " in row " << invalid.row << ": the array was changed while in use";
+  return s.str();
+}
+
 // The batch's weights, their sum and each row's share. False if the sum is 0: nothing to learn.
 template <class T>
 bool Trainer<T>::weigh(const Data& data, const std::int64_t* index, std::ptrdiff_t first,
@@ -50,8 +114,10 @@ bool Trainer<T>::weigh(const Data& data, const std::int64_t* index, std::ptrdiff
   batch->total_weight = T(batch->rows);
   if (data.weights) {
     for (std::ptrdiff_t r = 0; r < batch->rows; ++r)
-      weight_.data()[r] = data.weights[index ? index[first + r] : first + r];
+      weight_.data()[r] = weight_of(data, index ? index[first + r] : first + r);
     batch->total_weight = kernels().sum(weight_.data(), nullptr, batch->rows);
+    if (!(batch->total_weight <= std::numeric_limits<T>::max()))  // valid one by one
+      note_invalid({Invalid::Of::weights, index ? index[first] : first, double(weight_.data()[0])});
     if (batch->total_weight == T(0)) return false;
   }
   for (std::ptrdiff_t r = 0; r < batch->rows; ++r)
@@ -111,8 +177,13 @@ void Trainer<T>::load_targets(const Data& data, const std::int64_t* index, std::
       }
     }
     if (data.targets.labels) {
-      const std::int64_t o = data.targets.labels[i];
-      targets_.data()[(o / kPanel * capacity_ + r) * kPanel + o % kPanel] = T(1);
+      const std::int64_t o = data.targets.labels[i];  // which may have changed since it was checked
+      if (std::uint64_t(o) < std::uint64_t(outputs))
+        targets_.data()[(o / kPanel * capacity_ + r) * kPanel + o % kPanel] = T(1);
+      else
+        note_invalid({Invalid::Of::labels, i, 0, o});
+    } else if (!data.targets.upstream) {
+      check_values(base + r * kPanel, i);
     }
     if (loss_.smoothing > 0)
       for (std::ptrdiff_t o = 0; o < outputs; ++o) {
@@ -186,6 +257,9 @@ void Trainer<T>::drop_gradient(T* dx, std::ptrdiff_t from, std::ptrdiff_t rows) 
   template DropArgs<T> Trainer<T>::drop_args(std::size_t, std::ptrdiff_t, std::ptrdiff_t) const; \
   template void Trainer<T>::drop_gradient(T*, std::ptrdiff_t, std::ptrdiff_t); \
   template bool Trainer<T>::weigh(const Data&, const std::int64_t*, std::ptrdiff_t, Batch*); \
+  template std::string Trainer<T>::sentence(const Invalid&) const;             \
+  template T Trainer<T>::weight_of(const Data&, std::ptrdiff_t);               \
+  template void Trainer<T>::check_values(const T*, std::ptrdiff_t);            \
   template T* Trainer<T>::room_to_stage(const InputView&);                     \
   template void Trainer<T>::point(const Data&, const std::int64_t*, std::ptrdiff_t, Batch*, std::ptrdiff_t); \
   template void Trainer<T>::load_targets(const Data&, const std::int64_t*, std::ptrdiff_t, std::ptrdiff_t, \

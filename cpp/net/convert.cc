@@ -39,7 +39,7 @@ void convert(const void* const* rows, std::ptrdiff_t n, std::ptrdiff_t columns, 
 float from_half(std::uint16_t bits) {
   const std::uint32_t sign = std::uint32_t(bits & 0x8000u) << 16, rest = bits & 0x7FFFu;
   float value;
-  if (rest < 0x0400u) {  // 0 and denormals: a whole number of 2^-24
+  if (rest < 0x0400u) {  // 0 and subnormal numbers: a whole number of 2^-24
     value = float(rest) * 0x1p-24f;
   } else {
     const std::uint32_t wide = rest >= 0x7C00u ? 0x7F800000u | (rest & 0x3FFu) << 13 : (rest << 13) + (112u << 23);

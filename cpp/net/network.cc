@@ -47,9 +47,9 @@ Network<T>::Network(const std::vector<std::ptrdiff_t>& sizes, const std::vector<
 
 template <class T>
 int Network<T>::threads_for(std::ptrdiff_t rows, int passes) const {
-  if (threads_ <= 1) return 1;
+  if (threads() <= 1) return 1;
   const double work = double(rows) * double(packed_size_) * passes;
-  return work < kThreadWork ? 1 : int(std::min(double(threads_), work / kThreadWork + 1));
+  return work < kThreadWork ? 1 : int(std::min(double(threads()), work / kThreadWork + 1));
 }
 
 template <class T>
@@ -59,9 +59,9 @@ bool Network<T>::far(int threads) const {
 
 template <class T>
 int Network<T>::row_threads() const {
-  if (threads_ <= 1 || packed_size_ < kSharedRow) return 1;
+  if (threads() <= 1 || packed_size_ < kSharedRow) return 1;
   if (threads_for(1, 1) == 1 && !follows_closely()) return 1;
-  return int(std::min<std::ptrdiff_t>(threads_, 2 * packed_size_ / kSharedRow));
+  return int(std::min<std::ptrdiff_t>(threads(), 2 * packed_size_ / kSharedRow));
 }
 
 template <class T>
@@ -93,6 +93,18 @@ void Network<T>::pack_weights(std::size_t l, const T* from, T* packed) const {
   for (std::ptrdiff_t o = 0; o < a.outputs; ++o)
     for (std::ptrdiff_t k = 0; k < a.inputs; ++k)
       w[((o / kPanel) * a.inputs + k) * kPanel + o % kPanel] = from[o * a.inputs + k];
+}
+
+template <class T>
+void Network<T>::clear_padding(T* packed) const {
+  for (const Layer& a : layers_) {
+    const std::ptrdiff_t used = a.outputs % kPanel;
+    if (used == 0) continue;
+    const auto clear = [&](T* panel) { std::fill(panel + used, panel + kPanel, T(0)); };
+    const std::ptrdiff_t last = (a.panels() - 1) * kPanel;
+    for (std::ptrdiff_t k = 0; k < a.inputs; ++k) clear(packed + a.weights + last * a.inputs + k * kPanel);
+    clear(packed + a.bias + last);
+  }
 }
 
 template <class T>
@@ -191,7 +203,7 @@ void Network<T>::forward(const InputView& x, T* out, std::ptrdiff_t out_stride) 
       T* memory = scratch<T>().reserve(3 * Panels<T>::size(1, widest_));
       forward_rows(x, 0, 1, out, out_stride, memory, 1, threads);
     }
-    if (threads_ > 1 && packed_size_ >= kSharedRow) mark_done();
+    if (this->threads() > 1 && packed_size_ >= kSharedRow) mark_done();
     return;
   }
   forward_blocks(x, out, out_stride, false);

@@ -1,12 +1,15 @@
-// A dense network: its layers' packed parameters, and the forward pass. No intrinsics, no Python.
+// A dense network: its layers' packed parameters, and the forward pass. No intrinsics, no Python. Whoever computes with
+// it holds a FloatEnvironment.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <utility>
 #include <vector>
 
 #include "../kernels/table.h"
 #include "arena.h"
+#include "float_environment.h"
 #include "matrix.h"
 
 namespace fw {
@@ -62,8 +65,8 @@ class Network {
   std::ptrdiff_t packed_size() const { return packed_size_; }
   bool softmax() const { return softmax_; }
   T input_scale() const { return input_scale_; }
-  int threads() const { return threads_; }
-  void set_threads(int n) { threads_ = n; }
+  int threads() const { return threads_.load(std::memory_order_relaxed); }
+  void set_threads(int n) { threads_.store(n, std::memory_order_relaxed); }
   // Threads worth waking for so many rows of work that costs `passes` times a forward pass.
   int threads_for(std::ptrdiff_t rows, int passes) const;
   // Threads for one row, whose layers are shared by panels.
@@ -76,6 +79,8 @@ class Network {
   void unpack_weights(std::size_t l, const T* packed, T* to) const;
   void set_weights(std::size_t l, const T* from) { pack_weights(l, from, parameters_.data()); }
   void pack_weights(std::size_t l, const T* from, T* packed) const;
+  // Zeros where panels have more room than outputs, in what is packed like the parameters.
+  void clear_padding(T* packed) const;
   void get_bias(std::size_t l, T* to) const;
   void set_bias(std::size_t l, const T* from);
 
@@ -104,7 +109,7 @@ class Network {
   std::vector<Layer> layers_;
   bool softmax_;
   T input_scale_;
-  int threads_;
+  std::atomic<int> threads_;  // which another thread may set during training
   std::ptrdiff_t packed_size_ = 0;
   std::ptrdiff_t widest_ = 0;
   Buffer<T> parameters_;

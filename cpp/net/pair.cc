@@ -136,6 +136,7 @@ void Trainer<T>::run_pair(Pass* pass, const OptimizerState& optimizer) {
   Handshake shake;
   const bool as_it_pays = shake.pairing == Pairing::as_it_pays;
   if (as_it_pays && Clock::now().time_since_epoch().count() <= g_rest_until.load(std::memory_order_relaxed)) return;
+  second_->invalid_ = {};
   second_->epoch_ = epoch_;
   second_->position_ = position_;
   double memo[kMaxMemo];
@@ -168,6 +169,10 @@ void Trainer<T>::run_pair(Pass* pass, const OptimizerState& optimizer) {
   parallel_for(2, 2, task);
   for (const std::exception_ptr& error : shake.error)
     if (error) std::rethrow_exception(error);
+  if (second_->invalid_) {  // each side reads the data for itself
+    note_invalid(second_->invalid_);
+    end_if_invalid(pass);
+  }
   if (!as_it_pays) return;
   Clock::duration owed = debt(shake.late, started);
   if (owed > kForgiven) {
@@ -237,6 +242,7 @@ void Trainer<T>::run_side(Pass* pass, const OptimizerState& optimizer, int side,
           update_part(batch, state, scalars, nullptr, l, p, 0, network_.layers()[l].inputs);
       if (side == 0) account(pass, batch, added);
     }
+    if (side == 0) end_if_invalid(pass);
     pass->result.rows += batch.rows;
     ++paired_steps_;
   }

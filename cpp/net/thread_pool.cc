@@ -13,6 +13,7 @@
 #include <pthread.h>
 #endif
 
+#include "float_environment.h"
 #include "pause.h"
 
 namespace fw {
@@ -97,6 +98,7 @@ class Pool {
   }
 
   void serve(int id) {
+    const FloatEnvironment environment;  // for ever: a worker runs nothing but our tasks
     std::uint32_t seen = generation_.load(std::memory_order_acquire) - 1;
     for (;;) {
       for (int i = 0; i < kSpins && generation_.load(std::memory_order_acquire) == seen; ++i)

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <limits>
 #include <numeric>
+#include <stdexcept>
 
 #include "philox.h"
 #include "thread_pool.h"
@@ -80,7 +82,30 @@ bool Trainer<T>::poll_due(const Pass& pass) const {
 template <class T>
 void Trainer<T>::poll(Pass* pass) {
   pass->polled = std::chrono::steady_clock::now();
-  pass->stopped = !pass->poll(pass->result.rows, pass->result);
+  pass->stopped = !pass->poll(pass->result.rows, pass->result) || pass->stopped;
+  network_.clear_padding(network_.parameters());  // into which a callback may have written
+}
+
+template <class T>
+void Trainer<T>::clear_padding(const OptimizerState& optimizer) {
+  network_.clear_padding(network_.parameters());
+  for (int s = 0; s < network_.table().optimizer_info[optimizer.kind].slots; ++s)
+    network_.clear_padding(static_cast<T*>(optimizer.slots[s]));
+}
+
+template <class T>
+void Trainer<T>::note_invalid(const Invalid& invalid) {
+  const std::lock_guard<std::mutex> lock(noting_);
+  if (!invalid_ || invalid.row < invalid_.row) invalid_ = invalid;
+}
+
+template <class T>
+void Trainer<T>::end_if_invalid(Pass* pass) {
+  const std::lock_guard<std::mutex> lock(noting_);
+  if (!invalid_) return;
+  pass->result.failed = pass->first / batch_ + 1;
+  pass->result.invalid = invalid_;
+  pass->stopped = true;
 }
 
 template <class T>
@@ -101,6 +126,7 @@ void Trainer<T>::step(Pass* pass, const OptimizerState& optimizer) {
     else update(batch, state, s, nullptr, alone ? 1 : network_.threads_for(batch.rows, 1));
     account(pass, batch, added);
   }
+  end_if_invalid(pass);
   pass->result.rows += batch.rows;
   pass->first += batch_;
   if (poll_due(*pass)) poll(pass);
@@ -114,6 +140,8 @@ EpochResult Trainer<T>::epoch(const Data& data, const OptimizerState& optimizer,
   const std::int64_t* index = data.index;
   epoch_ = epoch;
   position_ = position;
+  invalid_ = {};
+  clear_padding(optimizer);
   if (key) {
     order_.resize(std::size_t(n));
     if (data.index) std::copy_n(data.index, n, order_.begin());
@@ -122,7 +150,8 @@ EpochResult Trainer<T>::epoch(const Data& data, const OptimizerState& optimizer,
     index = order_.data();
   }
   Pass pass = {data, index, when, every_step};
-  if (pairs(optimizer)) run_pair(&pass, optimizer);
+  // A callback may change the weights after each step, which the second side of a pair would not see.
+  if (!every_step && pairs(optimizer)) run_pair(&pass, optimizer);
   while (!over(pass)) step(&pass, optimizer);
   pass.result.finite = std::isfinite(pass.result.loss);
   return pass.result;
@@ -136,7 +165,12 @@ double Trainer<T>::gradients(const Data& data, T* packed, T* input_gradient, std
   Batch batch = {data.x.rows, 0, T(0), {}};
   epoch_ = 0;
   position_ = 0;
+  invalid_ = {};
+  const auto expect_valid = [&] {
+    if (invalid_) throw std::invalid_argument(sentence(invalid_));
+  };
   if (batch.rows == 0 || !weigh(data, nullptr, 0, &batch)) {
+    expect_valid();
     if (input_gradient) std::fill_n(input_gradient, data.x.rows * data.x.columns, T(0));
     return batch.rows ? 0.0 : std::nan("");
   }
@@ -173,7 +207,9 @@ double Trainer<T>::gradients(const Data& data, T* packed, T* input_gradient, std
       update(part, {}, {}, packed, network_.threads_for(part.rows, 1));
     }
   }
+  network_.clear_padding(packed);
   if (data.targets.upstream) return 0.0;
+  expect_valid();
   if (correct) *correct = count_correct(batch.rows);
   return double(kernels().sum(row_loss_.data(), data.weights ? weight_.data() : nullptr,
                               batch.rows) / batch.total_weight);
@@ -187,6 +223,7 @@ EpochResult Trainer<T>::evaluate(const Data& data, const std::function<void()>& 
   const std::int64_t* index = data.index;
   Buffer<T> all, weights;
   all.reserve(std::size_t(n));
+  invalid_ = {};
   for (std::ptrdiff_t first = 0; first < n; first += batch_) {
     Batch batch = {std::min(batch_, n - first), 0, T(0), {}};
     point(data, index, first, &batch);
@@ -205,11 +242,12 @@ EpochResult Trainer<T>::evaluate(const Data& data, const std::function<void()>& 
     }
   }
   const T* w = data.weights;
-  if (w && index) {
+  if (w) {
     weights.reserve(std::size_t(n));
-    for (std::ptrdiff_t i = 0; i < n; ++i) weights.data()[i] = w[index[i]];
+    for (std::ptrdiff_t i = 0; i < n; ++i) weights.data()[i] = weight_of(data, index ? index[i] : i);
     w = weights.data();
   }
+  if (invalid_) throw std::invalid_argument(sentence(invalid_));
   const T total = kernels().sum(all.data(), w, n);
   const T weight = w ? kernels().sum(w, nullptr, n) : T(n);
   result.loss = n ? double(total / weight) : std::nan("");

@@ -11,6 +11,8 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <mutex>
+#include <string>
 #include <vector>
 
 #include "network.h"
@@ -41,12 +43,24 @@ struct OptimizerState {
   bool looks_at_all() const { return clip_norm > 0 || (clip_value > 0 && penalty != 0); }
 };
 
+// A target or a weight that nothing can be trained on, of data that were good when they were checked and have changed
+// since: which of the arguments, its row of x, and the value.
+struct Invalid {
+  enum class Of { nothing, labels, values, weights };
+  Of of = Of::nothing;
+  std::ptrdiff_t row = 0;
+  double value = 0;        // of values and weights
+  std::int64_t label = 0;
+  explicit operator bool() const { return of != Of::nothing; }
+};
+
 struct EpochResult {
   double loss = 0;        // mean over the epoch's rows (by weight) of the batches' losses
   double weight = 0;      // the sum of the rows' weights
   double penalty = 0;     // the part of the loss that is the penalty on the weights' squares
   std::ptrdiff_t correct = 0, rows = 0;
-  std::ptrdiff_t failed = 0;  // the step, from 1, whose loss was NaN or infinite; it ended the pass
+  std::ptrdiff_t failed = 0;  // the step, from 1, that ended the pass: its loss was NaN or infinite, or
+  Invalid invalid = {};       // its data were not what they had been
   bool finite = true;
 };
 
@@ -113,6 +127,9 @@ class Trainer {
   // How many times, over all steps, threads have shared a layer by its panels.
   std::ptrdiff_t shared_passes() const { return shared_passes_; }
 
+  // What was expected of an argument, and what was found.
+  std::string sentence(const Invalid& invalid) const;
+
   // The loss of all rows as one batch (0 if the gradient at the outputs is given), its gradients in the packed order
   // and (or null) those of the input, (rows, inputs) without gaps; and (or null) how many rows were read rightly.
   double gradients(const Data& data, T* packed, T* input_gradient, std::ptrdiff_t* correct = nullptr);
@@ -120,11 +137,13 @@ class Trainer {
   // One step of the optimizer with this gradient (packed), limited and penalised as the state has it and
   // changed on the way.
   void apply(T* gradient, const OptimizerState& optimizer) {
+    clear_padding(optimizer);
+    network_.clear_padding(gradient);
     apply_flat(gradient, optimizer, steps(optimizer, 0));
   }
 
   // The loss of all rows as one sum, whatever the batch size, and how many were read rightly. `look` is called
-  // now and then, and may end it by throwing.
+  // now and then, and may end it by throwing. Both throw std::invalid_argument for invalid data.
   EpochResult evaluate(const Data& data, const std::function<void()>& look = [] {});
 
  private:
@@ -194,9 +213,15 @@ class Trainer {
                    std::ptrdiff_t last);
   // a step's loss, to which the penalty is added, and hits
   void account(Pass* pass, const Batch& batch, double penalty);
+  void note_invalid(const Invalid& invalid);
+  void check_values(const T* target, std::ptrdiff_t row);  // in the panels of targets_, before smoothing
+  T weight_of(const Data& data, std::ptrdiff_t row);
+  // ends the pass with this step if its data were invalid
+  void end_if_invalid(Pass* pass);
+  void clear_padding(const OptimizerState& optimizer);  // of the parameters, and of the optimizer's state
   static bool over(const Pass& pass) { return pass.stopped || pass.first >= pass.data.rows(); }
   bool poll_due(const Pass& pass) const;
-  static void poll(Pass* pass);
+  void poll(Pass* pass);
   bool pairs(const OptimizerState& optimizer) const;
   void step(Pass* pass, const OptimizerState& optimizer);
   void run_pair(Pass* pass, const OptimizerState& optimizer);
@@ -247,6 +272,8 @@ class Trainer {
   Buffer<T> halves_[2][2];  // by the step's parity and the side: it may be a step ahead of its reader
   std::unique_ptr<Trainer> second_;
   std::ptrdiff_t paired_steps_ = 0, shared_passes_ = 0;
+  std::mutex noting_;
+  Invalid invalid_;  // the first in this pass, of the lowest row
 };
 
 extern template class Trainer<float>;

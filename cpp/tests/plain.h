@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "../kernels/dispatch.h"
+#include "../net/float_environment.h"
 #include "check.h"
 
 namespace plain {

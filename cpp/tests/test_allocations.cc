@@ -179,6 +179,7 @@ void planted() {
 }  // namespace
 
 int main() {
+  const fw::FloatEnvironment environment;
   on_both([] {});  // starts the pool
   planted();
   alone();

@@ -393,6 +393,7 @@ void all() {
 }  // namespace
 
 int main() {
+  const fw::FloatEnvironment environment;
   all<float>();
   all<double>();
   return finish("test_losses");

@@ -269,6 +269,7 @@ void wide_rows() {
 }  // namespace
 
 int main() {
+  const fw::FloatEnvironment environment;
   upstream();
   wide_rows();
   for (const fw::KernelTable* table : fw::available_isas()) {

@@ -146,6 +146,7 @@ void without_memory() {
 }  // namespace
 
 int main() {
+  const fw::FloatEnvironment environment;
   for (const char* isa : {"", "scalar"}) {
     same_bits<float>(isa);
     if (!*isa) same_bits<double>(isa);

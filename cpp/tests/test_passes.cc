@@ -81,6 +81,7 @@ void choices() {
 }  // namespace
 
 int main() {
+  const fw::FloatEnvironment environment;
   for (const fw::KernelTable* table : fw::available_isas()) {
     all<float>(table->name);
     all<double>(table->name);

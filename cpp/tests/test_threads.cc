@@ -9,6 +9,7 @@
 #include <thread>
 #include <vector>
 
+#include "../net/float_environment.h"
 #include "check.h"
 #include "child.h"
 
@@ -146,6 +147,7 @@ void forked() {
 }  // namespace
 
 int main() {
+  const fw::FloatEnvironment environment;
 #if defined(__unix__) || defined(__APPLE__)
   if (std::getenv("FEATHERWEIGHT_NO_FORK")) {
     std::printf("forks left out: FEATHERWEIGHT_NO_FORK is set\n");

@@ -166,6 +166,7 @@ extern "C" int NAME_(FW_ISA)(std::uint64_t* hash) {
 #else  // main
 
 #include "../kernels/dispatch.h"
+#include "../net/float_environment.h"
 
 #define ISA(name, supported) extern "C" int fw_test_vec_##name(std::uint64_t*);
 #include "isa_list.inc"
@@ -175,6 +176,7 @@ extern "C" int NAME_(FW_ISA)(std::uint64_t* hash) {
 constexpr std::uint64_t kHash = 0x11bbb35b0c4995dd;
 
 int main() {
+  const fw::FloatEnvironment environment;
   struct Entry {
     const char* name;
     int (*run)(std::uint64_t*);

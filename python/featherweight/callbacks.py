@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from . import _core
 from .checks import choice, number, whole
 from .history import History
 
@@ -73,7 +74,8 @@ def tell(callbacks: list[Callback], event: str, state: TrainingState) -> bool:
         if method is None and event == "on_epoch_end" and callable(c):
             method = c
         if method is not None:
-            answer = method(state)
+            with _core.CallersEnvironment():
+                answer = method(state)
             try:
                 stop |= bool(answer)
             except ValueError:  # of an array of several

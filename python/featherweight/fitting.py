@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from . import _core
 from .learning import Learning
 
 if TYPE_CHECKING:
@@ -154,7 +155,8 @@ class Fitting(Learning):
 
         run: Run | None = None
         try:
-            run = prepare(self._network, given, {}).run(self._network)
+            with _core.OurEnvironment():
+                run = prepare(self._network, given, {}).run(self._network)
             return self._run(run, rng, resume)
         except KeyboardInterrupt as e:
             if e.args:  # training's own sentence, or a handler's
@@ -166,13 +168,14 @@ class Fitting(Learning):
     def _run(self, run: Run, rng: Any, resume: str | PathLike[str] | None) -> History:
         self._core.begin_fit()
         try:
-            run.ready()
-            if resume is not None:
-                from .checkpoint import restore
+            with _core.OurEnvironment():
+                run.ready()
+                if resume is not None:
+                    from .checkpoint import restore
 
-                restore(run, resume, rng)
-            self._history = run.history
-            return run.plan.optimizer._fit(run)
+                    restore(run, resume, rng)
+                self._history = run.history
+                return run.plan.optimizer._fit(run)
         finally:
             self._core.end_fit()
             if rng is None:  # the generator goes on, whatever ended training

@@ -1,6 +1,7 @@
 """Data as the core takes them: which rows there are, their classes, and what these weigh."""
 
 import math
+import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -35,6 +36,28 @@ class Job(NamedTuple):
         assert y is not None
         return y if self.rows is None else y[self.rows]
 
+    def expect_unchanged(self, outputs: int, what: str) -> None:
+        """Refuse labels, and files mapped into memory, that were changed since they were checked.
+
+        Of a file that has become shorter no more than its beginning could be read: the operating
+        system would end the process.
+        """
+        for name, a in (("x", self.x), (what, self.labels), (what, self.values)):
+            missing = _missing(a)
+            if missing is not None:
+                raise ValueError(
+                    f"{name}: expected a file of at least {missing[1]:,} bytes, found "
+                    f"{missing[2]:,} in {missing[0]}: it was changed while in use"
+                )
+        if self.labels is None or self.labels.size == 0:
+            return
+        low, high = int(self.labels.min()), int(self.labels.max())
+        if low < 0 or high >= outputs:
+            raise ValueError(
+                f"{what}: expected class labels from 0 to {outputs - 1}, found "
+                f"{low if low < 0 else high}: the array was changed while in use"
+            )
+
     def outputs(self, network: "Network") -> NDArray[Any]:
         """Return what the network makes of the rows, some at a time."""
         from .remembering import quietly
@@ -45,6 +68,22 @@ class Job(NamedTuple):
             part = slice(i, i + BLOCK)
             found[part] = read(self.x[part if self.rows is None else self.rows[part]])
         return found
+
+
+def _missing(a: NDArray[Any] | None) -> tuple[str, int, int] | None:
+    """Return the name of a mapped file that is too short, and how long it must be and is."""
+    while isinstance(a, np.ndarray) and not isinstance(a, np.memmap):
+        a = a.base
+    if not isinstance(a, np.memmap) or a.filename is None:
+        return None
+    while isinstance(a.base, np.memmap):  # a part of the file, or a view of another shape
+        a = a.base
+    needed = a.offset + a.nbytes
+    try:
+        found = os.stat(str(a.filename)).st_size
+    except OSError:  # removed, or of another name now: what is mapped is there still
+        return None
+    return None if found >= needed else (str(a.filename), needed, found)
 
 
 def multilabel(job: Job) -> bool:

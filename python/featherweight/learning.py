@@ -68,15 +68,16 @@ class Learning(_core.ForwardCall):
         job = self._job(x, y, None, losses.default(self._output), check="mse")
         if job.n == 0:
             return math.nan
-        found = job.outputs(self._network)
-        if checks.output_kind(self._output) == "regressor":
-            return metrics.r2(job.targets, found)
-        if multilabel(job):
-            return metrics.accuracy(job.targets, found, True)
-        if self._sizes[-1] == 1:
-            return float(((found > 0.5) == (job.targets > 0.5)).mean())
-        truth = job.labels if job.values is None else job.values.argmax(axis=1)
-        return float((found.argmax(axis=1) == truth).mean())
+        with _core.OurEnvironment():
+            found = job.outputs(self._network)
+            if checks.output_kind(self._output) == "regressor":
+                return metrics.r2(job.targets, found)
+            if multilabel(job):
+                return metrics.accuracy(job.targets, found, True)
+            if self._sizes[-1] == 1:
+                return float(((found > 0.5) == (job.targets > 0.5)).mean())
+            truth = job.labels if job.values is None else job.values.argmax(axis=1)
+            return float((found.argmax(axis=1) == truth).mean())
 
     # Learning
 
@@ -93,12 +94,13 @@ class Learning(_core.ForwardCall):
     ) -> Job:
         from .jobs import Job
 
-        rows = checks.inputs(x, self._sizes[0], self._dtype, mapped=True)
-        n = rows.shape[0]
-        if np.ndim(x) == 1 and self._sizes[-1] > 1 and np.shape(y) == self._sizes[-1:]:
-            y = np.asarray(y)[np.newaxis]
-        labels, values = checks.targets(y, n, self._sizes[-1], self._dtype, check or loss, what)
-        weights = checks.sample_weights(sample_weight, n, self._dtype, zeros=zeros)
+        with _core.OurEnvironment():
+            rows = checks.inputs(x, self._sizes[0], self._dtype, mapped=True)
+            n = rows.shape[0]
+            if np.ndim(x) == 1 and self._sizes[-1] > 1 and np.shape(y) == self._sizes[-1:]:
+                y = np.asarray(y)[np.newaxis]
+            labels, values = checks.targets(y, n, self._sizes[-1], self._dtype, check or loss, what)
+            weights = checks.sample_weights(sample_weight, n, self._dtype, zeros=zeros)
         return Job(rows, labels, values, weights)
 
     def _dropout(self, hidden: float | Sequence[float], inputs: float) -> tuple[float, ...]:
@@ -212,8 +214,9 @@ class Learning(_core.ForwardCall):
         TypeError, ValueError
             For arrays of another shape, or of anything but real numbers.
         """
-        rows = checks.inputs(x, self._sizes[0], self._dtype)
-        upstream = np.ascontiguousarray(checks.real_array("dy", dy), self._dtype)
+        with _core.OurEnvironment():
+            rows = checks.inputs(x, self._sizes[0], self._dtype)
+            upstream = np.ascontiguousarray(checks.real_array("dy", dy), self._dtype)
         single = np.ndim(x) == 1
         shape = self._sizes[-1:] if single else (rows.shape[0], self._sizes[-1])
         if upstream.shape != shape:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from . import _core
 from .callbacks import Callback, check_callbacks
 from .checkpoint import Checkpoint
 from .history import History
@@ -117,7 +118,8 @@ def _tasks(
     for i, net in enumerate(nets):
         mine = {name: values[i] for name, values in own.items()}
         try:
-            tasks.append(prepare(net, given.arguments | mine | {"progress": False}, shared))
+            with _core.OurEnvironment():
+                tasks.append(prepare(net, given.arguments | mine | {"progress": False}, shared))
         except (TypeError, ValueError) as e:
             raise type(e)(f"networks[{i}]: {e}") from None
     return tasks

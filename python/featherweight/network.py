@@ -123,10 +123,11 @@ class Network(Fitting):
             _core.check_isa(isa if isa is not None else os.environ.get("FEATHERWEIGHT_ISA", "")),
             check_threads(threads),
         )
-        limits = [
-            math.sqrt(6.0 / i) if act in _RELU_FAMILY else math.sqrt(6.0 / (i + o))
-            for i, o, act in zip(layers, layers[1:], (*acts, output), strict=False)
-        ]
+        with _core.OurEnvironment():
+            limits = [
+                math.sqrt(6.0 / i) if act in _RELU_FAMILY else math.sqrt(6.0 / (i + o))
+                for i, o, act in zip(layers, layers[1:], (*acts, output), strict=False)
+            ]
         core.initialize(key, limits)
         # all is well: a network whose __init__ is called again and refused stays as it was
         self._dtype, self._sizes, self._input_scale = kind, layers, scale
@@ -194,7 +195,8 @@ class Network(Fitting):
         """All parameters as one flat writable view without a copy, in their packed order.
 
         For each layer its weights, ``[ceil(outputs / 16)][inputs][16]``, then its biases,
-        ``[ceil(outputs / 16) * 16]``; the padding is 0 and stays so.
+        ``[ceil(outputs / 16) * 16]``. The padding, where a panel of 16 has more room than outputs,
+        is 0; what is written there has no effect on anything, and is set to 0 by training.
         """
         return self._core.parameters()
 
@@ -297,7 +299,8 @@ class Network(Fitting):
         self, x: ArrayLike, *, out: NDArray[Any] | None = None, copy: bool | None = None
     ) -> NDArray[Any]:
         """Do what `__call__` leaves: arrays to be converted, and the sentences."""
-        rows = checks.inputs(x, self.sizes[0], self.dtype, copy=copy)
+        with _core.OurEnvironment():
+            rows = checks.inputs(x, self.sizes[0], self.dtype, copy=copy)
         single = np.ndim(x) == 1
         shape = (self.sizes[-1],) if single else (rows.shape[0], self.sizes[-1])
         if out is None:
@@ -335,7 +338,9 @@ class Network(Fitting):
 
         Each is (rows, size), or (size,) for a single row `x`, of the network's dtype.
         """
-        found = self._core.activations(checks.inputs(x, self.sizes[0], self.dtype))
+        with _core.OurEnvironment():
+            rows = checks.inputs(x, self.sizes[0], self.dtype)
+        found = self._core.activations(rows)
         return [a[0] for a in found] if np.ndim(x) == 1 else found
 
     # Keeping it

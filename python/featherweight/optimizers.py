@@ -130,8 +130,9 @@ class Optimizer:
         if not isinstance(network, _core.ForwardCall):
             raise TypeError(f"network: expected a Network, found {network!r}")
         limits = check_limits(clip_value, clip_norm, l2)
-        flat = pack(network, gradients)
-        name, hyper, memo, slots = self._prepared(network, 1)
+        with _core.OurEnvironment():
+            flat = pack(network, gradients)
+            name, hyper, memo, slots = self._prepared(network, 1)
         _core.optimizer_step(network._core, name, hyper, limits, memo, slots, flat)
         self._steps += 1
 

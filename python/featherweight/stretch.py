@@ -30,6 +30,7 @@ def stretch(run: "Run") -> bool:
     run.next()
     name, hyper, memo, slots = optimizer._prepared(run.network, -(-job.n // batch))
     run._good[:] = run.network.parameters
+    job.expect_unchanged(run.network.sizes[-1], "y")
 
     def poll(done: int, rows: int, loss: float, correct: int) -> bool:
         number = before + done + (rows > 0)  # between epochs, the one that has ended
@@ -43,7 +44,7 @@ def stretch(run: "Run") -> bool:
         _note(run, found[:good], float(hyper["lr"]))
 
     try:
-        failed = run._trainer.epochs(
+        failed, invalid = run._trainer.epochs(
             job.x, job.labels, job.values, job.weights, name, hyper, plan.limits, memo, slots,
             plan.key if plan.shuffle else None, plan.first_epoch + before, count, poll, seen, found,
             run._good, job.rows,
@@ -57,6 +58,7 @@ def stretch(run: "Run") -> bool:
     if failed or not finite(run.network.parameters):
         account(done - 1)
         epoch = Epoch(before + done)
+        epoch.invalid = invalid
         epoch.failed = failed or -(-job.n // batch)
         epoch.what = "loss" if failed else "weights"
         run.end(epoch)  # which raises

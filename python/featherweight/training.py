@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -26,6 +26,19 @@ if TYPE_CHECKING:
 _FIRST = "before the first epoch"
 
 
+def _in_callers_environment(batches: Iterable[Any]) -> Iterator[Any]:
+    """Give the items of an iterable of the user's, each made in the caller's environment."""
+    with _core.CallersEnvironment():
+        items = iter(batches)
+    while True:
+        with _core.CallersEnvironment():
+            try:
+                item = next(items)
+            except StopIteration:
+                return
+        yield item
+
+
 @dataclass
 class Epoch:
     """What an epoch has brought so far."""
@@ -36,7 +49,8 @@ class Epoch:
     rows: int = 0
     weight: float = 0.0
     penalty: float = 0.0  # the part of the loss that is the penalty
-    failed: int = 0  # the step by which what follows was no longer finite
+    failed: int = 0  # the step by which what follows was no longer finite, or the data were changed
+    invalid: str | None = None  # what was found in data that were changed
     what: str = "loss"  # or weights
     lr: float = math.nan
     base: int = 0  # rows before the trainer's present pass
@@ -62,7 +76,8 @@ class Run:
         self.asked = False  # by a callback, to stop
         self.cut = False  # an epoch in its middle, for want of time
         self.begun = 0  # the last epoch for which rows were drawn
-        self.failure: FloatingPointError | None = None  # a loss or weights that aren't finite
+        # a loss or weights that aren't finite, or data that were changed
+        self.failure: FloatingPointError | ValueError | None = None
         self.settings: dict[str, Any] | None = None  # as training began, for checkpoints
         self.kept: list[
             tuple[Any, dict[str, Any]]
@@ -137,6 +152,7 @@ class Run:
             progress.rows = rows
         else:
             self._bar = Bar(progress, self.plan.epochs, rows, len(self.history.epoch))
+        self._core.clear_padding()
         self._good = np.empty_like(self.network.parameters)  # of the last epoch that ended well
         self._deadline = time.monotonic() + self.plan.max_time
 
@@ -202,12 +218,15 @@ class Run:
 
     def _epoch(self, number: int) -> Epoch:
         self._good[:] = self.network.parameters
+        if self.job is not None:
+            self.job.expect_unchanged(self.network.sizes[-1], "y")
         epoch = Epoch(number)
         if self.job is None:
             self._batches(epoch)
         elif self._enter_batch(1):
             key = self.plan.key if self.plan.shuffle else None
             self._pass(epoch, self.job, key, self._size)
+        self._core.clear_padding()
         # the last step's are in no loss yet
         if not epoch.failed and not finite(self.network.parameters):
             epoch.failed, epoch.what = epoch.steps, "weights"
@@ -215,7 +234,7 @@ class Run:
 
     def _batches(self, epoch: Epoch) -> None:
         assert self.batches is not None
-        for number, item in enumerate(self.batches, 1):
+        for number, item in enumerate(_in_callers_environment(self.batches), 1):
             if not isinstance(item, (tuple, list)) or not 2 <= len(item) <= 3:
                 raise TypeError(
                     f"x: expected an iterable of (x, y) or (x, y, sample_weight), "
@@ -265,7 +284,7 @@ class Run:
 
         self._seen[0] = 0
         try:
-            mean, correct, seen, failed, total, penalty = trainer.epoch(
+            mean, correct, seen, failed, total, penalty, epoch.invalid = trainer.epoch(
                 job.x, job.labels, job.values, job.weights, name, hyper, plan.limits, memo, slots,
                 key, plan.first_epoch + epoch.number - 1, poll, self._seen, job.rows,
                 self._every_step, epoch.base,
@@ -319,15 +338,16 @@ class Run:
             self.network.parameters[:] = self._good
             plan.optimizer._owner = None  # whose state may hold what isn't finite
             self.state._holds = f"the end of epoch {number - 1}" if number > 1 else _FIRST
+            where = f"in epoch {number}, step {epoch.failed}{self._of_steps()}"
+            if epoch.invalid is not None:
+                self.failure = ValueError(f"{epoch.invalid} ({where})")
+                raise self.failure
             sought = (
                 "weights: expected finite ones"
                 if epoch.what == "weights"
                 else "loss: expected a finite one"
             )
-            self.failure = FloatingPointError(
-                f"{sought}, found nan or infinity in epoch {number}, step "
-                f"{epoch.failed}{self._of_steps()}"
-            )
+            self.failure = FloatingPointError(f"{sought}, found nan or infinity {where}")
             raise self.failure
         seconds = time.perf_counter() - self._begin
         row = {"loss": epoch.loss}
@@ -361,8 +381,13 @@ class Run:
         """Return the validation's figures and the metrics'."""
         plan, validation = self.plan, self.validation
         row: dict[str, float] = {}
+        if validation is not None:
+            validation.expect_unchanged(self.network.sizes[-1], "validation_data")
         if self._checker is not None and validation is not None:
-            row["val_loss"], correct = self._checker.evaluate(*validation)
+            try:
+                row["val_loss"], correct = self._checker.evaluate(*validation)
+            except ValueError as e:
+                raise ValueError(f"validation_data: {e}") from None
             if plan.classifier:
                 row["val_accuracy"] = correct / validation.n
         if not plan.metrics:
@@ -370,6 +395,7 @@ class Run:
         for prefix, job in (("", self.job), ("val_", validation)):
             if job is None:
                 continue
+            job.expect_unchanged(self.network.sizes[-1], "validation_data" if prefix else "y")
             outputs = job.outputs(self.network)
             predicted = (
                 (outputs > 0.5).astype(np.int64)

@@ -122,6 +122,8 @@ class Stochastic(Run):
         """Keep scikit-learn's books of the epoch, and ours; return whether to stop."""
         begun, estimator = time.perf_counter(), self._estimator
         failed = bool(epoch.failed)
+        if epoch.invalid is not None:
+            super().end(epoch)  # which raises
         if not failed:
             epoch.loss = self._goal.shown(epoch.loss, epoch.penalty)
         elif not estimator.early_stopping:

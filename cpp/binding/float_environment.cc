@@ -1,0 +1,58 @@
+// Our floating-point environment for Python's own arithmetic around compiled work, such as NumPy's conversion of an
+// argument, as context managers. They nest; CallersEnvironment, for code of the user's, leaves them all for a while.
+#include "../net/float_environment.h"
+
+#include "network.h"
+
+namespace fw {
+namespace {
+
+struct Entered {
+  int depth = 0;                   // of OurEnvironments that this thread is in
+  FloatEnvironment::Word callers;  // outside of them
+};
+thread_local Entered g_entered;
+
+struct OurEnvironment {
+  void enter() {
+    if (g_entered.depth++ == 0) g_entered.callers = FloatEnvironment::read();
+    FloatEnvironment::write(FloatEnvironment::kOurs);
+  }
+  void exit() {
+    if (--g_entered.depth == 0) FloatEnvironment::write(g_entered.callers);
+  }
+};
+
+struct CallersEnvironment {
+  int depth = 0;
+  void enter() {
+    depth = g_entered.depth;
+    g_entered.depth = 0;
+    if (depth) FloatEnvironment::write(g_entered.callers);
+  }
+  void exit() {
+    g_entered.depth = depth;
+    if (!depth) return;
+    g_entered.callers = FloatEnvironment::read();
+    FloatEnvironment::write(FloatEnvironment::kOurs);
+  }
+};
+
+template <class C>
+void bind(py::module_& m, const char* name, const char* documentation) {
+  py::class_<C>(m, name, documentation)
+      .def(py::init<>())
+      .def("__enter__", &C::enter)
+      .def("__exit__", [](C& c, const py::args&) { c.exit(); });
+}
+
+}  // namespace
+
+void bind_float_environment(py::module_& m) {
+  bind<OurEnvironment>(m, "OurEnvironment",
+                       "Round to nearest, subnormal numbers flushed to 0, for Python's own arithmetic.");
+  bind<CallersEnvironment>(m, "CallersEnvironment",
+                           "What the caller had set before OurEnvironment, for code of the user's.");
+}
+
+}  // namespace fw

@@ -1,0 +1,93 @@
+// A fused multiply-add, rounded once, where the compiler has no instruction for it. The C library's own is not right
+// everywhere: newlib's fmaf rounds twice, and so do others. These are right to nearest with subnormal numbers kept or
+// flushed, as the thread's floating-point environment has it. Included within a namespace of the including file's.
+#pragma once
+
+// a b is exact in double, and so is the error of adding c to it (Knuth's two-sum). The sum's own rounding matters only
+// where it lies half-way between two floats, or below the normal ones: there it is rounded to odd first (Boldo and
+// Melquiond, "Emulation of a FMA and correctly rounded sums", IEEE Trans. Computers 57, 2008).
+inline float soft_fma(float a, float b, float c) {
+  const double product = double(a) * double(b), sum = product + double(c);
+  std::uint64_t word = __builtin_bit_cast(std::uint64_t, sum);
+  constexpr std::uint64_t least = std::uint64_t(1023 - 126) << 53;  // 2^-126, the sign shifted out
+  const bool half_way = (word & 0x1FFFFFFF) == 0x10000000;
+  if (__builtin_expect(half_way || (word << 1) - 1 < least - 1, 0)) {
+    const double added = sum - product, error = (product - (sum - added)) + (double(c) - added);
+    if (error != 0 && (word & 1) == 0) word += (error > 0) == (sum > 0) ? 1 : ~std::uint64_t(0);
+  }
+  return float(__builtin_bit_cast(double, word));
+}
+
+// The same of double, by integers of 128 bits: the exact product and the addend, aligned, what is shifted out being
+// kept as one bit.
+[[gnu::noinline]] inline double soft_fma(double a, double b, double c) {
+  using U64 = std::uint64_t;
+  __extension__ typedef unsigned __int128 U128;
+  const U64 wa = __builtin_bit_cast(U64, a), wb = __builtin_bit_cast(U64, b), wc = __builtin_bit_cast(U64, c);
+  constexpr U64 sign_bit = U64(1) << 63, fraction = (U64(1) << 52) - 1;
+  constexpr int special = 0x7FF;
+  int ea = int(wa >> 52) & special, eb = int(wb >> 52) & special, ec = int(wc >> 52) & special;
+  if (ea == special || eb == special || a == 0 || b == 0) return a * b + c;  // also where subnormal means 0
+  if (ec == special) return c + a;                                           // c, or NaN: a b is finite
+  // value = mantissa 2^(exponent - 1075), the mantissa's bit 52 set
+  const auto unpack = [](U64 word, int* exponent) {
+    if (*exponent) return (word & fraction) | U64(1) << 52;
+    const int shift = __builtin_clzll(word & fraction) - 11;
+    *exponent = 1 - shift;
+    return (word & fraction) << shift;
+  };
+  const U64 ma = unpack(wa, &ea), mb = unpack(wb, &eb);
+  U128 product = U128(ma) * mb << 20;  // in [2^124, 2^126); its exponent counts units of 2^-1075
+  int exponent = ea + eb - 1075 - 20;
+  U64 sign = (wa ^ wb) & sign_bit;
+  if (c != 0) {
+    const U64 mc = unpack(wc, &ec);
+    U128 addend = U128(mc) << 73;  // in [2^125, 2^126)
+    const int distance = (ec - 73) - exponent;
+    const auto shifted = [](U128 x, int by) {
+      if (by > 126) return U128(1);
+      return (x >> by) | U128((x & ((U128(1) << by) - 1)) != 0);
+    };
+    if (distance > 0) {
+      product = shifted(product, distance);
+      exponent += distance;
+    } else {
+      addend = shifted(addend, -distance);
+    }
+    if ((wc & sign_bit) == sign) {
+      product += addend;
+    } else if (product >= addend) {
+      product -= addend;
+      if (product == 0) return 0.0;
+    } else {
+      product = addend - product;
+      sign ^= sign_bit;
+    }
+  }
+  // to 64 bits, the last of which says whether anything was lost
+  const U64 high = U64(product >> 64);
+  const int zeros = high ? __builtin_clzll(high) : 64 + __builtin_clzll(U64(product));
+  product <<= zeros;
+  exponent -= zeros;
+  U64 mantissa = U64(product >> 64) | U64(U64(product) != 0);
+  exponent += 64 + 11;  // of the mantissa's upper 53 bits: biased, for bit 52
+  const auto rounded = [](U64 m, int drop) {  // to nearest, ties to even
+    const U64 half = U64(1) << (drop - 1), rest = m & (2 * half - 1);
+    const U64 kept = drop < 64 ? m >> drop : 0;
+    return kept + (rest > half || (rest == half && (kept & 1)));
+  };
+  U64 kept = rounded(mantissa, 11);
+  if (kept >> 53) {
+    kept >>= 1;
+    ++exponent;
+  }
+  if (exponent >= special) return __builtin_bit_cast(double, sign | U64(special) << 52);
+  if (exponent > 0) return __builtin_bit_cast(double, sign | U64(exponent) << 52 | (kept & fraction));
+  // Tiny after rounding: 0 where results are flushed, else rounded once more, from the start, in fewer bits.
+  static const volatile double smallest = 4.9406564584124654e-324;
+  if (smallest == 0) return __builtin_bit_cast(double, sign);
+  // bits lost beyond the 11, counted from the exponent before the first rounding
+  const int drop = 12 - (exponent - int(rounded(mantissa, 11) >> 53));
+  if (drop > 64) return __builtin_bit_cast(double, sign);
+  return __builtin_bit_cast(double, sign | (drop == 64 ? U64(mantissa > sign_bit) : rounded(mantissa, drop)));
+}

@@ -1,0 +1,67 @@
+// The floating-point environment that all of our computation runs in, whatever the caller has set: round to nearest,
+// subnormal inputs taken as 0 and subnormal results flushed to 0, no exception trapped. Without it a subnormal number
+// costs some CPUs a hundred cycles, and results depend on what other libraries have set in this thread.
+//
+// Who enters holds a FloatEnvironment while it calls functions of another translation unit: within one function the
+// compiler may move arithmetic across the change.
+#pragma once
+
+#include <cstdint>
+
+namespace fw {
+
+class FloatEnvironment {
+ public:
+  // The control register of this thread, and what of it we set.
+#if defined(__x86_64__)
+  using Word = unsigned;
+  static constexpr Word kControl = 0xFFC0;  // MXCSR but for its flags of what has happened
+  static constexpr Word kOurs = 0x9FC0;     // FTZ, DAZ, all exceptions masked, to nearest
+  static Word read() { return __builtin_ia32_stmxcsr(); }
+  static void write(Word word) { __builtin_ia32_ldmxcsr(word); }
+#elif defined(__aarch64__)
+  using Word = std::uint64_t;
+  static constexpr Word kControl = ~Word(0);
+  static constexpr Word kOurs = Word(1) << 24;  // FPCR.FZ alone
+  static Word read() {
+    Word word;
+    __asm__ volatile("mrs %0, fpcr" : "=r"(word) : : "memory");
+    return word;
+  }
+  static void write(Word word) { __asm__ volatile("msr fpcr, %0" : : "r"(word) : "memory"); }
+#else
+#error "expected x86-64 or AArch64: this target's way to flush subnormal numbers is not written"
+#endif
+
+  FloatEnvironment() : saved_(read()) {
+    if (!is_ours(saved_)) write(kOurs);
+  }
+  ~FloatEnvironment() {
+    if (!is_ours(saved_)) write(saved_);
+  }
+  FloatEnvironment(const FloatEnvironment&) = delete;
+  FloatEnvironment& operator=(const FloatEnvironment&) = delete;
+
+  // The caller's environment again, for code of the caller's that runs meanwhile. What it changes, as by loading a
+  // library that was built with -ffast-math, is what is put back in the end.
+  class Left {
+   public:
+    explicit Left(FloatEnvironment& environment) : environment_(environment) { write(environment.saved_); }
+    ~Left() {
+      environment_.saved_ = read();
+      write(kOurs);
+    }
+    Left(const Left&) = delete;
+    Left& operator=(const Left&) = delete;
+
+   private:
+    FloatEnvironment& environment_;
+  };
+
+  static bool is_ours(Word word) { return (word & kControl) == kOurs; }
+
+ private:
+  Word saved_;
+};
+
+}  // namespace fw

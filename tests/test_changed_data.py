@@ -1,0 +1,273 @@
+"""Data that change while they are trained on: an error that names them, and nothing outside them.
+
+Python's checks come before training, and compiled code reads the arrays later: what it finds by
+then must be valid, or training ends with the network as after the last good epoch.
+"""
+
+import os
+import threading
+
+import numpy as np
+import pytest
+
+import compare
+import featherweight as fw
+from featherweight import _core
+
+ROWS, INPUTS = 60, 7
+LABELS = [3, -1, 100, 10**9, -(10**6), 2**62, np.iinfo(np.int64).min, np.iinfo(np.int64).max]
+LOSSES = {
+    "cross_entropy": "softmax",
+    "binary_cross_entropy": "sigmoid",
+    "mse": "identity",
+    "huber": "identity",
+    "quantile": "identity",
+    "poisson": "exp",
+}
+# values that a loss can't be trained on
+VALUES = {
+    "cross_entropy": [np.nan, -0.5, 7.0, np.inf],
+    "binary_cross_entropy": [np.nan, -0.5, 1.5, -np.inf],
+    "poisson": [np.nan, -1.0, np.inf],
+    "mse": [np.nan, np.inf, -np.inf],
+    "huber": [np.nan, np.inf],
+    "quantile": [np.nan, -np.inf],
+}
+
+
+def rows(dtype=np.float32):
+    rng = np.random.Generator(np.random.Philox(8))
+    return rng.normal(size=(ROWS, INPUTS)).astype(dtype), rng.integers(0, 3, ROWS)
+
+
+def network(output="softmax", sizes=(INPUTS, 9, 3), **options):
+    return fw.Network(sizes, "tanh", output, rng=2, **options)
+
+
+class Changing:
+    """A callback that changes something at the end of an epoch, and keeps the weights of then."""
+
+    def __init__(self, change, epoch=2):
+        self.change, self.epoch, self.weights = change, epoch, None
+
+    def on_epoch_end(self, state):
+        if state.epoch == self.epoch:
+            self.weights = state.network.parameters.copy()
+            self.change()
+
+
+class ChangingInAnEpoch(Changing):
+    def on_batch_end(self, state):
+        if state.epoch == self.epoch + 1 and state.batch == 2:
+            self.change()
+
+    def on_epoch_end(self, state):
+        if state.epoch == self.epoch:
+            self.weights = state.network.parameters.copy()
+
+
+def expect_an_error(net, changing, match, *args, **options):
+    with pytest.raises(ValueError, match=match) as caught:
+        net.fit(*args, epochs=6, batch_size=8, callbacks=changing, **options)
+    assert "in epoch 3" in str(caught.value)
+    assert "the network holds the weights of the end of epoch 2" in str(caught.value)
+    compare.assert_same_bits(net.parameters, changing.weights)
+    assert len(net.history.epoch) == 2
+
+
+@pytest.mark.parametrize("kind", [Changing, ChangingInAnEpoch])
+@pytest.mark.parametrize("label", LABELS)
+def test_labels(label, kind, isa):
+    x, y = rows()
+    changing = kind(lambda: y.__setitem__(slice(17, None), label))
+    match = rf"y: expected class labels from 0 to 2, found {label}\b"
+    net = network(isa=isa)
+    if kind is Changing:  # at the end of an epoch they are found before the next begins
+        with pytest.raises(ValueError, match=match):
+            net.fit(x, y, epochs=6, batch_size=8, callbacks=changing)
+        compare.assert_same_bits(net.parameters, changing.weights)
+    else:
+        expect_an_error(net, changing, match, x, y)
+
+
+@pytest.mark.parametrize("mapped", [False, True])
+@pytest.mark.parametrize(("loss", "bad"), [(k, v) for k, vs in VALUES.items() for v in vs])
+def test_values(loss, bad, mapped, dtype, tmp_path):
+    x, y = rows(dtype)
+    values = np.eye(3)[y].astype(np.float64 if mapped else dtype)
+    if mapped:
+        np.save(tmp_path / "y.npy", values)
+        values = np.load(tmp_path / "y.npy", mmap_mode="r+")
+    changing = Changing(lambda: values.__setitem__((40, 1), bad))
+    net = network(LOSSES[loss], dtype=dtype)
+    expect_an_error(net, changing, r"y: expected .* in row 40: the array was", x, values, loss=loss)
+
+
+@pytest.mark.parametrize("bad", [-1.0, np.nan, np.inf])
+def test_weights_of_rows(bad, dtype):
+    x, y = rows(dtype)
+    weights = np.ones(ROWS, dtype)
+    changing = Changing(lambda: weights.__setitem__(33, bad))
+    match = "sample_weight: expected finite weights of at least 0, found .* in row 33"
+    expect_an_error(network(dtype=dtype), changing, match, x, y, sample_weight=weights)
+
+
+def test_weights_that_sum_to_infinity():
+    x, y = rows()
+    weights = np.ones(ROWS, np.float32)
+    changing = Changing(lambda: weights.fill(np.finfo(np.float32).max))
+    expect_an_error(network(), changing, "sample_weight: expected", x, y, sample_weight=weights)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_with_threads(threads):
+    """Wide enough for rows to be split, and for two threads to share the first layer."""
+    rng = np.random.Generator(np.random.Philox(8))
+    x, y = rng.normal(size=(512, 784)).astype(np.float32), rng.integers(0, 10, 512)
+    for sizes, batch in (((784, 128, 10), 32), ((784, 256, 256, 10), 256)):
+        net, labels = fw.Network(sizes, rng=1, threads=threads), y.copy()
+        changing = Changing(lambda labels=labels: labels.__setitem__(slice(100, None), 10))
+        changing.on_epoch_begin = lambda state: None
+        with pytest.raises(ValueError, match=r"y: expected class labels from 0 to 9, found 10\b"):
+            net.fit(x, labels, epochs=4, batch_size=batch, callbacks=changing)
+        compare.assert_same_bits(net.parameters, changing.weights)
+
+
+@pytest.mark.parametrize("sizes", [(INPUTS, 9, 3), (784, 128, 3)])
+def test_from_another_thread(sizes):
+    """Many epochs in one call of compiled code, with nothing of Python's between them."""
+    rng = np.random.Generator(np.random.Philox(8))
+    x = rng.normal(size=(64, sizes[0])).astype(np.float32)
+    y = np.zeros(64, np.int64)
+    net = fw.Network(sizes, rng=1, threads=2)
+    timer = threading.Timer(0.1, lambda: y.__setitem__(5, 10**9))
+    timer.start()
+    with pytest.raises(ValueError, match=r"found 1000000000 in row 5: the array was changed"):
+        net.fit(x, y, epochs=10**7, batch_size=16)
+    timer.join()
+    good = len(net.history.epoch)
+    again = fw.Network(sizes, rng=1)
+    again.fit(x, np.zeros(64, np.int64), epochs=good, batch_size=16)
+    compare.assert_same_bits(net.parameters, again.parameters)
+
+
+def test_in_many_networks():
+    x, y = rows()
+    nets = [network() for _ in range(4)]
+    weights = {}
+
+    def change(state):
+        if state.epoch == 2:
+            y[11] = 77
+
+    with pytest.raises(ValueError, match=r"networks\[\d\]: y: expected class labels .* found 77"):
+        fw.fit_many(nets, x, y, epochs=4, callbacks=change, threads=1)
+    for net in nets:
+        assert np.isfinite(net.parameters).all()
+    assert not weights
+
+
+@pytest.mark.parametrize("metrics", [(), ("f1", "accuracy")])
+def test_validation_data(metrics):
+    x, y = rows()
+    labels = y.copy()
+    changing = Changing(lambda: labels.__setitem__(4, -7))
+    net = network()
+    with pytest.raises(ValueError, match=r"validation_data: expected class labels .* found -7"):
+        net.fit(x, y, epochs=4, validation_data=(x, labels), callbacks=changing, metrics=metrics)
+    assert len(net.history.epoch) == 2
+
+
+def test_row_numbers_are_copied():
+    x, y = rows()
+    which = np.arange(0, ROWS, 2)
+    net, again = network(), network()
+    net.fit(x, y, rows=which, epochs=3, callbacks=lambda state: which.fill(10**9))
+    again.fit(x, y, rows=np.arange(0, ROWS, 2), epochs=3)
+    compare.assert_same_bits(net.parameters, again.parameters)
+
+
+def test_other_valid_values_are_the_users_affair():
+    x, y = rows()
+    net = network()
+    history = net.fit(x, y, epochs=3, callbacks=lambda state: y.__setitem__(slice(None), 1))
+    assert len(history.epoch) == 3
+    assert (net.predict(x) >= 0).all()
+
+
+# ---- the compiled functions alone: what Python has checked and what comes may differ
+def trainer(net, loss="cross_entropy", batch=ROWS):
+    return _core.CoreTrainer(net._core, loss, batch)
+
+
+@pytest.mark.parametrize("label", LABELS)
+@pytest.mark.parametrize("many", [False, True])
+def test_evaluation_and_gradients(label, many, dtype):
+    n = 700 if many else ROWS
+    x, y = np.zeros((n, INPUTS), dtype), np.zeros(n, np.int64)
+    y[n - 3] = label
+    net = network(dtype=dtype)
+    packed = np.empty_like(net.parameters)
+    match = rf"y: expected class labels from 0 to 2, found {label} in row {n - 3}"
+    with pytest.raises(ValueError, match=match):
+        trainer(net).evaluate(x, y, None, None)
+    with pytest.raises(ValueError, match=match):
+        trainer(net, batch=n).gradients(x, y, None, None, packed, None)
+    weights = np.ones(n, dtype)
+    weights[5] = -3
+    for f in (trainer(net).evaluate, lambda *a: trainer(net, batch=n).gradients(*a, packed, None)):
+        with pytest.raises(ValueError, match=r"sample_weight: expected .* found -3 in row 5"):
+            f(x, np.zeros(n, np.int64), None, weights)
+
+
+def test_more_rows_than_there_is_room_for():
+    net = network()
+    x, packed = np.zeros((ROWS, INPUTS), np.float32), np.empty_like(net.parameters)
+    with pytest.raises(ValueError, match="no more rows than the trainer's batch"):
+        trainer(net, batch=8).gradients(x, np.zeros(ROWS, np.int64), None, None, packed, None)
+    with pytest.raises(ValueError, match="no more rows than the trainer's batch"):
+        trainer(net, batch=8).backward(x, np.zeros((ROWS, 3), np.float32), packed, None)
+
+
+def test_the_last_valid_values_are_taken():
+    """The twin: labels 0 and outputs - 1, and the ends of a loss's range, are no errors."""
+    x, y = rows()
+    y[:2] = 0, 2
+    network().fit(x, y, callbacks=lambda state: y.__setitem__(slice(None), 2), epochs=2)
+    ranges = {"binary_cross_entropy": (0, 1), "poisson": (0, 1e6), "mse": (-1e9, 1e9)}
+    for loss, ends in ranges.items():
+        values = np.zeros((ROWS, 3))
+        values[::2], values[1::2] = ends
+        network(LOSSES[loss]).fit(x, values, loss=loss, optimizer=fw.SGD(0.0), epochs=2)
+
+
+# ---- files
+def test_a_file_rewritten_with_other_labels(tmp_path):
+    x, y = rows()
+    np.save(tmp_path / "y.npy", y)
+    labels = np.load(tmp_path / "y.npy", mmap_mode="r")
+    changing = Changing(lambda: np.save(tmp_path / "y.npy", np.full(ROWS, 999)))
+    net = network()
+    with pytest.raises(ValueError, match="y: expected class labels from 0 to 2, found 999"):
+        net.fit(x, labels, epochs=4, callbacks=changing)
+    compare.assert_same_bits(net.parameters, changing.weights)
+
+
+@pytest.mark.parametrize("which", ["x", "y", "validation_data"])
+def test_a_file_that_becomes_shorter(which, tmp_path):
+    """Reading beyond its end would end the process."""
+    rng = np.random.Generator(np.random.Philox(8))
+    x, y = rng.normal(size=(5000, INPUTS)), rng.integers(0, 3, 5000)
+    path = tmp_path / "data.npy"
+    np.save(path, y if which == "y" else x)
+    mapped = np.load(path, mmap_mode="r")
+    mapped = mapped if which == "y" else mapped[10:]
+    y = mapped if which == "y" else y[10:]
+    changing = Changing(lambda: os.truncate(path, 3000))
+    options = {"validation_data": (mapped, y)} if which == "validation_data" else {}
+    net = network()
+    with pytest.raises(ValueError, match=r"expected a file of at least .* bytes, found 3,000"):
+        net.fit(mapped if which == "x" else np.asarray(x[-len(y) :]), y, epochs=4,
+                callbacks=changing, **options)  # fmt: skip
+    if which != "validation_data":
+        compare.assert_same_bits(net.parameters, changing.weights)
