@@ -33,12 +33,8 @@ class FloatEnvironment {
 #error "expected x86-64 or AArch64: this target's way to flush subnormal numbers is not written"
 #endif
 
-  FloatEnvironment() : saved_(read()) {
-    if (!is_ours(saved_)) write(kOurs);
-  }
-  ~FloatEnvironment() {
-    if (!is_ours(saved_)) write(saved_);
-  }
+  FloatEnvironment() : saved_(read()) { write(kOurs); }  // no comparison, which would wait for what was read
+  ~FloatEnvironment() { write(saved_); }
   FloatEnvironment(const FloatEnvironment&) = delete;
   FloatEnvironment& operator=(const FloatEnvironment&) = delete;
 
@@ -57,8 +53,6 @@ class FloatEnvironment {
    private:
     FloatEnvironment& environment_;
   };
-
-  static bool is_ours(Word word) { return (word & kControl) == kOurs; }
 
  private:
   Word saved_;

@@ -135,6 +135,8 @@ void Trainer<T>::run_pair(Pass* pass, const OptimizerState& optimizer) {
     for (Buffer<T>& h : by_side) h.reserve(Panels<T>::size(capacity_, network_.layers()[0].outputs));
   Handshake shake;
   const bool as_it_pays = shake.pairing == Pairing::as_it_pays;
+  // A callback may change the weights after each step, which the second side would not see.
+  if (as_it_pays && pass->every_step) return;
   if (as_it_pays && Clock::now().time_since_epoch().count() <= g_rest_until.load(std::memory_order_relaxed)) return;
   second_->invalid_ = {};
   second_->epoch_ = epoch_;

@@ -150,8 +150,7 @@ EpochResult Trainer<T>::epoch(const Data& data, const OptimizerState& optimizer,
     index = order_.data();
   }
   Pass pass = {data, index, when, every_step};
-  // A callback may change the weights after each step, which the second side of a pair would not see.
-  if (!every_step && pairs(optimizer)) run_pair(&pass, optimizer);
+  if (pairs(optimizer)) run_pair(&pass, optimizer);
   while (!over(pass)) step(&pass, optimizer);
   pass.result.finite = std::isfinite(pass.result.loss);
   return pass.result;
