@@ -54,6 +54,32 @@ def test_mapped_targets_of_any_numbers(order, kind, tmp_path, isa, dtype):
             net.fit(mapped, mapped)
 
 
+WAYS = {
+    "columns reversed": lambda a: a[:, ::-1],
+    "rows reversed": lambda a: a[::-1],
+    "every third column": lambda a: a[:, ::3],
+    "converted": lambda a: a.astype(np.float64 if a.itemsize == 4 else np.float32),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("kind", [np.float64, np.float32, np.int16, np.uint8])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_mapped_files_however_they_are_sliced(order, kind, way, tmp_path, dtype):
+    """Columns next to each other, some apart, a whole file apart, and in descending order."""
+    mapped = np.memmap(tmp_path / "x", kind, "w+", shape=(300, 70), order=order)
+    mapped[:] = np.random.default_rng(4).integers(0, 200, mapped.shape)
+    rows = WAYS[way](mapped)
+    assert isinstance(rows, np.memmap) or isinstance(rows.base, np.memmap)
+    net, twin = (
+        fw.Network([rows.shape[1], 8, 3], rng=2, dtype=dtype, input_scale=0.01) for _ in range(2)
+    )
+    labels = np.arange(300) % 3
+    net.fit(rows, labels, epochs=2, batch_size=24)
+    twin.fit(np.array(rows, dtype, order="C"), labels, epochs=2, batch_size=24)
+    compare.assert_same_bits(net.parameters, twin.parameters)
+
+
 def test_what_is_wrong_far_down_is_found(tmp_path):
     """In blocks of rows after the first, by the row's own number."""
     y = np.memmap(tmp_path / "y", np.float64, "w+", shape=(5000, 100))
