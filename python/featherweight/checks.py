@@ -7,7 +7,7 @@ expected and what was found, before anything is changed.
 import math
 import operator
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -25,13 +25,19 @@ def choice(name: str, value: object, allowed: Sequence[str]) -> str:
         raise TypeError(f"{name}: expected a name, found {value!r}")
     if value in allowed:
         return value
-    from difflib import get_close_matches
+    from .synonyms import hint
 
-    near = get_close_matches(value.lower(), allowed, n=3)
-    hint = f"did you mean {' or '.join(repr(n) for n in near)}? " if near else ""
     raise ValueError(
-        f"{name}: found {value!r}, {hint}expected one of {', '.join(repr(a) for a in allowed)}"
+        f"{name}: found {value!r}, {hint(name, value, allowed)}"
+        f"expected one of {', '.join(repr(a) for a in allowed)}"
     )
+
+
+def ordered(name: str, value: Any) -> Any:
+    """Return the value unless it is a set or a dict, whose order says nothing."""
+    if isinstance(value, (Set, Mapping)):
+        raise TypeError(f"{name}: expected a sequence, found a {type(value).__name__}: {value!r}")
+    return value
 
 
 def whole(name: str, value: object, low: int, high: int | None = None) -> int:
@@ -83,7 +89,7 @@ def layer_sizes(sizes: object, itemsize: int) -> tuple[int, ...]:
     """Return sizes as a tuple of at least two positive ints whose parameters fit the memory."""
     if isinstance(sizes, (str, bytes)) or not isinstance(sizes, (Iterable, np.ndarray)):
         raise TypeError(f"sizes: expected a sequence of whole numbers, found {sizes!r}")
-    checked = tuple(whole(f"sizes[{i}]", n, 1) for i, n in enumerate(sizes))
+    checked = tuple(whole(f"sizes[{i}]", n, 1) for i, n in enumerate(ordered("sizes", sizes)))
     if len(checked) < 2:
         raise ValueError(f"sizes: expected at least 2 (inputs and outputs), found {len(checked)}")
     needed = itemsize * sum((o + 15) // 16 * 16 * (i + 1) for i, o in pairwise(checked))

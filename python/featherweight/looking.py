@@ -164,6 +164,7 @@ def climb(
 
 
 def _bounds(value: Any) -> tuple[float, float]:
+    checks.ordered("bounds", value)
     try:
         low, high = (math.nan, math.nan) if isinstance(value, str) else map(float, value)
     except (TypeError, ValueError):

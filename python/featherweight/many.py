@@ -11,9 +11,10 @@ from numpy.typing import ArrayLike
 from . import _core
 from .callbacks import Callback, check_callbacks
 from .checkpoint import Checkpoint
+from .checks import ordered
 from .history import History
 from .network import Network
-from .optimizers import Adam, Optimizer
+from .optimizers import Adam, Optimizer, check_optimizer
 from .progress import Part, Shared, check_progress, shown
 from .task import Task, prepare
 from .threads import check_threads
@@ -198,7 +199,7 @@ def _where(tasks: list[Task], jobs: "dict[int, Future[History]]", halted: set[in
 def _networks(given: Any) -> list[Network]:
     if not isinstance(given, Iterable):
         raise TypeError(f"networks: expected a sequence of Network, found {given!r}")
-    nets = list(given)
+    nets = list(ordered("networks", given))
     for i, net in enumerate(nets):
         if not isinstance(net, Network):
             raise TypeError(f"networks[{i}]: expected a Network, found {net!r}")
@@ -208,6 +209,8 @@ def _networks(given: Any) -> list[Network]:
 
 
 def _optimizers(given: Any, n: int) -> list[Any]:
+    if isinstance(given, (str, type)):
+        check_optimizer(given)
     if given is None or isinstance(given, Optimizer):
         return [copy.deepcopy(given or Adam()) for _ in range(n)]
     own = _each("optimizer", given, n)

@@ -172,6 +172,18 @@ class Optimizer:
         return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in settings.items())})"
 
 
+def check_optimizer(given: Any) -> Optimizer | None:
+    """Return an optimizer or None; of anything else say what was probably meant."""
+    if given is None or isinstance(given, Optimizer):
+        return given
+    from .synonyms import optimizer_hint
+
+    raise TypeError(
+        f"optimizer: expected SGD, Adam, AdamW, RMSprop, LBFGS or None, found {given!r}"
+        f"{optimizer_hint(given)}"
+    )
+
+
 _STATE = ("_owner", "_slots", "_memo", "_steps", "_epochs", "_start", "_end", "_trained")
 
 

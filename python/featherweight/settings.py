@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .checks import flag, number, real_array, whole
+from .checks import flag, number, ordered, real_array, whole
 from .schedules import LambdaLR, Schedule
 
 
@@ -21,6 +21,7 @@ def _at_least_0(name: str, below: float = math.inf) -> Callable[[Any], float]:
 
 
 def _betas(value: Any) -> tuple[float, float]:
+    ordered("betas", value)
     try:
         beta1, beta2 = value
     except (TypeError, ValueError):

@@ -11,7 +11,7 @@ from . import checks, losses, metrics
 from .callbacks import check_callbacks
 from .gradients import check_limits
 from .jobs import Job, class_weighted, multilabel, split_rows
-from .optimizers import Adam, Optimizer
+from .optimizers import Adam, check_optimizer
 from .plan import Plan
 from .progress import check_progress
 from .training import Run
@@ -45,10 +45,7 @@ def prepare(
     `shared` keeps converted data for networks that take them alike.
     """
     o = SimpleNamespace(**given)
-    if o.optimizer is not None and not isinstance(o.optimizer, Optimizer):
-        raise TypeError(
-            f"optimizer: expected SGD, Adam, AdamW, RMSprop, LBFGS or None, found {o.optimizer!r}"
-        )
+    check_optimizer(o.optimizer)
     found = losses.resolve(o.loss, net._output)
     key = net._key if o.rng is None else checks.key(o.rng)
     if o.resume is not None:

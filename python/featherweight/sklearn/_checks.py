@@ -59,6 +59,7 @@ CONSTRAINTS: dict[str, Any] = {
 def hidden_sizes(estimator: Any) -> list[int]:
     """Return the hidden layers' sizes, or say in scikit-learn's words what is wrong with them."""
     given = estimator.hidden_layer_sizes
+    checks.ordered("hidden_layer_sizes", given)
     sizes = list(given) if hasattr(given, "__iter__") else [given]
     if any(isinstance(s, bool) or not isinstance(s, (Integral, np.integer)) for s in sizes):
         raise TypeError(f"hidden_layer_sizes: expected whole numbers, found {given!r}")
@@ -72,7 +73,7 @@ def activations(estimator: Any, layers: int) -> list[str]:
     given = estimator.activation
     if isinstance(given, str):
         return [NAMES.get(given, given)] * layers
-    names = list(given)
+    names = list(checks.ordered("activation", given))
     if len(names) != layers:
         raise ValueError(
             f"activation: expected {layers} names, one for each hidden layer, found {len(names)}"
