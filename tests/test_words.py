@@ -1,8 +1,11 @@
-"""Values by other libraries' names, and arguments without an order."""
+"""Values by other libraries' names, arguments without an order, data in the wrong place."""
+
+import decimal
 
 import numpy as np
 import pytest
 
+import compare
 import featherweight as fw
 from featherweight import _core, synonyms
 from featherweight.metrics import _NAMED
@@ -62,6 +65,24 @@ def test_the_nearest_of_our_names(name, word, match):
     assert "\n" not in str(info.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "given", "match"),
+    [
+        ("activation", [np.tanh], r"found <ufunc 'tanh'>; did you mean 'tanh'\?$"),
+        ("activation", [type("SiLU", (), {})()], r"; did you mean 'silu'\?$"),
+        ("output", type("Softmax", (), {}), r"; did you mean 'softmax'\?$"),
+        ("loss", type("CrossEntropyLoss", (), {})(), r"; did you mean 'cross_entropy'\?$"),
+        ("loss", type("L1Loss", (), {})(), HALF + "$"),
+        ("loss", fw.losses.Quantile, r"; did you mean 'quantile'\?$"),
+        ("loss", 3, "found 3$"),
+    ],
+    ids=str,
+)
+def test_functions_and_objects_where_a_name_is_expected(name, given, match):
+    with pytest.raises(TypeError, match=f"{name}.*: expected a name.*{match}"):
+        network(**{name: given}) if name != "loss" else network().fit(X, LABELS, loss=given)
+
+
 def test_fit_many_knows_optimizers_too():
     with pytest.raises(TypeError, match=r"optimizer: .* did you mean featherweight\.Adam\(\)\?"):
         fw.fit_many([network()], X, LABELS, optimizer="adam")
@@ -119,3 +140,103 @@ def test_the_pair_refuses_what_has_no_order(kind):
     ):
         with pytest.raises((TypeError, ValueError), match="expected a sequence"):
             sklearn.MLPClassifier(max_iter=2, **options).fit(X, LABELS)
+
+
+# ---- classes
+KEYS = [np.float64, np.float32, np.float16, np.int8, np.uint64, float, decimal.Decimal]
+
+
+@pytest.mark.parametrize("kind", KEYS)
+def test_class_weights_by_whatever_equals_a_label(kind):
+    net, twin = network(), network()
+    net.fit(X, LABELS, class_weight={kind(int(k)): v for k, v in {0: 2.0, 2: 0.5}.items()})
+    twin.fit(X, LABELS, class_weight={0: 2.0, 2: 0.5})
+    compare.assert_same_bits(net.parameters, twin.parameters)
+    two, other = (fw.Network([4, 2], rng=0) for _ in range(2))
+    two.fit(X, LABELS > 0, class_weight={False: 2.0, np.bool_(True): 0.5})
+    other.fit(X, LABELS > 0, class_weight={0: 2.0, 1: 0.5})
+    compare.assert_same_bits(two.parameters, other.parameters)
+
+
+class Key(float):
+    """Equal to no other key of a dict, though to a label."""
+
+    __hash__ = object.__hash__
+
+    def __eq__(self, other):
+        return self is other
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "match"),
+    [
+        ({0.5: 1.0}, ValueError, "class_weight: expected 0 to 2, found 0.5"),
+        ({3.0: 1.0}, ValueError, "class_weight: expected 0 to 2, found 3.0"),
+        ({-1: 1.0}, ValueError, "class_weight: expected 0 to 2, found -1"),
+        ({np.nan: 1.0}, ValueError, "class_weight: expected 0 to 2, found nan"),
+        ({np.inf: 1.0}, ValueError, "class_weight: expected 0 to 2, found inf"),
+        ({"a": 1.0}, TypeError, "class_weight: expected real numbers, found the text 'a'"),
+        ({"1": 1.0}, TypeError, "class_weight: expected real numbers, found the text '1'"),
+        ({None: 1.0}, ValueError, r"class_weight: expected .* a missing value \(None\)"),
+        ({(0, 1): 1.0}, TypeError, r"class_weight: .* as keys, found \(0, 1\)"),
+        ({Key(1): 1.0, 1: 2.0}, ValueError, "class_weight: expected each class once, found 1 twi"),
+        ({1: "a"}, TypeError, r"class_weight\[1\]: expected a real number"),
+    ],
+    ids=str,
+)
+def test_other_keys_are_refused(given, error, match):
+    with pytest.raises(error, match=match):
+        network().fit(X, LABELS, class_weight=given)
+
+
+# ---- data in the wrong place
+class Items:
+    """A data set by number: PyTorch's Dataset, Keras' Sequence."""
+
+    def __len__(self):
+        return 3
+
+    def __getitem__(self, i):
+        if i >= 3:
+            raise IndexError
+        return X[i], LABELS[i]
+
+
+def test_what_can_only_be_asked_for_by_number_is_no_iterable():
+    with pytest.raises(TypeError, match=r"x: .* such as a DataLoader, found a Items, which can't"):
+        network().fit(Items())
+    net = network()
+    net.fit([(X, LABELS)], epochs=2)  # what a DataLoader gives
+
+
+def test_a_split_and_a_data_set_in_the_wrong_place():
+    digits = fw.data.digits()
+    net = fw.Network([784, 10], rng=0, input_scale=1 / 255)
+    with pytest.raises(TypeError, match=r"y: .* as x a Split of images and labels: .*`fit\(\*"):
+        net.fit(digits.train)
+    with pytest.raises(TypeError, match=r"y: .* as x a Dataset of train and test: .*`fit\(\*"):
+        net.fit(digits)
+    with pytest.raises(TypeError, match="found None, and as x a tuple of arrays"):
+        network().fit((X, LABELS))
+    with pytest.raises(TypeError, match=r"^validation_data: .* found a Dataset with a Split of"):
+        net.fit(*digits.train, validation_data=digits)
+    for given in (X, {"x": X, "y": LABELS}, (X,), 3):
+        with pytest.raises(TypeError, match=r"^validation_data: expected \(x, y\) .*, found a "):
+            network().fit(X, LABELS, validation_data=given)
+    for given in (X, 3, "digits", {0: X}.values):
+        with pytest.raises(TypeError, match=r"^y: expected targets, found None"):
+            network().fit(given)
+
+
+@pytest.mark.parametrize(
+    ("data", "match"),
+    [
+        ((X[:, :3], LABELS), r"^validation x: expected shape \(4,\) or"),
+        ((X, LABELS[1:]), r"^validation y: expected shape"),
+        ((X, LABELS, -LABELS), r"^validation sample_weight: expected finite weights of at least 0"),
+        ((X, LABELS, LABELS[1:]), r"^validation sample_weight: expected shape"),
+    ],
+)
+def test_a_fault_of_the_validation_data_is_said_to_be_theirs(data, match):
+    with pytest.raises(ValueError, match=match):
+        network().fit(X, LABELS, validation_data=data)

@@ -7,26 +7,31 @@ expected and what was found, before anything is changed.
 import math
 import operator
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from . import _core
 from ._seed import seed_key
 
 Array = NDArray[Any]
 
+_PLAIN = (np.ndarray, np.memmap, list, tuple, int, float)
+
 
 def choice(name: str, value: object, allowed: Sequence[str]) -> str:
     """Return `value` if it is one of `allowed`; else say which there are, the near ones first."""
-    if not isinstance(value, str):
-        raise TypeError(f"{name}: expected a name, found {value!r}")
-    if value in allowed:
+    if isinstance(value, str) and value in allowed:
         return value
-    from .synonyms import hint
+    from .synonyms import hint, hint_of_object
 
+    if not isinstance(value, str):
+        raise TypeError(
+            f"{name}: expected a name, found {value!r}{hint_of_object(name, value, allowed)}"
+        )
     raise ValueError(
         f"{name}: found {value!r}, {hint(name, value, allowed)}"
         f"expected one of {', '.join(repr(a) for a in allowed)}"
@@ -122,13 +127,35 @@ def dtype(value: object) -> np.dtype[Any]:
 
 def real_array(name: str, value: object) -> Array:
     """Return value as an array of real numbers, not yet converted."""
+    if type(value) in _PLAIN:
+        try:
+            a = np.asarray(value)
+        except ValueError:
+            raise ValueError(f"{name}: expected numbers, found rows of unequal length") from None
+        if a.dtype.kind in "fiub":
+            return a
+    from . import tables
+
+    return tables.read(name, value)
+
+
+def converted(name: str, a: Array, want: DTypeLike, *, held: bool = True) -> Array:
+    """Return numbers as the core reads them: of this dtype, in C order, aligned, and plain.
+
+    The one place where arrays are converted; one that is such is returned itself. What the dtype
+    doesn't hold is refused, or infinite if `held` is False.
+    """
+    if a.dtype == want and a.flags.c_contiguous and a.flags.aligned:
+        return a
     try:
-        a = np.asarray(value)
-    except ValueError:
-        raise ValueError(f"{name}: expected numbers, found rows of unequal length") from None
-    if a.dtype.kind not in "fiub":
-        raise TypeError(f"{name}: expected real numbers, found an array of dtype {a.dtype}")
-    return a
+        with _core.OurEnvironment(), np.errstate(over="raise" if held else "ignore"):
+            plain: Array = np.asarray(a, want, order="C")
+            return plain if plain.flags.aligned else plain.copy()
+    except FloatingPointError:
+        from .not_finite import first
+
+        found = first(a if a.ndim > 1 else a.reshape(-1, 1), np.dtype(want), a.ndim)
+        raise ValueError(f"{name}: expected finite numbers, found {found}") from None
 
 
 def finite(name: str, values: Array, where: str = "") -> Array:
@@ -146,17 +173,25 @@ def inputs(
     *,
     copy: bool | None = None,
     mapped: bool = False,
+    name: str | None = None,
 ) -> Array:
     """Return x as (rows, n) of the wanted dtype or uint8 with unit stride in the rows.
 
     An array that is such, aligned, comes back as a view of itself, whatever its row stride;
     anything else is converted, once, here; with ``copy=False`` that is a ValueError. If `mapped`, a
     memory-mapped file of other numbers, in any byte order, comes back as it is, too, to be
-    converted row by row.
+    converted row by row. Of a `name`, numbers that the wanted dtype doesn't hold are refused;
+    without, they are infinite.
     """
-    a = real_array("x", x)
+    what, given = name or "x", x
+    if copy is False and not isinstance(x, np.ndarray):
+        from . import tables
+
+        seen = tables.view(what, x)
+        x = x if seen is None else seen
+    a = real_array(what, x)
     if a.ndim not in (1, 2) or a.shape[-1] != n:
-        raise ValueError(f"x: expected shape ({n},) or (rows, {n}), found {a.shape}")
+        raise ValueError(f"{what}: expected shape ({n},) or (rows, {n}), found {a.shape}")
     if a.ndim == 1:
         a = a[np.newaxis, :]
     rows, item = a.shape[0], a.itemsize
@@ -166,19 +201,24 @@ def inputs(
         and (rows < 2 or a.strides[0] % item == 0)
     )
     if copy is False and not (fits and isinstance(x, np.ndarray)):
-        found = f"{a.dtype} with strides {a.strides}"
+        layout = f"{a.dtype} with strides {a.strides}"
+        found = layout if isinstance(x, np.ndarray) else type(given).__name__
         raise ValueError(
-            f"x: expected, with copy=False, an aligned array of {want} or uint8 with unit stride "
-            f"in its rows, found {found if isinstance(x, np.ndarray) else type(x).__name__}"
+            f"{what}: expected, with copy=False, an aligned array of {want} or uint8 with unit "
+            f"stride in its rows, found {found}"
         )
     if fits and copy is not True:
         return a
-    if mapped and _is_mapped(x):
+    if mapped and is_mapped(x):
         return a
-    return np.array(a, want if a.dtype != np.uint8 else np.uint8, order="C", copy=True)
+    if a.dtype == np.uint8:
+        return np.array(a, order="C", copy=True)
+    if copy is True and a.dtype == want:
+        return a.copy()
+    return converted(what, a, want, held=name is not None)
 
 
-def _is_mapped(x: object) -> bool:
+def is_mapped(x: object) -> bool:
     """Whether x lies in a memory-mapped file, in numbers that the core can convert."""
     readable = isinstance(x, np.ndarray) and x.itemsize <= 8
     while isinstance(x, np.ndarray) and not isinstance(x, np.memmap):
@@ -186,79 +226,13 @@ def _is_mapped(x: object) -> bool:
     return readable and isinstance(x, np.memmap)
 
 
-def blocks(values: Array) -> Iterator[tuple[int, Array]]:
-    """Give some rows at a time, each time with the first's number: all may be more than memory."""
-    size = max(1, (1 << 18) // values.shape[1])
-    for i in range(0, len(values), size):
-        yield i, values[i : i + size]
-
-
-def targets(
-    y: ArrayLike, rows: int, n: int, want: np.dtype[Any], loss: str, what: str = "y"
-) -> tuple[NDArray[np.int64] | None, Array | None]:
-    """Return (labels, None) or (None, values): class labels (rows,) or values (rows, n).
-
-    Values are of the wanted dtype or, in a memory-mapped file, as they are.
-    """
-    a = real_array(what, y)
-    if a.ndim == 0:
-        a = a[np.newaxis]
-    if a.ndim == 1 and n == 1:
-        a = a[:, np.newaxis]
-    if a.ndim == 1 and a.shape[0] == rows and n > 1:
-        return _labels(a, n, what), None
-    if a.ndim != 2 or a.shape != (rows, n):
-        labels = f"({rows},) of class labels or " if n > 1 else f"({rows},) or "
-        raise ValueError(f"{what}: expected shape {labels}({rows}, {n}), found {a.shape}")
-    if not _is_mapped(y):
-        a = np.ascontiguousarray(a, want)
-    for i, block in blocks(a):
-        with np.errstate(over="ignore"):  # what becomes infinite is found
-            _check_values(np.asarray(block, want), i, loss, what)
-    return None, a
-
-
-def _check_values(values: Array, first: int, loss: str, what: str) -> None:
-    """Refuse rows of targets, the first of this number, that don't go with the loss."""
-    if not np.isfinite(values).all():
-        row = int(np.flatnonzero(~np.isfinite(values).all(axis=1))[0])
-        raise ValueError(
-            f"{what}: expected finite values, found {values[row]} in row {first + row}"
-        )
-    if loss == "cross_entropy":
-        bad = (values < 0).any(axis=1) | (np.abs(values.sum(axis=1) - 1) > 1e-3)
-        if bad.any():
-            row = int(np.flatnonzero(bad)[0])
-            raise ValueError(
-                f"{what}: expected, for cross_entropy, class labels or rows of probabilities that "
-                f"sum to 1, found {values[row]} in row {first + row}"
-            )
-    elif loss == "binary_cross_entropy" and ((values < 0) | (values > 1)).any():
-        found = values[(values < 0) | (values > 1)][0]
-        raise ValueError(
-            f"{what}: expected, for binary_cross_entropy, values from 0 to 1, found {found}"
-        )
-    elif loss == "poisson" and (values < 0).any():
-        raise ValueError(
-            f"{what}: expected, for poisson, values of at least 0, found {values[values < 0][0]}"
-        )
-
-
-def _labels(a: Array, n: int, what: str) -> NDArray[np.int64]:
-    if a.dtype.kind == "f":
-        bad = ~np.isfinite(a) | (a != np.floor(a))
-        if bad.any():
-            raise ValueError(
-                f"{what}: expected whole class labels from 0 to {n - 1}, found {a[bad][0]}"
-            )
-    bad = (a < 0) | (a >= n)
-    if bad.any():
-        raise ValueError(f"{what}: expected class labels from 0 to {n - 1}, found {a[bad][0]}")
-    return np.ascontiguousarray(a, np.int64)
-
-
 def sample_weights(
-    w: ArrayLike | None, rows: int, want: np.dtype[Any], *, zeros: bool = False
+    w: ArrayLike | None,
+    rows: int,
+    want: np.dtype[Any],
+    *,
+    zeros: bool = False,
+    name: str = "sample_weight",
 ) -> Array | None:
     """Return weights as (rows,) of the wanted dtype: finite, at least 0.
 
@@ -266,22 +240,26 @@ def sample_weights(
     """
     if w is None:
         return None
-    a = real_array("sample_weight", w)
+    a = real_array(name, w)
     if a.shape != (rows,):
-        raise ValueError(f"sample_weight: expected shape ({rows},), found {a.shape}")
-    if not np.isfinite(a).all() or (a < 0).any():
-        found = a[~np.isfinite(a) | (a < 0)][0]
-        raise ValueError(f"sample_weight: expected finite weights of at least 0, found {found}")
-    return weights_of_rows("sample_weight", a, want, zeros=zeros)
+        raise ValueError(f"{name}: expected shape ({rows},), found {a.shape}")
+    bad = ~np.isfinite(a) | (a < 0)
+    if bad.any():
+        row = int(np.flatnonzero(bad)[0])
+        raise ValueError(
+            f"{name}: expected finite weights of at least 0, found {a[row]} in row {row}"
+        )
+    return weights_of_rows(name, a, want, zeros=zeros)
 
 
 def weights_of_rows(name: str, w: Array, want: np.dtype[Any], *, zeros: bool = False) -> Array:
     """Return finite weights as an array of the wanted dtype that sums of losses by them fit."""
     most = 1e30 if want.itemsize == 4 else 1e300
-    total = float(np.sum(w, dtype=np.float64))
+    with np.errstate(over="ignore"):  # infinity is more than the most
+        total = float(np.sum(w, dtype=np.float64))
     if total > most:
         raise ValueError(f"{name}: expected weights that sum to at most {most:g}, found {total:g}")
-    a = np.ascontiguousarray(w, want)
+    a = converted(name, w, want)
     if a.size and not zeros and not a.any():
         raise ValueError(f"{name}: expected a weight above 0, found only zeros")
     return a
@@ -289,7 +267,7 @@ def weights_of_rows(name: str, w: Array, want: np.dtype[Any], *, zeros: bool = F
 
 def rows(given: ArrayLike, n: int) -> NDArray[np.int64]:
     """Return row numbers from 0 to n - 1 as (rows,) int64, a copy: the caller's may change."""
-    a = np.asarray(given)
+    a = real_array("rows", given)
     if a.ndim != 1 or (a.dtype.kind not in "iu" and a.size):
         raise ValueError(
             f"rows: expected shape (n,) of whole numbers, found {a.shape} of {a.dtype}"
@@ -297,7 +275,7 @@ def rows(given: ArrayLike, n: int) -> NDArray[np.int64]:
     if a.size and not (a.min() >= 0 and a.max() < n):
         found = a.min() if a.min() < 0 else a.max()
         raise ValueError(f"rows: expected row numbers from 0 to {n - 1}, found {found}")
-    return np.array(a, np.int64)
+    return converted("rows", a, np.int64).copy()
 
 
 def output_weights(given: Sequence[float] | None, outputs: int, loss: str) -> list[float]:

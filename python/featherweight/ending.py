@@ -4,8 +4,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from .not_finite import first
+
 if TYPE_CHECKING:
-    from .training import Run
+    from .jobs import Job
+    from .training import Epoch, Run
 
 
 @contextmanager
@@ -63,6 +66,49 @@ def note(error: BaseException, failure: BaseException) -> None:
     said = f"{type(failure).__name__}: {failure}" if str(failure) else type(failure).__name__
     if said != f"{type(error).__name__}: {error}":  # of what failed twice
         error.add_note(f"as training ended: {said}")
+
+
+def failure_of(run: "Run", epoch: "Epoch") -> FloatingPointError | ValueError:
+    """Return the error of an epoch that failed; the run knows it.
+
+    Its loss or weights were no longer finite, or its data were changed.
+    """
+    of = "" if run.job is None else f" of {-(-run.job.n // run._size)}"
+    where = f"in epoch {epoch.number}, step {epoch.failed}{of}"
+    if epoch.invalid is not None:
+        run.failure = ValueError(f"{epoch.invalid} ({where})")
+        return run.failure
+    why = bad_inputs(run)
+    if why is not None:
+        sentence = f"{why}; the {epoch.what} became nan or infinite {where}"
+    elif epoch.what == "weights":
+        sentence = f"weights: expected finite ones, found nan or infinity {where}"
+    else:
+        sentence = f"loss: expected a finite one, found nan or infinity {where}"
+    run.failure = FloatingPointError(sentence)
+    return run.failure
+
+
+def bad_inputs(run: "Run") -> str | None:
+    """Return a sentence on the inputs trained on last that are NaN or infinite, or None."""
+    for number, job in run.latest if run.job is None else [(0, run.job)]:
+        found = first(job.x, run.network.dtype, rows=job.rows)
+        if found is not None:
+            batch = f" of batch {number}" if number else ""
+            return f"x: expected finite numbers, found {found}{batch}"
+    return None
+
+
+def check_validation(run: "Run", validation: "Job") -> None:
+    """Raise the error of validation data that are NaN or infinite, if they are."""
+    found = None if run.checked else first(validation.x, run.network.dtype, rows=validation.rows)
+    run.checked = True
+    if found is not None:
+        own = run.job is None or validation.x is not run.job.x  # not a part of x
+        run.failure = FloatingPointError(
+            f"{'validation ' * own}x: expected finite numbers, found {found}"
+        )
+        raise run.failure
 
 
 def _holds(run: "Run") -> str:

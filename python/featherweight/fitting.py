@@ -56,7 +56,7 @@ class Fitting(Learning):
 
         Parameters
         ----------
-        x : (rows, inputs) array, or iterable of batches
+        x : (rows, inputs) array or table, or iterable of batches
             Read in place as in a call, rows gathered by index, never copied as a whole: a
             ``np.memmap`` of any numbers may be larger than memory. An iterable gives
             ``(x, y)`` or ``(x, y, sample_weight)``, each of which is one step, and is run through
@@ -87,8 +87,9 @@ class Fitting(Learning):
             rows', and a batch of zeros alone is passed over. What rows of weight 0 hold must be
             finite, too. Accuracy counts rows.
         class_weight : dict or "balanced", optional
-            What rows of each class count, those not named 1; "balanced" makes all classes count the
-            same, ``rows / (classes * rows of the class)``. Multiplies `sample_weight`.
+            What rows of each class count, by its label (0.0 as well as 0), those not named 1;
+            "balanced" makes all classes count the same, ``rows / (classes * rows of the class)``.
+            Multiplies `sample_weight`.
         output_weights : (outputs,) sequence, optional
             What each output's part of the loss counts, at least 0; not with cross_entropy.
         validation_data : (x, y) or (x, y, sample_weight), optional
@@ -144,8 +145,10 @@ class Fitting(Learning):
         RuntimeError
             If the network is being trained already.
         FloatingPointError
-            If the loss or a weight becomes NaN or infinite. The network holds the weights of the
-            last epoch before; the optimizer's state is dropped.
+            If the loss or a weight becomes NaN or infinite; NaN and infinity in `x` are then named
+            by row and column. The network holds the weights of the last epoch before; the
+            optimizer's state is dropped. Also if the validation's loss is not finite because of
+            its rows; the network then holds the weights of the last completed step.
         KeyboardInterrupt
             On Ctrl-C, with the weights of the last completed step. `history` has the epochs before.
         """

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from . import checks
 from .checks import number
 
 if TYPE_CHECKING:
@@ -39,12 +40,13 @@ def pack(network: "Network", gradients: "Gradients | NDArray[Any]") -> NDArray[A
     """Return gradients as a new flat array in the order of the parameters, its padding 0."""
     flat = np.zeros_like(network.parameters)
     if isinstance(gradients, np.ndarray):
-        if gradients.shape != flat.shape or gradients.dtype != flat.dtype:
+        native = gradients.dtype.newbyteorder("=")
+        if gradients.shape != flat.shape or native != flat.dtype:
             raise ValueError(
                 f"gradients: expected shape {flat.shape} of {flat.dtype}, "
                 f"found {gradients.shape} of {gradients.dtype}"
             )
-        given = np.ascontiguousarray(gradients)
+        given = checks.converted("gradients", gradients, flat.dtype)
         gradients = network._unpacked(given, flat)  # what the caller has in the padding stays there
     elif not isinstance(gradients, Gradients):
         raise TypeError(
@@ -61,9 +63,10 @@ def pack(network: "Network", gradients: "Gradients | NDArray[Any]") -> NDArray[A
             raise ValueError(f"gradients: expected {n} {name}, found {len(parts)}")
         for i, part in enumerate(parts):
             shape = (sizes[i + 1], sizes[i])[: 2 if name == "weights" else 1]
-            if np.shape(part) != shape:
+            a = checks.real_array(f"gradients.{name}[{i}]", part)
+            if a.shape != shape:
                 raise ValueError(
-                    f"gradients: expected {name}[{i}] of shape {shape}, found {np.shape(part)}"
+                    f"gradients: expected {name}[{i}] of shape {shape}, found {a.shape}"
                 )
-            store(i, np.ascontiguousarray(part, flat.dtype), flat)
+            store(i, checks.converted(f"gradients.{name}[{i}]", a, flat.dtype), flat)
     return flat

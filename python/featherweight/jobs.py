@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from . import _core, checks
+from . import _core, checks, targets
 
 if TYPE_CHECKING:
     from .network import Network
@@ -90,7 +90,7 @@ def multilabel(job: Job) -> bool:
     """Whether targets are 0 and 1, and other than one of them is 1 in some row."""
     if job.values is None or job.values.shape[1] == 1 or _continuous(job):
         return False
-    return any(bool((block.sum(axis=1) != 1).any()) for _, block in checks.blocks(job.values))
+    return any(bool((block.sum(axis=1) != 1).any()) for _, block in targets.blocks(job.values))
 
 
 def classes_of(job: Job) -> NDArray[np.int64]:
@@ -101,7 +101,7 @@ def classes_of(job: Job) -> NDArray[np.int64]:
     if job.values.shape[1] == 1:
         return (job.values[:, 0] > 0.5).astype(np.int64)
     found = np.empty(len(job.values), np.int64)
-    for i, block in checks.blocks(job.values):
+    for i, block in targets.blocks(job.values):
         found[i : i + len(block)] = block.argmax(axis=1)
     return found
 
@@ -120,10 +120,12 @@ def class_weighted(
         each = job.n / (np.sum(counts > 0) * np.maximum(counts, 1))
         weights = np.where(counts > 0, each, 1.0)
     elif isinstance(given, dict):
-        for label, weight in given.items():
-            weights[checks.whole("class_weight", label, 0, n - 1)] = checks.number(
-                f"class_weight[{label}]", weight, 0.0, math.inf
-            )
+        labels = [targets.label("class_weight", label, n) for label in given]
+        if len(set(labels)) < len(labels):
+            twice = max(labels, key=labels.count)
+            raise ValueError(f"class_weight: expected each class once, found {twice} twice")
+        for label, weight in zip(labels, given.values(), strict=True):
+            weights[label] = checks.number(f"class_weight[{label}]", weight, 0.0, math.inf)
     else:
         raise TypeError(f"class_weight: expected a dict, 'balanced' or None, found {given!r}")
     rows = weights[classes]
@@ -157,4 +159,4 @@ def split_rows(job: Job, part: float, key: int) -> tuple[Job, Job]:
 def _continuous(job: Job) -> bool:
     if job.values is None:
         return False
-    return any(bool(((block != 0) & (block != 1)).any()) for _, block in checks.blocks(job.values))
+    return any(bool(((block != 0) & (block != 1)).any()) for _, block in targets.blocks(job.values))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .ending import training
+from .ending import bad_inputs, training
 from .jobs import Job
 from .optimizers import Optimizer
 from .training import Epoch
@@ -165,7 +165,7 @@ class _Objective:
         if job.rows is not None:
             parts: list[Any] = [None if a is None else a[job.rows] for a in job[:4]]
             job = Job(*parts)
-        self.job, self.parameters = job, run.network.parameters
+        self._run, self.job, self.parameters = run, job, run.network.parameters
         self.trainer = run.plan.trainer(run.network._core, job.n)
         self._flat = np.empty_like(self.parameters)
         self._l2, self._weights = run.plan.limits[2], np.zeros(self.parameters.shape, bool)
@@ -181,10 +181,13 @@ class _Objective:
         self.parameters[:] = theta
         loss, self.correct = self.trainer.gradients(*self.job[:4], self._flat, None)
         if self._last is None and not math.isfinite(loss):
-            raise FloatingPointError(
-                f"loss: expected a finite one, found {loss} before the first iteration; the "
-                "network holds the weights that it had"
+            why = bad_inputs(self._run)
+            sentence = (
+                f"loss: expected a finite one, found {loss} before the first iteration"
+                if why is None
+                else f"{why}; the loss was {loss} before the first iteration"
             )
+            raise FloatingPointError(f"{sentence}; the network holds the weights that it had")
         gradient = self._flat.astype(np.float64)
         if self._l2:
             weights = np.where(self._weights, self.parameters, 0).astype(np.float64)

@@ -43,11 +43,48 @@ class Learning(_core.ForwardCall):
         output or, of a single sigmoid, whether it is above 0.5. Otherwise (rows, outputs), or
         (rows,) for one output. A single row `x` gives the same without its first axis. With a
         `threshold`, for multilabel: (rows, outputs) int64, 1 where an output is above it.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For a wrong shape or dtype; where a class should follow from an output that is NaN, of
+            rows that hold NaN or infinity: these are named by row and column. A regressor answers
+            NaN with NaN.
         """
+        limit = None if threshold is None else checks.number("threshold", threshold, 0.0, 1.0)
         y = self(x)
-        if threshold is not None:
-            return (y > checks.number("threshold", threshold, 0.0, 1.0)).astype(np.int64)
-        return self._predicted(y)
+        found = self._predicted(y) if limit is None else (y > limit).astype(np.int64)
+        if limit is None and checks.output_kind(self._output) == "regressor":
+            return found
+        # the quickest ways to see a NaN: argmax stops at it, and sums carry it on
+        one = y.ndim == 1 and y.size > 1 and limit is None
+        if math.isnan(y.item(found) if one else np.vdot(y, y)):
+            self._refuse_nan(x, y)
+        return found
+
+    def _refuse_nan(self, x: ArrayLike, y: NDArray[Any]) -> None:
+        """Say of which row the outputs are NaN, for no class follows from them, and why."""
+        rows = np.flatnonzero(np.isnan(y.reshape(-1, y.shape[-1])).any(axis=1))
+        self._refuse_not_finite(x, checks.inputs(x, self._sizes[0], self._dtype, mapped=True), rows)
+        raise ValueError(
+            f"outputs: expected numbers, found nan in row {rows[0]}, whose inputs are finite; are "
+            "the weights?"
+        )
+
+    def _refuse_not_finite(
+        self,
+        x: ArrayLike,
+        read: NDArray[Any],
+        rows: NDArray[np.int64] | None = None,
+        name: str = "x",
+    ) -> None:
+        """Say where rows that were given as x hold NaN or infinity, if they do."""
+        from . import not_finite, tables
+
+        names = tables.column_names(x)
+        found = not_finite.first(read, self._dtype, rows=rows, columns=names)
+        if found is not None:
+            raise ValueError(f"{name}: expected finite numbers, found {found}")
 
     def _predicted(self, y: NDArray[Any]) -> Any:
         one = self._sizes[-1] == 1
@@ -61,6 +98,11 @@ class Learning(_core.ForwardCall):
         `y` holds class labels (rows,) or rows of targets (rows, outputs), of which a classifier
         compares the largest; of multilabel targets (0 and 1, not one 1 in every row) those rows
         count of which every output is on the right side of 0.5. NaN without rows.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For wrong arguments, or if an output is NaN, as of rows that hold NaN or infinity.
         """
         from . import losses, metrics
         from .jobs import multilabel
@@ -70,6 +112,8 @@ class Learning(_core.ForwardCall):
             return math.nan
         with _core.OurEnvironment():
             found = job.outputs(self._network)
+            if math.isnan(np.vdot(found, found)):
+                self._refuse_nan(x, found)
             if checks.output_kind(self._output) == "regressor":
                 return metrics.r2(job.targets, found)
             if multilabel(job):
@@ -88,19 +132,23 @@ class Learning(_core.ForwardCall):
         sample_weight: ArrayLike | None,
         loss: str,
         *,
-        what: str = "y",
+        name: str = "",
         check: str | None = None,
         zeros: bool = False,
     ) -> Job:
+        from . import targets
         from .jobs import Job
 
-        with _core.OurEnvironment():
-            rows = checks.inputs(x, self._sizes[0], self._dtype, mapped=True)
-            n = rows.shape[0]
-            if np.ndim(x) == 1 and self._sizes[-1] > 1 and np.shape(y) == self._sizes[-1:]:
-                y = np.asarray(y)[np.newaxis]
-            labels, values = checks.targets(y, n, self._sizes[-1], self._dtype, check or loss, what)
-            weights = checks.sample_weights(sample_weight, n, self._dtype, zeros=zeros)
+        rows = checks.inputs(x, self._sizes[0], self._dtype, mapped=True, name=f"{name}x")
+        if hasattr(x, "columns"):  # a table, which is read column by column anyway
+            self._refuse_not_finite(x, rows, name=f"{name}x")
+        n, outputs, y_name = rows.shape[0], self._sizes[-1], f"{name}y"
+        if np.ndim(x) == 1 and outputs > 1 and np.shape(y) == (outputs,):
+            y = checks.real_array(y_name, y)[np.newaxis]
+        labels, values = targets.check(y, n, outputs, self._dtype, check or loss, y_name)
+        weights = checks.sample_weights(
+            sample_weight, n, self._dtype, zeros=zeros, name=f"{name}sample_weight"
+        )
         return Job(rows, labels, values, weights)
 
     def _dropout(self, hidden: float | Sequence[float], inputs: float) -> tuple[float, ...]:
@@ -162,6 +210,11 @@ class Learning(_core.ForwardCall):
         gradients : Gradients, or array if `flat`
             ``weights[i]`` (outputs, inputs), ``biases[i]`` (outputs,) and ``input`` (rows,
             inputs); flat, one array in the order of `parameters`, padding 0.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For wrong arguments, or if rows hold NaN or infinity and the loss is not finite.
         """
         from . import losses
 
@@ -178,6 +231,8 @@ class Learning(_core.ForwardCall):
         if any(rates):
             trainer.drop(rates, self._key if rng is None else checks.key(rng))
         value, _ = trainer.gradients(*job[:4], packed, dx)
+        if not math.isfinite(value):
+            self._refuse_not_finite(x, job.x)
         if dx is None:
             return value, packed
         return value, self._unpacked(packed, dx[0] if np.ndim(x) == 1 else dx)
@@ -214,9 +269,8 @@ class Learning(_core.ForwardCall):
         TypeError, ValueError
             For arrays of another shape, or of anything but real numbers.
         """
-        with _core.OurEnvironment():
-            rows = checks.inputs(x, self._sizes[0], self._dtype)
-            upstream = np.ascontiguousarray(checks.real_array("dy", dy), self._dtype)
+        rows = checks.inputs(x, self._sizes[0], self._dtype)
+        upstream = checks.converted("dy", checks.real_array("dy", dy), self._dtype)
         single = np.ndim(x) == 1
         shape = self._sizes[-1:] if single else (rows.shape[0], self._sizes[-1])
         if upstream.shape != shape:
@@ -238,7 +292,8 @@ class Learning(_core.ForwardCall):
     ) -> tuple[float, float]:
         """Return the loss over all rows, whatever the batch size in training, and `score`.
 
-        Arguments are those of `fit`. Weights weigh the loss; the score counts rows.
+        Arguments are those of `fit`. Weights weigh the loss; the score counts rows. Raises
+        ValueError where rows hold NaN or infinity and the loss or the score is not finite.
         """
         from . import losses
         from .jobs import BLOCK
@@ -249,4 +304,7 @@ class Learning(_core.ForwardCall):
             self._core, kind.name, max(1, min(BLOCK, job.n)), kind.parameter, 0.0,
             checks.output_weights(output_weights, self._sizes[-1], kind.name),
         )  # fmt: skip
-        return trainer.evaluate(*job)[0], self.score(x, y)
+        value = trainer.evaluate(*job)[0]
+        if not math.isfinite(value):
+            self._refuse_not_finite(x, job.x)
+        return value, self.score(x, y)

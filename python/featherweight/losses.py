@@ -78,8 +78,11 @@ def resolve(loss: Any, output: str) -> Loss:
         loss = default(output)
     if not isinstance(loss, Loss):
         if not isinstance(loss, str):
+            from .synonyms import hint_of_object
+
             raise TypeError(
                 f"loss: expected a name, featherweight.losses.Huber or Quantile, found {loss!r}"
+                f"{hint_of_object('loss', loss, _core.losses())}"
             )
         name = choice("loss", loss, _core.losses())
         loss = {"huber": Huber, "quantile": Quantile}.get(name, lambda: Named(name))()

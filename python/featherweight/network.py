@@ -299,8 +299,7 @@ class Network(Fitting):
         self, x: ArrayLike, *, out: NDArray[Any] | None = None, copy: bool | None = None
     ) -> NDArray[Any]:
         """Do what `__call__` leaves: arrays to be converted, and the sentences."""
-        with _core.OurEnvironment():
-            rows = checks.inputs(x, self.sizes[0], self.dtype, copy=copy)
+        rows = checks.inputs(x, self.sizes[0], self.dtype, copy=copy)
         single = np.ndim(x) == 1
         shape = (self.sizes[-1],) if single else (rows.shape[0], self.sizes[-1])
         if out is None:
@@ -338,8 +337,7 @@ class Network(Fitting):
 
         Each is (rows, size), or (size,) for a single row `x`, of the network's dtype.
         """
-        with _core.OurEnvironment():
-            rows = checks.inputs(x, self.sizes[0], self.dtype)
+        rows = checks.inputs(x, self.sizes[0], self.dtype)
         found = self._core.activations(rows)
         return [a[0] for a in found] if np.ndim(x) == 1 else found
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from . import _core, checks
+from . import checks
 
 if TYPE_CHECKING:
     from .network import Network
@@ -51,8 +51,7 @@ class Parameters(Sequence[NDArray[Any]]):
         a = checks.real_array(f"{self._kind}[{layer}]", value)
         if a.shape != shape:
             raise ValueError(f"{self._kind}[{layer}]: expected shape {shape}, found {a.shape}")
-        with _core.OurEnvironment():
-            a = np.ascontiguousarray(a, network.dtype)
+        a = checks.converted(f"{self._kind}[{layer}]", a, network.dtype)
         store = network._core.set_weights if self._kind == "weights" else network._core.set_bias
         store(layer, a, None)
 

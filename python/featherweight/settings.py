@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .checks import flag, number, ordered, real_array, whole
+from .checks import converted, flag, number, ordered, real_array, whole
 from .schedules import LambdaLR, Schedule
 
 
@@ -66,4 +66,4 @@ def rates(name: str, values: Any, shape: tuple[int, ...]) -> NDArray[np.float64]
     if bad.any():
         limits = "finite and at least 0" if high == math.inf else "at least 0 and below 1"
         raise ValueError(f"schedule: expected {name} {limits}, found {a[bad][0]}")
-    return np.ascontiguousarray(a, np.float64)
+    return converted("schedule", a, np.float64)

@@ -129,6 +129,20 @@ def hint(name: str, value: str, allowed: Sequence[str]) -> str:
     return f"did you mean {' or '.join(map(repr, near))}? " if near else ""
 
 
+def hint_of_object(name: str, value: Any, allowed: Sequence[str]) -> str:
+    """Return the end of a sentence on a function, a class or an object where a name is expected.
+
+    Parameters
+    ----------
+    name, allowed
+        As of `hint`.
+    value : object
+        Such as PyTorch's ``torch.tanh`` or ``MSELoss()``, known by its name or its class's.
+    """
+    found = hint(name, getattr(value, "__name__", type(value).__name__), allowed).strip()
+    return f"; {found}" if found.endswith("?") else f"; {found[:-1]}" if found else ""
+
+
 def optimizer_hint(given: Any) -> str:
     """Return the end of a sentence that names the optimizer probably meant, or nothing.
 

@@ -119,7 +119,26 @@ def prepare(
 
 
 def _check_batches(batches: Any, epochs: int) -> Iterable[Any]:
+    kind = type(batches).__name__
+    if hasattr(batches, "_fields"):  # a named tuple, such as a data set's split
+        parts = " and ".join(batches._fields)
+        raise TypeError(
+            f"y: expected targets, found None, and as x a {kind} of {parts}: x and y are given one "
+            "by one, as in `fit(*digits.train)`"
+        )
+    if isinstance(batches, tuple) and any(hasattr(part, "shape") for part in batches):
+        raise TypeError(
+            "y: expected targets, found None, and as x a tuple of arrays: `fit(*data)` gives them "
+            "one by one, as x and y"
+        )
+    if hasattr(batches, "shape") or isinstance(batches, (str, bytes)):
+        raise TypeError("y: expected targets, found None")
     if not isinstance(batches, Iterable):
+        if hasattr(batches, "__getitem__"):
+            raise TypeError(
+                "x: expected, without y, an iterable of batches, such as a DataLoader, found a "
+                f"{kind}, which can't be iterated over"
+            )
         raise TypeError("y: expected targets, found None")
     if epochs > 1 and iter(batches) is batches:
         raise ValueError(
@@ -133,9 +152,19 @@ def _validation(net: "Network", given: Any, loss: str) -> Job | None:
     if given is None:
         return None
     if not isinstance(given, (tuple, list)) or not 2 <= len(given) <= 3:
-        raise TypeError("validation_data: expected (x, y) or (x, y, sample_weight)")
+        many = f" of {len(given)}" if isinstance(given, (tuple, list)) else ""
+        raise TypeError(
+            "validation_data: expected (x, y) or (x, y, sample_weight), found a "
+            f"{type(given).__name__}{many}"
+        )
+    for part in given:
+        if isinstance(part, tuple) and any(hasattr(a, "shape") for a in part):
+            raise TypeError(
+                "validation_data: expected (x, y) or (x, y, sample_weight), each of them an array, "
+                f"found a {type(given).__name__} with a {type(part).__name__} of arrays in it"
+            )
     weights = given[2] if len(given) == 3 else None
-    job = net._job(given[0], given[1], weights, loss, what="validation y")
+    job = net._job(given[0], given[1], weights, loss, name="validation ")
     if job.n == 0:
         raise ValueError("validation_data: expected at least one row, found none")
     return job

@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -11,7 +12,7 @@ import numpy as np
 
 from . import _core, checks
 from .callbacks import BATCH_EVENTS, TrainingState, tell
-from .ending import training
+from .ending import check_validation, failure_of, training
 from .history import History
 from .jobs import BLOCK, Job, multilabel
 from .metrics import check_multilabel
@@ -87,6 +88,8 @@ class Run:
         self._core = network._core
         self._bar: Bar = Bar(False, 0, 0, 0)  # none, until training begins
         self._size = 0  # of the trainer's batches
+        self.latest: deque[tuple[int, Job]] = deque(maxlen=2)  # batches of an iterable, by number
+        self.checked = False  # that the validation data are finite
         self._seen = np.zeros(1, np.int64)  # rows of the present pass, kept by the core
         self._every_step = any(hasattr(c, e) for c in plan.callbacks for e in BATCH_EVENTS)
         if job is not None:
@@ -250,6 +253,7 @@ class Run:
             if not self._enter_batch(epoch.steps + 1):
                 return
             self._resize(job.n)
+            self.latest.append((number, job))
             self._pass(epoch, job, None, job.n)
             if self.stopped or epoch.failed:
                 return
@@ -338,17 +342,7 @@ class Run:
             self.network.parameters[:] = self._good
             plan.optimizer._owner = None  # whose state may hold what isn't finite
             self.state._holds = f"the end of epoch {number - 1}" if number > 1 else _FIRST
-            where = f"in epoch {number}, step {epoch.failed}{self._of_steps()}"
-            if epoch.invalid is not None:
-                self.failure = ValueError(f"{epoch.invalid} ({where})")
-                raise self.failure
-            sought = (
-                "weights: expected finite ones"
-                if epoch.what == "weights"
-                else "loss: expected a finite one"
-            )
-            self.failure = FloatingPointError(f"{sought}, found nan or infinity {where}")
-            raise self.failure
+            raise failure_of(self, epoch)
         seconds = time.perf_counter() - self._begin
         row = {"loss": epoch.loss}
         if plan.classifier:
@@ -374,9 +368,6 @@ class Run:
             if hasattr(c, event):
                 getattr(c, event)(self)
 
-    def _of_steps(self) -> str:
-        return "" if self.job is None else f" of {-(-self.job.n // self._size)}"
-
     def _measure(self) -> dict[str, float]:
         """Return the validation's figures and the metrics'."""
         plan, validation = self.plan, self.validation
@@ -388,6 +379,8 @@ class Run:
                 row["val_loss"], correct = self._checker.evaluate(*validation)
             except ValueError as e:
                 raise ValueError(f"validation_data: {e}") from None
+            if not math.isfinite(row["val_loss"]):
+                check_validation(self, validation)
             if plan.classifier:
                 row["val_accuracy"] = correct / validation.n
         if not plan.metrics:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .. import checks, looking
+from .. import checks, looking, targets
 from ..diagram import limit
 from ..remembering import quietly
 from ._axes import (
@@ -189,7 +189,7 @@ def misread(
     if not len(wrong):
         ax.set_axis_off()
         return ax
-    images = np.asarray(x)[wrong].reshape(-1, *pixels)
+    images = checks.real_array("x", x)[wrong].reshape(-1, *pixels)
     captions = [f"{name[read[i]]} ({sure[i]:.0%})\nis {name[truth[i]]}" for i in wrong]
     sheet(ax, images, captions, wanted, 0.88, cmap="gray_r")
     return ax
@@ -300,7 +300,7 @@ def answers(network: "Network", x: ArrayLike, labels: ArrayLike) -> tuple[Any, A
     if network.output != "softmax":
         raise ValueError(f"network: expected a softmax output, found {network.output!r}")
     y = checks.finite("outputs", quietly(network, "__call__")(_rows(network, x)))
-    truth = checks.targets(labels, len(y), y.shape[1], network.dtype, "cross_entropy", "labels")[0]
+    truth = targets.check(labels, len(y), y.shape[1], network.dtype, "cross_entropy", "labels")[0]
     if truth is None:
         raise ValueError("labels: expected class labels of shape (rows,), found targets")
     return y, truth

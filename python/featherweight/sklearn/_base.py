@@ -15,7 +15,9 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight
 
 from ..callbacks import check_callbacks
+from ..checks import converted
 from ..network import Network
+from ..tables import refuse_lazy
 from ..threads import check_threads
 from . import _books, _checks, _data, _optimizers, _weights
 from ._callbacks import Callbacks
@@ -85,6 +87,8 @@ class BaseMLP(
         classes: Any = None,
     ) -> Any:
         with _books.Attempt(self) as attempt:
+            for name, value in (("X", x), ("y", y), ("sample_weight", sample_weight)):
+                refuse_lazy(name, value)
             hidden = _checks.hidden_sizes(self)
             acts = _checks.activations(self, len(hidden))
             _checks.combination(self, len(hidden))
@@ -115,8 +119,9 @@ class BaseMLP(
                 dense = self.solver == "lbfgs" or _data.fits(x, dtype)
                 x = x.toarray() if dense else x.tocsr()
             if not hasattr(x, "toarray"):
-                x = np.ascontiguousarray(x, dtype)
-            weights = None if weights is None else np.ascontiguousarray(weights, dtype)
+                x = converted("X", x, dtype)
+            if weights is not None:
+                weights = converted("sample_weight", weights, dtype)
             problem = Problem(x, *self._encoded(y, dtype), weights)
             epochs = 1 if incremental else int(self.max_iter)
             context = self._bridge(x, y, sample_weight, epochs)

@@ -8,7 +8,9 @@ from numpy.typing import NDArray
 from sklearn.base import is_regressor
 from sklearn.utils.validation import _check_sample_weight
 
+from ..checks import converted
 from ..jobs import Job
+from ..tables import refuse_lazy
 
 # What a sparse matrix may take when made dense, in bytes; above, it is made so batch by batch
 DENSE = 1 << 30
@@ -34,6 +36,7 @@ def checked(estimator: Any, like: Any, x: Any, y: Any, weights: Any) -> Any:
         x = estimator._valid(x)
     except (TypeError, ValueError) as e:
         raise type(e)(f"X_val: {e}") from None
+    refuse_lazy("y_val", y)
     try:
         y = estimator._validation_targets(y)
     except (TypeError, ValueError) as e:
@@ -119,8 +122,8 @@ def job(estimator: Any, x: Any, y: Any, weights: NDArray[Any] | None) -> Job | P
     """Return checked validation data as what a run takes."""
     dtype = estimator.network_.dtype
     labels, values = estimator._encoded(y, dtype)
-    weights = None if weights is None else np.ascontiguousarray(weights, dtype)
+    weights = None if weights is None else converted("sample_weight_val", weights, dtype)
     if hasattr(x, "toarray") and not fits(x, dtype):
         return Parts(Problem(x.tocsr().astype(dtype, copy=False), labels, values, weights))
     dense = x.toarray() if hasattr(x, "toarray") else x
-    return Job(np.ascontiguousarray(dense, dtype), labels, values, weights)
+    return Job(converted("X_val", dense, dtype), labels, values, weights)

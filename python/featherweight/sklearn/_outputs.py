@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..checks import whole
 from ..network import Network
+from ..tables import refuse_lazy
 from . import _checks
 
 Array = NDArray[Any]
@@ -71,6 +72,7 @@ class Outputs:
     n_layers_: int
 
     def _valid(self, x: Any) -> Any:
+        refuse_lazy("X", x)
         return validate_data(self, x, accept_sparse=["csr", "csc"], reset=False)
 
     def _outputs(self, x: Any) -> Array:

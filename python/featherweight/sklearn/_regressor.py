@@ -11,7 +11,7 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
-from ..checks import whole
+from ..checks import converted, whole
 from ._base import BaseMLP
 from ._callbacks import with_callbacks
 from ._checks import ACTIVATIONS, CONSTRAINTS, NAMES, known_finite, numbers
@@ -202,7 +202,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         return (1 if y.ndim == 1 else y.shape[1]), NAMES.get(output, output)
 
     def _encoded(self, y: Any, dtype: np.dtype[Any]) -> tuple[Any, Any]:
-        values = np.ascontiguousarray(y, dtype)
+        values = converted("y", y, dtype)
         return None, values.reshape(-1, 1) if values.ndim == 1 else values
 
     def _goal(self) -> Goal:

@@ -1,0 +1,185 @@
+"""What is given instead of an array: tables, objects, and what is refused with the way out.
+
+Known by what they can do, so that none of the libraries they come from is imported.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+_ROWS = 4096  # looked at at once
+_WHOLE = (int, np.bool_, np.integer)
+_NUMBERS = (float, np.floating, *_WHOLE)
+
+
+def read(name: str, value: Any) -> Array:
+    """Return what isn't a plain array of numbers as one, or say what in it is none."""
+    refuse_lazy(name, value)
+    if hasattr(value, "toarray"):
+        raise TypeError(
+            f"{name}: expected a dense array, found a sparse {type(value).__name__}, which is not "
+            "taken; .toarray() makes a dense one"
+        )
+    columns = column_names(value)
+    if columns is not None and hasattr(value, "iloc"):
+        return _of_frame(name, value, columns)
+    if isinstance(value, np.ndarray) and isinstance(value, np.ma.MaskedArray):
+        _refuse_masked(name, value)
+    try:
+        a = np.asarray(value)
+    except ValueError:
+        raise ValueError(f"{name}: expected numbers, found rows of unequal length") from None
+    return a if a.dtype.kind in "fiub" else _numbers(name, a, columns)
+
+
+def view(name: str, value: Any) -> Array | None:
+    """Return what lies in memory as an array without a copy, None of what would be converted."""
+    refuse_lazy(name, value)
+    if hasattr(value, "__dlpack__"):  # such as a tensor on the CPU
+        try:
+            return np.from_dlpack(value)
+        except (AttributeError, BufferError, RuntimeError, TypeError, ValueError):
+            return None
+    try:
+        return np.asarray(memoryview(value))
+    except (BufferError, TypeError, ValueError):
+        pass
+    try:
+        return np.asarray(value, copy=False)  # type: ignore[call-overload,no-any-return,unused-ignore]
+    except (RuntimeError, TypeError, ValueError):  # also of NumPy 1, without such an argument
+        return None
+
+
+def refuse_lazy(name: str, value: Any) -> None:
+    """Refuse a Dask collection, which NumPy would gather to one machine without a word."""
+    graph = getattr(value, "__dask_graph__", None)
+    if graph is not None and not isinstance(value, type) and graph() is not None:
+        raise TypeError(
+            f"{name}: expected an array in memory, found a Dask {type(value).__name__}; "
+            "X.map_blocks(net, dtype=..., chunks=...) calls a network block by block"
+        )
+
+
+def column_names(value: Any) -> Sequence[Any] | None:
+    """Return the column names of a table of pandas, Polars or pyarrow, or of one made like it."""
+    if isinstance(value, np.ndarray):
+        return None
+    found = getattr(value, "column_names", None)  # pyarrow's, whose `columns` are the data
+    if found is None:
+        found = getattr(value, "columns", None)
+    try:
+        names = None if found is None else list(found)
+    except TypeError:
+        return None
+    return names if len(getattr(value, "shape", ())) == 2 else None
+
+
+def _of_frame(name: str, frame: Any, columns: Sequence[Any]) -> Array:
+    """Return a table with columns of one or several types of numbers as an array."""
+    kinds = {str(kind) for kind in frame.dtypes}
+    if len(kinds) == 1:
+        a = np.asarray(frame)
+        if a.dtype.kind in "fiub":
+            return a
+    parts = []
+    for j, column in enumerate(columns):
+        a = np.asarray(frame.iloc[:, j])
+        if a.dtype.kind not in "fiub":
+            a = _numbers(name, a[:, np.newaxis], [column])[:, 0]
+        parts.append(a)
+    if not parts:
+        return np.empty(frame.shape)
+    found = np.empty(frame.shape, np.result_type(*parts))
+    for j, part in enumerate(parts):
+        found[:, j] = part
+    return found
+
+
+def _refuse_masked(name: str, value: Any) -> None:
+    """Refuse a masked array of which something is masked: the numbers there mean nothing."""
+    hidden = np.ma.getmaskarray(value)
+    if hidden.any():
+        at = np.argwhere(hidden)[0]
+        raise ValueError(f"{name}: expected a number, found a masked value{place(at)}")
+
+
+def _numbers(name: str, a: Array, columns: Sequence[Any] | None) -> Array:
+    """Return an array of objects as one of numbers: of int64 if all are whole, else of float64."""
+    if a.dtype.kind not in "OUST":
+        raise TypeError(
+            f"{name}: expected real numbers, found an array of dtype {a.dtype}"
+            f"{'' if columns is None or len(columns) > 1 else f' in column {columns[0]!r}'}"
+        )
+    flat = a.reshape(-1)
+    found = np.empty(flat.shape)
+    whole = a.dtype.kind == "O"
+    for start in range(0, len(flat), _ROWS):
+        part = flat[start : start + _ROWS]
+        kinds = set(map(type, part))
+        whole = whole and all(issubclass(kind, _WHOLE) for kind in kinds)
+        if all(issubclass(kind, _NUMBERS) for kind in kinds):
+            try:
+                found[start : start + _ROWS] = part
+                continue
+            except OverflowError:  # of an int, found below
+                pass
+        for i, v in enumerate(part, start):  # some 20 times as slow
+            found[i] = _number(name, v, a, i, columns)
+    missing = np.isnan(found)
+    if missing.any():
+        _refuse_missing(name, a, int(np.flatnonzero(missing)[0]), columns)
+    if whole and (np.abs(found) < 2.0**53).all():
+        return found.astype(np.int64).reshape(a.shape)
+    return found.reshape(a.shape)
+
+
+def _number(name: str, v: Any, a: Array, i: int, columns: Sequence[Any] | None) -> float:
+    """Return one of an array's objects as a number; NaN if it is known for a missing value."""
+    if v is None or type(v).__name__ in ("NAType", "NaTType"):
+        return np.nan
+    is_array = isinstance(v, np.ndarray) or getattr(v, "shape", ()) != ()
+    of_numpy = isinstance(v, np.generic) and v.dtype.kind not in "fiub"
+    if isinstance(v, (str, bytes, complex)) or is_array or of_numpy or not hasattr(v, "__float__"):
+        text = str(v) if isinstance(v, str) else v
+        what = f"the text {text!r}" if isinstance(v, (str, bytes)) else _short(v)
+        raise TypeError(f"{name}: expected real numbers, found {what}{_place_in(a, i, columns)}")
+    try:
+        return float(v)
+    except (OverflowError, TypeError, ValueError):
+        raise TypeError(
+            f"{name}: expected real numbers, found {_short(v)}{_place_in(a, i, columns)}"
+        ) from None
+
+
+def _refuse_missing(name: str, a: Array, i: int, columns: Sequence[Any] | None) -> None:
+    v = a.reshape(-1)[i]
+    raise ValueError(
+        f"{name}: expected real numbers, found a missing value ({v}){_place_in(a, i, columns)}"
+    )
+
+
+def _short(v: Any) -> str:
+    text = repr(v)
+    if "\n" in text or len(text) > 80:
+        return f"an object of type {type(v).__name__}"
+    return text
+
+
+def _place_in(a: Array, i: int, columns: Sequence[Any] | None) -> str:
+    return place(np.unravel_index(i, a.shape), columns)
+
+
+def place(at: Sequence[Any] | Array, columns: Sequence[Any] | None = None) -> str:
+    """Return the end of a sentence that says where in an array something was found."""
+    if len(at) == 0:
+        return ""
+    found = f" in row {int(at[0])}"
+    if len(at) > 1:
+        j = int(at[1])
+        named = columns is not None and j < len(columns)
+        found += f", column {columns[j]!r}" if named and columns is not None else f", column {j}"
+    return found
