@@ -61,11 +61,28 @@ T number(Random& random, int exponent) {
   return from_word<T>(sign | typename F::Word(exponent) << F::fraction | fraction);
 }
 
+// Arm flushes what is subnormal before it is rounded, x86, which ours follows, what is so afterwards. That may differ
+// in one result alone, the smallest normal number.
+template <class T>
+bool is_known_difference(T found, T expected) {
+#if defined(__aarch64__)
+  using F = Format<T>;
+  const auto one = typename F::Word(1);
+  return (to_word(found) ^ to_word(expected)) == one << F::fraction && (to_word(expected) << 1) == 0;
+#else
+  static_cast<void>(found);
+  static_cast<void>(expected);
+  return false;
+#endif
+}
+
 template <class T>
 bool agrees(T a, T b, T c) {
+  static int shown = 0;
   const T found = soft_fma(a, b, c), expected = hardware(a, b, c);
   if (to_word(found) == to_word(expected) || (found != found && expected != expected)) return true;
-  if (check::failures < 20)
+  if (is_known_difference(found, expected)) return true;
+  if (++shown < 10)
     std::printf("fma(%a, %a, %a): expected %a, found %a\n", double(a), double(b), double(c), double(expected),
                 double(found));
   return false;
