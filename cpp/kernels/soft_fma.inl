@@ -18,9 +18,9 @@ inline float soft_fma(float a, float b, float c) {
   return float(__builtin_bit_cast(double, word));
 }
 
-// The same of double, by integers of 128 bits: the exact product and the addend, aligned, what is shifted out being
-// kept as one bit.
-[[gnu::noinline]] inline double soft_fma(double a, double b, double c) {
+// The same of double where something is very large or very small, by integers of 128 bits: the exact product and the
+// addend, aligned, what is shifted out being kept as one bit.
+[[gnu::noinline]] inline double extreme_soft_fma(double a, double b, double c) {
   using U64 = std::uint64_t;
   __extension__ typedef unsigned __int128 U128;
   const U64 wa = __builtin_bit_cast(U64, a), wb = __builtin_bit_cast(U64, b), wc = __builtin_bit_cast(U64, c);
@@ -90,4 +90,32 @@ inline float soft_fma(float a, float b, float c) {
   const int drop = 12 - (exponent - int(rounded(mantissa, 11) >> 53));
   if (drop > 64) return __builtin_bit_cast(double, sign);
   return __builtin_bit_cast(double, sign | (drop == 64 ? U64(mantissa > sign_bit) : rounded(mantissa, drop)));
+}
+
+// Of double: the product's error by Dekker's splitting, the sum's by two-sum, and the two errors' sum rounded to odd.
+// Where p + c cancels it is exact, so that one rounding is left, of numbers that are far apart.
+[[gnu::noinline]] inline double soft_fma(double a, double b, double c) {
+  const auto exponent = [](double x) { return int(__builtin_bit_cast(std::uint64_t, x) >> 52) & 0x7FF; };
+  const double product = a * b;
+  // nothing overflows, and no error is subnormal, for a and b within 2^-450 and 2^450, and c within 2^-900 and 2^900
+  const bool ordinary = unsigned(exponent(a) - 573) < 900 && unsigned(exponent(b) - 573) < 900;
+  if (!ordinary || unsigned(exponent(c) - 123) >= 1800) {
+    if (c == 0) return product == 0 && a != 0 && b != 0 ? product : product + c;  // of a 0 that is left, its own sign
+    return extreme_soft_fma(a, b, c);
+  }
+  const double wide_a = a * 0x1.000002p27, wide_b = b * 0x1.000002p27;
+  const double high_a = wide_a - (wide_a - a), high_b = wide_b - (wide_b - b);
+  const double low_a = a - high_a, low_b = b - high_b;
+  const double product_error = ((high_a * high_b - product) + high_a * low_b + low_a * high_b) + low_a * low_b;
+  const double sum = product + c, added = sum - product;
+  const double sum_error = (product - (sum - added)) + (c - added);
+  double error = sum_error + product_error;
+  const double part = error - sum_error;
+  const double rest = (sum_error - (error - part)) + (product_error - part);
+  if (rest != 0) {
+    auto word = __builtin_bit_cast(std::uint64_t, error);
+    if ((word & 1) == 0) word += (rest > 0) == (error > 0) ? 1 : ~std::uint64_t(0);
+    error = __builtin_bit_cast(double, word);
+  }
+  return sum + error;
 }

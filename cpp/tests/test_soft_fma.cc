@@ -36,6 +36,12 @@ T from_word(typename Format<T>::Word word) { return __builtin_bit_cast(T, word);
 template <class T>
 typename Format<T>::Word to_word(T x) { return __builtin_bit_cast(typename Format<T>::Word, x); }
 
+#if defined(__x86_64__)
+constexpr long kTriples = 10000000;
+#else
+constexpr long kTriples = 1000000;  // under an emulator
+#endif
+
 struct Random {
   std::uint64_t state;
   std::uint64_t operator()() {  // xorshift64*
@@ -155,7 +161,7 @@ void all(long n) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const long n = argc > 1 ? std::atol(argv[1]) : 1000000;
+  const long n = argc > 1 ? std::atol(argv[1]) : kTriples;
   if (!has_instruction()) {
     std::printf("test_soft_fma: skipped: this CPU has no fused multiply-add to compare with\n");
     return 0;
