@@ -209,7 +209,7 @@ def test_what_fails_where_training_ended_well_is_raised():
     [
         "task.split_rows",
         "task.check_callbacks",
-        "checkpoint.restore",
+        "record.restore",
         "training.Run.begin",
         "training.Run.ready",
         "training.Run.__init__",

@@ -97,7 +97,7 @@ def edited(path, change):
     ("change", "match"),
     [
         (lambda m, t: m.update(format_version=2), "expected format version 1, found 2"),
-        (lambda m, t: m.update(sizes=[20, 18, 3]), r"weights\[0\]: expected shape"),
+        (lambda m, t: m.update(sizes=[20, 18, 3]), r"expected weights.0 of shape"),
         (lambda m, t: m.update(sizes=[20, -1, 3]), r"sizes\[1\]: expected at least 1"),
         (lambda m, t: m.update(sizes=7), "expected a network's description"),
         (lambda m, t: m.update(sizes=[2**40, 2**40]), "fit this machine's"),

@@ -172,6 +172,29 @@ class EarlyStopping:
         return kept if self._weights is None else kept | {"weights": self._weights}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from what `state_dict` returned."""
+        """Go on from what `state_dict` returned; ValueError, and no change, for anything else."""
+        self._check_state(state)
         self.best, self.best_epoch = state["best"], state["best_epoch"]
         self._weights = state.get("weights")
+
+    def _check_state(self, state: Any, network: "Network | None" = None) -> None:
+        """Refuse what `state_dict` can't have returned, of training this network if it is given."""
+        if not isinstance(state, dict) or not {"best", "best_epoch"} <= set(state):
+            found = sorted(map(str, state)) if isinstance(state, dict) else state
+            raise ValueError(f"expected best and best_epoch, found {found!r}")
+        best, epoch, weights = state["best"], state["best_epoch"], state.get("weights")
+        if (best is None) != (epoch is None):
+            raise ValueError(f"expected best and best_epoch or neither, found {best!r}, {epoch!r}")
+        if not (best is None or type(best) is float or (type(best) is int and abs(best) < 1 << 53)):
+            raise ValueError(f"expected a number as best, found {best!r}")
+        if epoch is not None and (type(epoch) is not int or not 1 <= epoch < 1 << 53):
+            raise ValueError(f"expected an epoch as best_epoch, found {epoch!r}")
+        if weights is None:
+            return
+        if not isinstance(weights, np.ndarray) or weights.dtype.kind != "f" or weights.ndim != 1:
+            raise ValueError(f"expected a flat array as weights, found {type(weights).__name__}")
+        shape = weights.shape if network is None else network.parameters.shape
+        if weights.shape != shape or (network is not None and weights.dtype != network.dtype):
+            raise ValueError(
+                f"expected weights of shape {shape}, found {weights.shape} of {weights.dtype}"
+            )

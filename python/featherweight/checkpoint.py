@@ -1,4 +1,4 @@
-"""Training that outlives its process: all of its state in one file, and the way back from it."""
+"""Training that outlives its process: all of its state in one file, which `record` reads."""
 
 import errno
 import os
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from .optimizers import Optimizer
     from .training import Run
 
-_VERSION = 2
-_WEIGHTS = "sample_weight and class_weight"
+VERSION = 2
+WEIGHTS = "sample_weight and class_weight"
 
 
 class Checkpoint:
@@ -68,7 +68,7 @@ class Checkpoint:
         folder = os.path.dirname(os.path.realpath(self.path))
         if not os.path.isdir(folder):
             raise FileNotFoundError(f"path: expected a folder that exists, found no {folder}")
-        _keepers(run)  # refuses those that can't go on
+        keepers(run)  # refuses those that can't go on
         self._due = None
         run.settings = settings(run)  # before a callback changes a rate
 
@@ -84,7 +84,7 @@ class Checkpoint:
 
     def _after_training(self, run: "Run") -> None:
         assert run.settings is not None
-        run.plan.optimizer._trained = _rates(run.plan.optimizer), run.settings["optimizer"]
+        run.plan.optimizer._trained = rates(run.plan.optimizer), run.settings["optimizer"]
         if self._due is not None:
             self._due.write(self.path)
             self._due = None
@@ -98,9 +98,9 @@ class State:
         self.epochs, self._run = len(run.history.epoch), run
         self._parameters = run.network.parameters.copy()
         self._tensors = {name: a.copy() for name, a in optimizer._tensors().items()}
-        self._rates = _rates(optimizer)
+        self._rates = rates(optimizer)
         self._training = {
-            "version": _VERSION,
+            "version": VERSION,
             "key": str(plan.key),
             "first_epoch": plan.first_epoch,
             "steps": optimizer._steps,
@@ -108,7 +108,7 @@ class State:
             "stopped": run.asked,
             "multilabel": plan.multilabel,
             "settings": run.settings,
-            "kept": [self._pack_state(*k) for k in _keepers(run).items()],
+            "kept": [self._pack_state(*k) for k in keepers(run).items()],
         }
 
     def _pack_state(self, name: str, owner: Any) -> Any:
@@ -146,7 +146,7 @@ def settings(run: "Run") -> dict[str, Any]:
         "label_smoothing": plan.smoothing,
         "output_weights": plan.output_weights,
         "rows": None if job is None else job.n,
-        _WEIGHTS: weights,
+        WEIGHTS: weights,
         "validation rows": None if validation is None else validation.n,
         "metrics": [m.name for m in plan.metrics],
         "callbacks": [type(c).__name__ for c in plan.callbacks if hasattr(c, "state_dict")],
@@ -160,7 +160,7 @@ def _digest(a: NDArray[Any]) -> str:
     return blake2b(np.ascontiguousarray(a).data).hexdigest()
 
 
-def _keepers(run: "Run") -> dict[str, Any]:
+def keepers(run: "Run") -> dict[str, Any]:
     """Return, by what the sentences call them, those that have a state of their own."""
     found: dict[str, Any] = {"schedule": run.plan.optimizer.schedule, "batches": run.batches}
     found |= {f"callbacks[{i}]": c for i, c in enumerate(run.plan.callbacks)}
@@ -174,24 +174,24 @@ def _keepers(run: "Run") -> dict[str, Any]:
     return found
 
 
-def _rates(optimizer: "Optimizer") -> dict[str, Any]:
+def rates(optimizer: "Optimizer") -> dict[str, Any]:
     """Return the optimizer's settings as they are now, which callbacks may change."""
     return {k: v for k, v in optimizer.__getstate__().items() if k != "schedule"}
 
 
-def _went_on(run: "Run", before: list[Any], rates: dict[str, Any]) -> bool:
+def went_on(run: "Run", before: list[Any], saved: dict[str, Any]) -> bool:
     """Whether training goes on with the same optimizer, whose rates callbacks have changed.
 
     They are then those of the saved epochs' end, or, of an epoch that was cut short, those that
     training left behind when it had begun with the settings before.
     """
     assert run.settings is not None
-    (kind, ours), now = run.settings["optimizer"], _rates(run.plan.optimizer)
+    (kind, ours), now = run.settings["optimizer"], rates(run.plan.optimizer)
     if kind != before[0] or dict(ours).get("schedule") != dict(before[1]).get("schedule"):
         return False
     left, began = run.plan.optimizer._trained or (None, None)
-    as_saved = _plain(sorted(now.items())) == _plain(sorted(rates.items()))
-    return as_saved or (now == left and _plain(began) == _plain(before))
+    as_saved = plain(sorted(now.items())) == plain(sorted(saved.items()))
+    return as_saved or (now == left and plain(began) == plain(before))
 
 
 def _pack(value: Any, tensors: dict[str, Any], expected: str) -> Any:
@@ -214,86 +214,6 @@ def _pack(value: Any, tensors: dict[str, Any], expected: str) -> Any:
     )
 
 
-def _unpack(value: Any, tensors: dict[str, Any]) -> Any:
-    if isinstance(value, list):
-        return [_unpack(v, tensors) for v in value]
-    if not isinstance(value, dict):
-        return value
-    if "array" in value:
-        return tensors[value["array"]]
-    return {k: _unpack(v, tensors) for k, v in value["dict"].items()}
-
-
-def key_in(path: "str | os.PathLike[str]") -> int | None:
-    """Return the generator's key in a checkpoint, or None where there is no file."""
-    try:
-        _, header = files.read(os.fspath(path))
-    except FileNotFoundError:
-        return None
-    return int(_training(header, os.fspath(path))["key"])
-
-
-def _training(header: dict[str, Any], name: str) -> dict[str, Any]:
-    training = header.get("training")
-    if not isinstance(training, dict) or training.get("version") != _VERSION:
-        raise ValueError(
-            f"resume: expected a file of this version's Checkpoint, found another in {name}"
-        )
-    return training
-
-
-def restore(run: "Run", path: "str | os.PathLike[str]", rng: Any) -> None:
-    """Put a run into the state that a file holds; leave it as it is if there is no such file."""
-    name, network = os.fspath(path), run.network
-    try:
-        tensors, header = files.read(name)
-    except FileNotFoundError:
-        return
-    training = _training(header, name)
-    _, ours = files.describe(network)
-    for key, value in ours.items():
-        found = header[key]
-        if found != (list(value) if isinstance(value, tuple) else value):
-            raise ValueError(f"resume: expected a network with {key}={value!r}, found {found!r}")
-    if run.settings is None:
-        run.settings = settings(run)
-    rates = _unpack(training["rates"], tensors)
-    if _went_on(run, training["settings"]["optimizer"], rates):
-        run.settings["optimizer"] = training["settings"]["optimizer"]
-    for key, value in run.settings.items():
-        found = training["settings"].get(key)
-        if _plain(found) != _plain(value):
-            shown = "found others" if key == _WEIGHTS else f"{found!r}, found {value!r}"
-            raise ValueError(f"resume: expected {key} as before, {shown}")
-    if rng is not None and int(training["key"]) != run.plan.key:
-        raise ValueError("resume: expected the rng as before, or None, found another")
-    plan, optimizer = run.plan, run.plan.optimizer
-    saved = files.build(name, tensors, header)
-    kept = zip(_keepers(run).items(), training["kept"], strict=True)
-    states = [(key, owner, _unpack(state, tensors)) for (key, owner), state in kept]
-    for key, value in rates.items():
-        as_before = isinstance(getattr(optimizer, key), tuple)
-        run.rates[key] = tuple(value) if as_before else value
-    run.set_rates()
-    optimizer._restore(network, tensors)
-    optimizer._steps, optimizer._epochs = training["steps"], training["epochs"]
-    for key, owner, state in states:
-        if key.startswith("callbacks"):  # which forget in on_train_begin what they knew
-            run.kept.append((owner, state))
-        else:
-            owner.load_state_dict(state)
-    plan.key, plan.first_epoch = int(training["key"]), training["first_epoch"]
-    if rng is None:
-        network._key = plan.key
-    for key, values in training["history"]:
-        setattr(run.history, key, values)
-    run.asked = training["stopped"]
-    if training.get("multilabel"):  # as batches before have shown, if not those to come
-        plan.classifier, plan.multilabel = False, True
-    run.rebuild()
-    network.parameters[:] = saved.parameters
-
-
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Return value with its tuples as lists: as JSON gives it back."""
-    return [_plain(v) for v in value] if isinstance(value, (list, tuple)) else value
+    return [plain(v) for v in value] if isinstance(value, (list, tuple)) else value

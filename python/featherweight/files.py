@@ -4,6 +4,7 @@ import errno
 import json
 import os
 from contextlib import suppress
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -124,8 +125,9 @@ def build(
     from .network import Network
 
     try:
+        sizes = _check_tensors(tensors, header)
         network = Network(
-            header["sizes"],
+            sizes,
             header["activation"],
             header["output"],
             dtype=header["dtype"],
@@ -134,30 +136,42 @@ def build(
             threads=threads,
             isa=isa,
         )
-    except (KeyError, TypeError, AttributeError) as e:
+    except (LookupError, TypeError, AttributeError, ArithmeticError, RecursionError) as e:
         raise ValueError(f"{name}: expected a network's description, found {e!r}") from None
     except ValueError as e:
         if str(e).startswith(("isa:", "threads:")):
             raise
+        if str(e).startswith("expected"):
+            raise ValueError(f"{name}: {e}") from None
         raise ValueError(f"{name}: expected a network's description, found {e}") from None
-    layers = range(len(network.sizes) - 1)
-    expected = {f"{kind}.{i}" for kind in ("weights", "biases") for i in layers}
-    if "training" in header or "estimator" in header:  # of which the network alone is wanted
-        tensors = {key: tensors[key] for key in expected & set(tensors)}
-    if set(tensors) != expected:
-        raise ValueError(
-            f"{name}: expected the tensors {sorted(expected)}, found {sorted(tensors)}"
-        )
-    for i in layers:
-        for kind, to in (("weights", network.weights), ("biases", network.biases)):
-            a = tensors[f"{kind}.{i}"]
-            if a.dtype != network.dtype:
-                raise ValueError(f"{name}: expected {kind}.{i} of {network.dtype}, found {a.dtype}")
-            try:
-                to[i] = a
-            except ValueError as e:
-                raise ValueError(f"{name}: {e}") from None
+    for i in range(len(sizes) - 1):
+        network.weights[i], network.biases[i] = tensors[f"weights.{i}"], tensors[f"biases.{i}"]
     return network
+
+
+def _check_tensors(tensors: dict[str, Any], header: dict[str, Any]) -> tuple[int, ...]:
+    """Return the layers' sizes if the tensors are theirs.
+
+    Before memory is asked for: of a small file that claims a large network.
+    """
+    from .checks import choice, layer_sizes
+
+    choice("dtype", header["dtype"], ("float32", "float64"))
+    sizes = layer_sizes(header["sizes"], 4)
+    expected: dict[str, tuple[int, ...]] = {}
+    for i, (n, m) in enumerate(pairwise(sizes)):
+        expected |= {f"weights.{i}": (m, n), f"biases.{i}": (m,)}
+    if "training" in header or "estimator" in header:  # of which the network alone is wanted
+        tensors = {key: tensors[key] for key in set(expected) & set(tensors)}
+    if set(tensors) != set(expected):
+        raise ValueError(f"expected the tensors {sorted(expected)}, found {sorted(tensors)}")
+    for key, shape in expected.items():
+        a = tensors[key]
+        if a.dtype != header["dtype"]:
+            raise ValueError(f"expected {key} of {header['dtype']}, found {a.dtype}")
+        if a.shape != shape:
+            raise ValueError(f"expected {key} of shape {shape}, found {a.shape}")
+    return sizes
 
 
 def read(name: str) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -172,21 +186,38 @@ def read(name: str) -> tuple[dict[str, Any], dict[str, Any]]:
             metadata = f.metadata() or {}
             for key in f.keys():  # noqa: SIM118 - a file, not a dict: it can't be iterated over
                 tensors[key] = f.get_tensor(key)
-    except (SafetensorError, TypeError, KeyError, AttributeError) as e:
+        _refuse_repeated_names(name)
+    except (SafetensorError, TypeError, ValueError, KeyError, AttributeError) as e:
         raise ValueError(f"{name}: expected a whole safetensors file, found: {e}") from None
     return tensors, _header(name, metadata)
 
 
+def _refuse_repeated_names(name: str) -> None:
+    """Read the header once more, of which the safetensors package keeps the last of each name."""
+    with open(name, "rb") as f:
+        json.loads(f.read(int.from_bytes(f.read(8), "little")), object_pairs_hook=_once)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return what JSON calls an object as a dict if it has each name once."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [key for key, _ in pairs]
+        twice = next(key for key in names if names.count(key) > 1)
+        raise ValueError(f"the name {twice!r} more than once")
+    return found
+
+
 def _header(name: str, metadata: dict[str, str]) -> dict[str, Any]:
     try:
-        header = json.loads(metadata[_METADATA])
+        header = json.loads(metadata[_METADATA], object_pairs_hook=_once)
         version = header["format_version"]
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, RecursionError):
         raise ValueError(
             f"{name}: expected a network saved by featherweight, found a safetensors file of "
             "something else"
         ) from None
-    if version != FORMAT_VERSION:
+    if type(version) is not int or version != FORMAT_VERSION:  # True is 1
         raise ValueError(
             f"{name}: expected format version {FORMAT_VERSION}, found {version}: "
             "a newer featherweight may read it"

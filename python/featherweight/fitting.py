@@ -174,7 +174,7 @@ class Fitting(Learning):
             with _core.OurEnvironment():
                 run.ready()
                 if resume is not None:
-                    from .checkpoint import restore
+                    from .record import restore
 
                     restore(run, resume, rng)
                 self._history = run.history

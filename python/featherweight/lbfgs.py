@@ -154,8 +154,13 @@ class LBFGS(Optimizer):
     def _tensors(self) -> dict[str, NDArray[Any]]:
         return {"optimizer.start": self._start}
 
+    def _expected(
+        self, network: "Network", settings: dict[str, Any]
+    ) -> dict[str, tuple[tuple[int, ...], "np.dtype[Any]", bool]]:
+        return {"optimizer.start": ((network._core.packed_size,), network.dtype, False)}
+
     def _restore(self, network: "Network", tensors: dict[str, NDArray[Any]]) -> None:
-        self._start = tensors["optimizer.start"].astype(network.dtype)
+        self._start = tensors["optimizer.start"]
 
 
 class _Objective:

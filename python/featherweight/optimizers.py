@@ -1,5 +1,6 @@
 """The optimizers: small objects that hold their settings and, between calls, their state."""
 
+import copy
 import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -157,9 +158,27 @@ class Optimizer:
     def _tensors(self) -> dict[str, NDArray[Any]]:
         return {"optimizer.slots": self._slots, "optimizer.memo": self._memo}
 
+    def _expected(
+        self, network: "Network", settings: dict[str, Any]
+    ) -> dict[str, tuple[tuple[int, ...], "np.dtype[Any]", bool]]:
+        """Return the shape and dtype that `_tensors` have with such settings, by name.
+
+        And whether they may be infinite: the mean of a square may be, without harm to the weights.
+        """
+        other = copy.copy(self)  # without the state
+        for name, value in settings.items():
+            setattr(other, name, value)
+        kernel = other._kernel()[0]
+        shape = _core.optimizer_slots(kernel), network._core.packed_size
+        return {
+            "optimizer.slots": (shape, network.dtype, kernel.startswith(("adam", "rmsprop"))),
+            "optimizer.memo": ((2,), np.dtype(np.float64), False),
+        }
+
     def _restore(self, network: "Network", tensors: dict[str, NDArray[Any]]) -> None:
-        memo, slots = self._bind(network)
-        memo[...], slots[...] = tensors["optimizer.memo"], tensors["optimizer.slots"]
+        self._bind(network)
+        # in place of the arrays, which keep what was in them if anything else is refused
+        self._memo, self._slots = tensors["optimizer.memo"], tensors["optimizer.slots"]
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the settings alone: the state belongs to a network that isn't pickled with it."""

@@ -1,6 +1,7 @@
 """A network's weights and biases, by layer."""
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -18,6 +19,16 @@ def finite(values: NDArray[Any]) -> bool:
     """Return whether the numbers of a flat array are all finite."""
     parts = (values[i : i + _PART] for i in range(0, values.size, _PART))
     return all(bool(np.isfinite(part).all()) for part in parts)
+
+
+def padding(network: "Network") -> NDArray[np.bool_]:
+    """Return where in the packed parameters, or an array of their order, no parameter is."""
+    used = np.zeros(network._core.packed_size, network.dtype)
+    for layer, (i, o) in enumerate(pairwise(network.sizes)):
+        network._core.set_weights(layer, np.ones((o, i), network.dtype), used)
+        network._core.set_bias(layer, np.ones(o, network.dtype), used)
+    unused: NDArray[np.bool_] = used == 0
+    return unused
 
 
 class Parameters(Sequence[NDArray[Any]]):

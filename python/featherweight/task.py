@@ -51,7 +51,7 @@ def prepare(
     if o.resume is not None:
         checks.path("resume", o.resume)
     if o.resume is not None and o.rng is None:
-        from .checkpoint import key_in
+        from .record import key_in
 
         before = key_in(o.resume)
         key = key if before is None else before

@@ -3,7 +3,7 @@
 import math
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -80,9 +80,7 @@ class Run:
         # a loss or weights that aren't finite, or data that were changed
         self.failure: FloatingPointError | ValueError | None = None
         self.settings: dict[str, Any] | None = None  # as training began, for checkpoints
-        self.kept: list[
-            tuple[Any, dict[str, Any]]
-        ] = []  # callbacks, and their states to go on from
+        self.kept: list[Callable[[], None]] = []  # give callbacks the states to go on from
         self.rates: dict[str, Any] = {}  # the optimizer's settings to go on from
         self._opened = False  # callbacks have been told of the beginning, and not of the end
         self._core = network._core
@@ -163,8 +161,8 @@ class Run:
         """Tell the callbacks that training begins, or goes on; return whether to stop."""
         stop = tell(self.plan.callbacks, "on_train_begin", self.state)
         self.set_rates()  # into which what the callbacks now did has gone already
-        for callback, state in self.kept:
-            callback.load_state_dict(state)
+        for load in self.kept:
+            load()
         self._opened = True
         return stop or self.asked
 

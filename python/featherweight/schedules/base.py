@@ -53,8 +53,24 @@ class Schedule:
         return {k: v for k, v in vars(self).items() if k.startswith("_")}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from what `state_dict` returned."""
+        """Go on from what `state_dict` returned; ValueError, and no change, for anything else."""
+        self._check_state(state)
         vars(self).update(state)
+
+    def _check_state(self, state: Any, network: Any = None) -> None:
+        """Refuse what `state_dict` can't have returned."""
+        if not isinstance(state, dict):
+            raise ValueError(f"expected a dict of attributes, found {state!r}")
+        ours = type(self).__module__.startswith(f"{__package__}.")
+        for name in {*state, *self.state_dict()} if ours else state:
+            # attributes alone, and none that is a method
+            plain = isinstance(name, str) and name.startswith("_") and not name.startswith("__")
+            if not plain or callable(getattr(type(self), name, None)):
+                raise ValueError(f"expected names of attributes with an underscore, found {name!r}")
+            if ours and name not in state:
+                raise ValueError(f"expected {name}, found none")
+            if ours and name not in vars(self):
+                raise ValueError(f"expected {', '.join(self.state_dict())}, found {name!r}")
 
     def __repr__(self) -> str:
         settings = (f"{k}={v!r}" for k, v in self.__dict__.items() if not k.startswith("_"))

@@ -1,6 +1,7 @@
 """The schedules of many settings: one cycle, and reductions when nothing gets better."""
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -185,5 +186,16 @@ class ReduceLROnPlateau(Schedule):
         rate = lr
         for _ in range(self._reductions):
             less = max(rate * self.factor, self.min_lr)
-            rate = less if rate - less > self.eps else rate
+            if not rate - less > self.eps:  # nor will it ever be
+                break
+            rate = less
         return np.full_like(t, rate)
+
+    def _check_state(self, state: Any, network: Any = None) -> None:
+        super()._check_state(state, network)
+        best = state["_best"]
+        if not (type(best) is float or (type(best) is int and abs(best) < 1 << 53)):
+            raise ValueError(f"expected a number as _best, found {best!r}")
+        for name in ("_bad", "_rest", "_reductions"):
+            if type(state[name]) is not int or not 0 <= state[name] < 1 << 53:
+                raise ValueError(f"expected a count as {name}, found {state[name]!r}")

@@ -210,6 +210,8 @@ class CosineAnnealingWarmRestarts(Schedule):
         self.eta_min = number("eta_min", eta_min, 0.0, math.inf)
 
     def rates(self, lr: float, t: Times) -> Times:
+        if self.T_mult == 1:  # all periods are alike, and there may be very many of them
+            return cosine(lr, self.eta_min, t % self.T_0 / self.T_0)
         begin, length = np.zeros_like(t), np.full_like(t, self.T_0)
         while (over := t >= begin + length).any():
             begin = np.where(over, begin + length, begin)
@@ -248,7 +250,13 @@ class LambdaLR(Schedule):
         own: Any = self.lr_lambda
         return {"lr_lambda": own.state_dict()} if hasattr(own, "state_dict") else {}
 
+    def _check_state(self, state: Any, network: Any = None) -> None:
+        names = {"lr_lambda"} if hasattr(self.lr_lambda, "state_dict") else set()
+        if not isinstance(state, dict) or set(state) != names:
+            raise ValueError(f"expected a dict of {names or 'nothing'}, found {state!r}")
+
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        self._check_state(state)
         if state:
             own: Any = self.lr_lambda
             own.load_state_dict(state["lr_lambda"])
@@ -316,6 +324,14 @@ class SequentialLR(Schedule):
     def state_dict(self) -> dict[str, Any]:
         return {"schedulers": [s.state_dict() for s in self.schedulers]}
 
+    def _check_state(self, state: Any, network: Any = None) -> None:
+        own = state.get("schedulers") if isinstance(state, dict) else None
+        if not isinstance(own, list) or len(own) != len(self.schedulers):
+            raise ValueError(f"expected states of {len(self.schedulers)} schedules, found {own!r}")
+        for schedule, part in zip(self.schedulers, own, strict=True):
+            schedule._check_state(part)
+
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        self._check_state(state)
         for schedule, own in zip(self.schedulers, state["schedulers"], strict=True):
             schedule.load_state_dict(own)
