@@ -13,6 +13,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 import featherweight as fw
+import mutants
 
 
 def network(dtype=np.float32):
@@ -209,3 +210,102 @@ def test_ctrl_c_as_the_file_gets_its_name(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         network().save(tmp_path / "net")
     assert os.listdir(tmp_path) == ["net"]
+
+
+# ---- files that are damaged, or made by somebody else
+def parts(path):
+    """The header of a safetensors file as JSON, and what comes after it."""
+    content = path.read_bytes()
+    end = 8 + int.from_bytes(content[:8], "little")
+    return json.loads(content[8:end]), content[end:]
+
+
+def put_together(path, head, rest):
+    text = head if isinstance(head, bytes) else json.dumps(head).encode()
+    path.write_bytes(len(text).to_bytes(8, "little") + text + rest)
+
+
+def refused(path):
+    """Whether a file is refused, which is a sentence; else it is a network."""
+    try:
+        net = fw.load(path)
+    except ValueError as e:
+        assert "\n" not in str(e)  # noqa: PT017 - many are refused, not all
+        return True
+    assert net(np.zeros(20)).shape == (3,)
+    return False
+
+
+def test_mutants_of_the_description(tmp_path):
+    path, rng, n = tmp_path / "net", np.random.Generator(np.random.Philox(1)), 400
+    network().save(path)
+    head, rest = parts(path)
+    meta = json.loads(head["__metadata__"]["featherweight"])
+    count = 0
+    for _ in range(n):
+        found, _ = mutants.mutant(meta, rng)
+        head["__metadata__"]["featherweight"] = json.dumps(found)
+        put_together(path, head, rest)
+        count += refused(path)
+    assert count > 0.7 * n  # not all: input_scale -7 is one
+
+
+def test_mutants_of_the_header(tmp_path):
+    path, rng, n = tmp_path / "net", np.random.Generator(np.random.Philox(2)), 400
+    network().save(path)
+    head, rest = parts(path)
+    count = 0
+    for _ in range(n):
+        put_together(path, mutants.mutant(head, rng)[0], rest)
+        count += refused(path)
+    assert count > 0.7 * n
+
+
+@pytest.mark.parametrize(
+    "text", ["[" * 100_000, '{"a":' * 100_000, "[" * 900 + "]" * 900, "9" * 5000, "1e999", "\x00"]
+)
+def test_descriptions_that_json_stumbles_over(text, tmp_path):
+    path = tmp_path / "net"
+    save_file({"a": np.zeros(3)}, path, {"featherweight": text})
+    with pytest.raises(ValueError, match="expected a network saved by featherweight"):
+        fw.load(path)
+
+
+@pytest.mark.parametrize("scale", ["0x1p5000", "-0x1p99999", "1p", "inf", "0x0p0", "", 0.5, None])
+def test_scales_that_are_no_numbers(scale, tmp_path):
+    path = tmp_path / "net"
+    network().save(path)
+    edited(path, lambda m, t: m.update(input_scale=scale))
+    with pytest.raises(ValueError, match="expected a network's description"):
+        fw.load(path)
+
+
+def test_a_small_file_that_claims_a_large_network(tmp_path, monkeypatch):
+    """Refused by its arrays, before memory is asked for."""
+    path = tmp_path / "net"
+    network().save(path)
+    edited(path, lambda m, t: m.update(sizes=[2**15, 2**15, 3]))
+    monkeypatch.setattr(fw.Network, "__init__", lambda *_, **__: pytest.fail("memory was taken"))
+    with pytest.raises(ValueError, match=r"expected weights.0 of shape \(32768, 32768\)"):
+        fw.load(path)
+
+
+@pytest.mark.parametrize("where", ["tensor", "__metadata__", "description"])
+def test_a_name_that_stands_twice_is_refused(where, tmp_path):
+    """The format forbids it, of which the safetensors package keeps the last."""
+    path = tmp_path / "net"
+    network().save(path)
+    head, rest = parts(path)
+    if where == "description":
+        meta = head["__metadata__"]["featherweight"]
+        head["__metadata__"]["featherweight"] = meta.replace("{", '{"dtype": "float32", ', 1)
+        text = json.dumps(head).encode()
+    elif where == "tensor":
+        text = json.dumps(head).encode()
+        once = json.dumps(head["biases.0"]).encode()
+        text = text.replace(b"{", b'{"biases.0": ' + once + b", ", 1)
+    else:
+        text = json.dumps(head).encode().replace(b"{", b'{"__metadata__": {}, ', 1)
+    put_together(path, text, rest)
+    with pytest.raises(ValueError, match=r"net: expected"):
+        fw.load(path)
