@@ -196,8 +196,11 @@ def test_where_to_save_is_checked_before_training(tmp_path, capsys, monkeypatch)
     fails(capsys, ["train", "--save", str(tmp_path / "no" / "net")], 2, "no", "exists")
     fails(capsys, ["train", "--save", str(tmp_path)], 2, "folder")
     fails(capsys, ["train", "--save", os.devnull], 2, "plain file")
-    monkeypatch.setattr(os, "access", lambda *args: False)
-    fails(capsys, ["train", "--save", str(tmp_path / "net")], 2, "written to")
+    if os.path.isdir("/proc"):  # where nobody can make a file, whatever the permissions say
+        fails(capsys, ["train", "--save", "/proc/net.safetensors"], 2, "--save", "written to")
+        monkeypatch.chdir("/proc")
+        fails(capsys, ["train"], 2, "--save", "written to, found /proc", "--no-save")
+    assert os.listdir(tmp_path) == []
 
 
 def test_report_survives_a_failed_save(tmp_path, capsys, monkeypatch):
@@ -343,6 +346,10 @@ def test_bench(capsys, tmp_path, monkeypatch):
     for seconds in ("0", "-1", "nan", "inf"):
         fails(capsys, ["bench", "--seconds", seconds], 2, "--seconds", "expected")
     fails(capsys, ["bench", "--seconds", "soon"], 2, "--seconds")
+    monkeypatch.setattr(bench, "measure", lambda *_: pytest.fail("measured"))
+    for path in (tmp_path / "no" / "a.json", tmp_path):
+        fails(capsys, ["bench", "--json", str(path)], 2, "expected", "folder", "found")
+    monkeypatch.undo()
     monkeypatch.setattr(bench, "_numpy_forward", lambda net, x: lambda: np.zeros(10, np.float32))
     fails(capsys, ["bench", "--seconds", "0.01"], 1, "NumPy's answer")
 

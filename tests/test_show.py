@@ -1,5 +1,7 @@
 """``featherweight show``: the files are the pictures that they are named for."""
 
+import os
+
 import numpy as np
 import pytest
 
@@ -96,7 +98,27 @@ def test_show_warns_of_neurons_that_nothing_excites(net, capsys):
 
 def test_refusals(net, capsys):
     assert main(["show", "none.safetensors"]) == 1
-    assert main(["show", "net.safetensors", "--out", "nowhere"]) == 2
+    assert main(["show", "net.safetensors", "--out", "net.safetensors"]) == 2
     assert main(["show", "net.safetensors", "--dpi", "3"]) == 2
     assert main(["show", "net.safetensors", "net.safetensors"]) == 1
-    assert len(capsys.readouterr().err.splitlines()) == 4
+    assert main(["show", "net.safetensors", "--out", "net.safetensors/below"]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 5
+    assert main(["show", "none.safetensors", "--out", "new"]) == 1
+    assert not os.path.exists("new")  # nothing is made for what can't be shown
+
+
+def test_show_makes_its_folder(net, tmp_path):
+    assert main(["show", "net.safetensors", "--out", "new/pictures"]) == 0
+    names = os.listdir(tmp_path / "new" / "pictures")
+    assert "diagram.png" in names
+    assert all(name.endswith(".png") and not name.startswith(".") for name in names)
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc"), reason="no folder that nobody can write to")
+def test_show_finds_a_place_for_no_picture_before_it_draws(net, monkeypatch, capsys):
+    monkeypatch.setattr("featherweight.cli.show._pictures", lambda *_: pytest.fail("drawn"))
+    assert main(["show", "net.safetensors", "--out", "/proc"]) == 2
+    assert main(["show", "net.safetensors", "--out", "/proc/new"]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert all("--out: expected a folder" in line for line in lines)
+    assert len(lines) == 2

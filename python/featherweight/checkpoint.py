@@ -1,6 +1,5 @@
 """Training that outlives its process: all of its state in one file, which `record` reads."""
 
-import errno
 import os
 import re
 from typing import TYPE_CHECKING, Any
@@ -9,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import checks, files
+from .writing import check_place, remove_leftovers
 
 if TYPE_CHECKING:
     from .callbacks import TrainingState
@@ -31,7 +31,7 @@ class Checkpoint:
     Parameters
     ----------
     path : path
-        In a folder that exists.
+        In a folder that exists and can be written to, which is tried before training.
     every : int
         Epochs from one to the next, at least 1. The last whole epoch's is written however training
         ends: by itself, by a callback, by Ctrl-C, by an error.
@@ -40,6 +40,8 @@ class Checkpoint:
     ------
     TypeError, ValueError
         If `path` isn't a path or `every` isn't such a number.
+    OSError
+        As training begins, if no file can be written there.
 
     Notes
     -----
@@ -61,19 +63,13 @@ class Checkpoint:
         self.every = checks.whole("every", every, 1)
 
     def _before_training(self, run: "Run") -> None:
-        if os.path.isdir(self.path):
-            raise IsADirectoryError(
-                errno.EISDIR, "expected the path of a file, found a folder", self.path
-            )
-        folder = os.path.dirname(os.path.realpath(self.path))
-        if not os.path.isdir(folder):
-            raise FileNotFoundError(f"path: expected a folder that exists, found no {folder}")
+        check_place(self.path)
         keepers(run)  # refuses those that can't go on
         self._due = None
         run.settings = settings(run)  # before a callback changes a rate
 
     def on_train_begin(self, state: "TrainingState") -> None:
-        files.remove_leftovers(self.path)
+        remove_leftovers(self.path)
 
     def _after_epoch(self, run: "Run") -> None:
         if run.cut:  # the epoch is to be had whole after resuming, from the one before
@@ -123,7 +119,7 @@ class State:
             "rates": _pack(self._rates, self._tensors, "optimizer: expected settings of"),
             "history": [(name, values[: self.epochs]) for name, values in measured],
         }
-        files.write(path, tensors | self._tensors, header)
+        files.write(path, tensors | self._tensors, header, clean=False)
 
 
 def settings(run: "Run") -> dict[str, Any]:

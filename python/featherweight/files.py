@@ -1,9 +1,7 @@
 """Networks as safetensors files."""
 
-import errno
 import json
 import os
-from contextlib import suppress
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +13,6 @@ if TYPE_CHECKING:
 FORMAT_VERSION = 1
 # one entry, since the library writes several in an order that changes from run to run
 _METADATA = "featherweight"
-_UNFINISHED = ".fw-tmp"  # how the name ends of what is being written
 
 
 def save(network: "Network", path: "str | os.PathLike[str]") -> None:
@@ -41,54 +38,20 @@ def describe(
     }
 
 
-def write(path: "str | os.PathLike[str]", tensors: dict[str, Any], header: dict[str, Any]) -> None:
-    """Write a safetensors file, whole or not at all."""
-    import tempfile
-
+def write(
+    path: "str | os.PathLike[str]",
+    tensors: dict[str, Any],
+    header: dict[str, Any],
+    *,
+    clean: bool = True,
+) -> None:
+    """Write a safetensors file, whole or not at all; see `writing.replacing`."""
     from safetensors.numpy import save as serialize
 
-    content = serialize(tensors, {_METADATA: json.dumps(header, sort_keys=True)})
-    path = os.fspath(path)
-    target = os.path.realpath(path)  # through a link: the file it points to is replaced
-    if os.path.isdir(target):
-        raise IsADirectoryError(errno.EISDIR, "expected the path of a file, found a folder", path)
-    mode = _mode(target)
-    handle, temporary = tempfile.mkstemp(
-        prefix=f".{os.path.basename(target)}.", suffix=_UNFINISHED, dir=os.path.dirname(target)
-    )
-    try:
-        with os.fdopen(handle, "wb") as f:
-            f.write(content)
-            f.flush()
-            os.fsync(f.fileno())
-        os.chmod(temporary, mode)
-        os.replace(temporary, target)
-    except BaseException:
-        with suppress(FileNotFoundError):  # Ctrl-C may come when it has got its name
-            os.unlink(temporary)
-        raise
+    from .writing import replacing
 
-
-def remove_leftovers(path: str) -> None:
-    """Remove what processes that were killed while they wrote `path` have left beside it."""
-    import glob
-
-    folder, name = os.path.split(os.path.realpath(path))
-    # what mkstemp draws has 8 characters; any number would take in other files' names
-    pattern = f"{glob.escape(os.path.join(folder, f'.{name}.'))}????????{_UNFINISHED}"
-    for left in glob.glob(pattern):
-        with suppress(OSError):
-            os.unlink(left)
-
-
-def _mode(target: str) -> int:
-    """Return the permissions of the file to be replaced, or those that a new file would get."""
-    try:
-        return os.stat(target).st_mode & 0o7777
-    except FileNotFoundError:
-        mask = os.umask(0)
-        os.umask(mask)
-        return 0o666 & ~mask
+    with replacing(path, clean=clean) as f:
+        f.write(serialize(tensors, {_METADATA: json.dumps(header, sort_keys=True)}))
 
 
 def load(

@@ -76,7 +76,7 @@ class History:
         return {name: values for name, values in self.to_dict().items() if values}
 
     def to_csv(self, path: "str | PathLike[str]") -> None:
-        """Write the lists that aren't empty as columns, a line per epoch.
+        """Write the lists that aren't empty as columns, a line per epoch; whole or not at all.
 
         Raises
         ------
@@ -84,12 +84,16 @@ class History:
             If the file can't be written.
         """
         import csv
+        from io import StringIO
 
-        columns = self._columns()
-        with open(path, "w", newline="", encoding="utf-8") as f:
-            writer = csv.writer(f, lineterminator="\n")
-            writer.writerow(columns)
-            writer.writerows(zip(*columns.values(), strict=True))
+        from .writing import replacing
+
+        columns, text = self._columns(), StringIO(newline="")
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows(zip(*columns.values(), strict=True))
+        with replacing(path) as f:
+            f.write(text.getvalue().encode())
 
     def to_pandas(self) -> Any:
         """Return a pandas DataFrame of the lists that aren't empty, indexed by epoch."""

@@ -18,6 +18,7 @@ from .optimizers import Adam, Optimizer, check_optimizer
 from .progress import Part, Shared, check_progress, shown
 from .task import Task, prepare
 from .threads import check_threads
+from .writing import check_place
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -76,6 +77,8 @@ def fit_many(
     ------
     TypeError, ValueError
         For wrong arguments, before any network is changed.
+    OSError
+        If a checkpoint can't be written where it is to be, likewise.
     FloatingPointError
         If a loss became NaN or infinite, when the other networks have been trained.
     KeyboardInterrupt
@@ -94,6 +97,8 @@ def fit_many(
         "callbacks": _callbacks(callbacks, n),
     }
     tasks = _tasks(nets, x, y, own, options)
+    for path in _paths(own["callbacks"]):  # before any of them is trained
+        check_place(path)
     _part_schedules(own["optimizer"])  # now that nothing is refused any more
     if not shown(progress):
         return _train(nets, tasks, own["rng"], workers)
@@ -276,12 +281,17 @@ def _callbacks(given: Any, n: int) -> list[list[Callback]]:
             "callbacks: expected one of its own for each network, where it has a state, found one "
             "twice"
         )
-    paths = [realpath(c.path) for each in own for c in each if isinstance(c, Checkpoint)]
-    if len(set(paths)) != len(paths):
+    paths = _paths(own)
+    if len({realpath(path) for path in paths}) != len(paths):
         raise ValueError(
             "callbacks: expected a path of its own for each Checkpoint, found one twice"
         )
     return own
+
+
+def _paths(callbacks: list[list[Callback]]) -> list[str]:
+    """Return where checkpoints are to be written."""
+    return [c.path for each in callbacks for c in each if isinstance(c, Checkpoint)]
 
 
 def _twice(given: list[Any]) -> bool:

@@ -16,7 +16,8 @@ from .. import _core
 from ..network import Network
 from ..optimizers import SGD, Adam
 from ..threads import get_num_threads
-from . import CommandError, Parser, say
+from ..writing import check_place, replacing
+from . import CommandError, Parser, say, sentence
 from .info import cpu_model
 
 
@@ -63,6 +64,11 @@ def run(options: argparse.Namespace) -> int:
     """Print the table and return the exit status."""
     if not 0 < options.seconds <= 3600:
         raise CommandError(f"--seconds: expected 0 to 3600, found {options.seconds}", 2)
+    if options.json:
+        try:
+            check_place(options.json, "--json")
+        except OSError as e:
+            raise CommandError(sentence(e), 2) from None
     isa = _core.check_isa("")
     threads = sorted({1, get_num_threads()})
     facts: dict[str, Any] = {
@@ -90,8 +96,8 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         import json
 
-        with open(options.json, "w", encoding="utf-8") as f:
-            json.dump(facts, f, indent=1)
+        with replacing(options.json, "--json") as f:
+            f.write(json.dumps(facts, indent=1).encode())
     return 0
 
 

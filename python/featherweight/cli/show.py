@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import Any
 
 from ..files import load
+from ..writing import check_place, replacing
 from . import CommandError, Parser, complain, say, sentence
 
 _NAME = "featherweight show"
@@ -29,7 +30,8 @@ def parser() -> Parser:
     )
     p.add_argument("model", metavar="MODEL", help="a network that featherweight has saved")
     p.add_argument("image", metavar="IMAGE", nargs="?", help="a digit: PNG, JPEG or .npy")
-    p.add_argument("--out", metavar="FOLDER", default=".", help="where to write (default: here)")
+    p.add_argument("--out", metavar="FOLDER", default=".",
+        help="where to write, made if it is missing (default: here)")  # fmt: skip
     p.add_argument("--dpi", type=int, default=150, help="dots per inch, 20 to 1200 (default: 150)")
     return p
 
@@ -38,11 +40,13 @@ def run(options: argparse.Namespace) -> int:
     """Write the pictures and return the exit status."""
     if not 20 <= options.dpi <= 1200:
         raise CommandError(f"--dpi: expected 20 to 1200, found {options.dpi}", 2)
-    if not os.path.isdir(options.out):
-        raise CommandError(f"--out: expected a folder that exists, found {options.out!r}", 2)
     try:
         network = load(options.model)
         x = None if options.image is None else _image(options.image, network)
+    except (OSError, ValueError, ImportError) as e:
+        raise CommandError(sentence(e), 1) from None
+    _make_folder(options.out)
+    try:
         pictures = _pictures(network, x)
         for name, draw in pictures.items():
             say(_write(draw, os.path.join(options.out, f"{name}.png"), options.dpi))
@@ -55,6 +59,21 @@ def run(options: argparse.Namespace) -> int:
     except (OSError, ValueError, ImportError) as e:
         raise CommandError(sentence(e), 1) from None
     return 0
+
+
+def _make_folder(path: str) -> None:
+    """Make a folder, and those above it, if it is missing; refuse one that can't be written to."""
+    try:
+        os.makedirs(path, exist_ok=True)
+    except OSError as e:
+        found = "a file" if os.path.exists(path) else e.strerror
+        raise CommandError(
+            f"--out: expected a folder, or a place for one, found {path} ({found})", 2
+        ) from None
+    try:
+        check_place(os.path.join(path, "diagram.png"), "--out")
+    except OSError as e:
+        raise CommandError(sentence(e), 2) from None
 
 
 def _image(path: str, network: Any) -> Any:
@@ -107,7 +126,8 @@ def _write(draw: Callable[[], Any], path: str, dpi: int) -> str:
     for warning in found:
         complain(_NAME, str(warning.message), "warning: ")
     try:
-        figure.savefig(path, dpi=dpi, metadata={"Software": _NAME})
+        with replacing(path) as file:
+            figure.savefig(file, format="png", dpi=dpi, metadata={"Software": _NAME})
     finally:
         pyplot.close(figure)
     return path

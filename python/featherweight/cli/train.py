@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from .. import data
 from ..network import Network
 from ..optimizers import SGD, Adam, Optimizer
+from ..writing import check_place
 from . import CommandError, Parser, complain, say, sentence
 
 if TYPE_CHECKING:
@@ -138,16 +139,14 @@ def _usage(error: Exception) -> CommandError:
 
 
 def _check_target(path: str) -> None:
-    target = os.path.realpath(path)
-    folder = os.path.dirname(target)
-    if os.path.isdir(target):
+    if os.path.isdir(path):
         raise ValueError(f"--save: expected a file's name, found the folder {path}")
-    if os.path.exists(target) and not os.path.isfile(target):
+    if os.path.exists(path) and not os.path.isfile(path):
         raise ValueError(f"--save: expected a plain file or none yet, found something else: {path}")
-    if not os.path.isdir(folder):
-        raise ValueError(f"--save: expected a folder that exists, found no {folder}")
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise ValueError(f"--save: expected a folder that can be written to, found {folder}")
+    try:
+        check_place(path, "--save")
+    except OSError as e:
+        raise ValueError(f"{sentence(e)}; --no-save writes no file") from None
 
 
 def _optimizer(options: argparse.Namespace) -> Optimizer:
