@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ._arrays import reading
+
 __all__ = ["prepare", "read_digit", "read_digits"]
 
 _SIDE, _BOX = 28, 20
@@ -246,14 +248,13 @@ def _check_pixels(width: int, height: int) -> None:
 
 
 def _read_npy(name: str) -> list[NDArray[Any]]:
-    try:
-        # mapped, so that a header that claims too much is found out before memory is asked for
-        found = np.load(name, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError, OverflowError, SyntaxError) as e:
-        raise ValueError(f"{name}: expected an .npy file of plain numbers, found: {e}") from None
-    if not isinstance(found, np.ndarray):
-        found.close()
-        raise ValueError(f"{name}: expected an .npy file, found an .npz file")
+    with open(name, "rb") as file:
+        try:
+            with reading(file, "an .npy file", "an .npy file of plain numbers"):
+                # mapped, so that a header that claims too much is found before memory is asked for
+                found = np.load(name, mmap_mode="r", allow_pickle=False)
+        except ValueError as e:
+            raise ValueError(f"{name}: {e}") from None
     if (found.ndim == 2 and found.shape[1] == _SIDE * _SIDE) or (
         found.ndim == 3 and found.shape[1:] == (_SIDE, _SIDE)
     ):

@@ -1,14 +1,12 @@
 """Data sets of the user's own, from .npz files."""
 
-import zipfile
-import zlib
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .._arrays import reading
 from ..data import Split
-from . import CommandError
 
 _KEYS = ("x_train", "y_train", "x_test", "y_test")
 
@@ -20,19 +18,19 @@ def read_npz(path: str) -> tuple[Split, Split, int, float]:
     0. Whole-numbered inputs from 0 to 255 are taken as pixels: uint8, to be scaled by 1/255.
     Returns both sets, the number of classes and the scale.
     """
-    try:
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as found:
-            if isinstance(found, np.ndarray):
-                raise ValueError("a single array")
-            missing = [key for key in _KEYS if key not in found]
-            if missing:
-                raise CommandError(
-                    f"--data: expected {', '.join(_KEYS)} in {path}, found no {', '.join(missing)}",
-                    1,
-                )
-            x, y, xt, yt = (found[key] for key in _KEYS)
-    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error, AttributeError) as e:
-        raise ValueError(f"expected an .npz file of plain arrays, found in {path}: {e}") from None
+    with (
+        open(path, "rb") as file,
+        reading(file, "an .npz file", f"an .npz file of plain arrays as {path}"),
+        np.load(file, allow_pickle=False) as archive,
+    ):
+        arrays = {key: archive[key] for key in _KEYS if key in archive}
+    missing = [key for key in _KEYS if key not in arrays]
+    if missing:
+        raise ValueError(f"expected {', '.join(_KEYS)} in {path}, found no {', '.join(missing)}")
+    for key, a in arrays.items():
+        if not isinstance(a, np.ndarray):  # but the bytes of a member of another kind
+            raise ValueError(f"expected {key} in {path} as an array, found something else")
+    x, y, xt, yt = (arrays[key] for key in _KEYS)
     train, test = _split(path, "train", x, y), _split(path, "test", xt, yt)
     if train.images.shape[1] != test.images.shape[1]:
         raise ValueError(
