@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import _threadpoolctl
 from ._core import __version__, isas
+from ._imports import ensure_imported
 from .network import Network
 from .threads import get_num_threads, set_num_threads
 
@@ -51,6 +52,8 @@ def __getattr__(name: str) -> Any:
         module = _LATER[name]
     except KeyError:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None
+    if module:  # else it may be one of our own modules that asks, as it is imported
+        ensure_imported(f".{module}")
     found = import_module(f".{module or name}", __name__)
     globals()[name] = found = getattr(found, name) if module else found
     return found

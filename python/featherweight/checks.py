@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from . import _core
+from ._imports import ensure_imported
 from ._seed import seed_key
 
 Array = NDArray[Any]
@@ -321,6 +322,7 @@ def key(rng: object) -> int:
         return seed_key(int.from_bytes(os.urandom(16), "little"))
     if isinstance(rng, (int, np.integer)) and rng >= 0:
         return seed_key(int(rng))
+    ensure_imported("numpy.random")
     if isinstance(rng, np.random.Generator):
         rng = rng.bit_generator
     if isinstance(rng, np.random.BitGenerator):

@@ -5,6 +5,8 @@ import os
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from ._imports import ensure_imported
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -46,6 +48,7 @@ def write(
     clean: bool = True,
 ) -> None:
     """Write a safetensors file, whole or not at all; see `writing.replacing`."""
+    ensure_imported("safetensors.numpy", ".writing")
     from safetensors.numpy import save as serialize
 
     from .writing import replacing
@@ -139,6 +142,7 @@ def _check_tensors(tensors: dict[str, Any], header: dict[str, Any]) -> tuple[int
 
 def read(name: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the tensors and the header of a file; raises as `load`."""
+    ensure_imported("safetensors")
     from safetensors import SafetensorError, safe_open
 
     with open(name, "rb"):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from . import _core
+from ._imports import ensure_imported
 from .learning import Learning
 
 if TYPE_CHECKING:
@@ -153,6 +154,7 @@ class Fitting(Learning):
             On Ctrl-C, with the weights of the last completed step. `history` has the epochs before.
         """
         given = {name: value for name, value in locals().items() if name != "self"}
+        ensure_imported(".ending", ".task", ".record", ".remembering")
         from .ending import stopped
         from .task import prepare
 
@@ -199,6 +201,7 @@ class Fitting(Learning):
         for name in ("epochs", "validation_split", "resume"):
             if name in options:
                 raise TypeError(f"{name}: expected none in partial_fit, which is one epoch")
+        ensure_imported(".optimizers", ".losses", ".history")
         if options.get("optimizer") is None:
             if self._partial is None:
                 from .optimizers import Adam

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from . import checks
+from ._imports import ensure_imported
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -83,6 +84,7 @@ class History:
         OSError
             If the file can't be written.
         """
+        ensure_imported("csv", ".writing")
         import csv
         from io import StringIO
 
@@ -99,6 +101,7 @@ class History:
         """Return a pandas DataFrame of the lists that aren't empty, indexed by epoch."""
         from importlib import import_module
 
+        ensure_imported("pandas")
         pd = import_module("pandas")
         return pd.DataFrame(self._columns()).set_index("epoch") if self.epoch else pd.DataFrame()
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ._imports import ensure_imported
 from .ending import bad_inputs, training
 from .jobs import Job
 from .optimizers import Optimizer
@@ -80,6 +81,7 @@ class LBFGS(Optimizer):
         raise TypeError("LBFGS: expected to be used by fit, which gives it all rows")
 
     def _check(self, plan: "Plan", job: Job | None) -> None:
+        ensure_imported("scipy.optimize")
         try:
             import_module("scipy.optimize")
         except ImportError:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast, overload
 import numpy as np
 
 from . import _core, checks
+from ._imports import ensure_imported
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -104,6 +105,7 @@ class Learning(_core.ForwardCall):
         TypeError, ValueError
             For wrong arguments, or if an output is NaN, as of rows that hold NaN or infinity.
         """
+        ensure_imported(".losses", ".metrics", ".jobs")
         from . import losses, metrics
         from .jobs import multilabel
 
@@ -136,6 +138,7 @@ class Learning(_core.ForwardCall):
         check: str | None = None,
         zeros: bool = False,
     ) -> Job:
+        ensure_imported(".targets", ".jobs", ".remembering")
         from . import targets
         from .jobs import Job
 
@@ -216,6 +219,7 @@ class Learning(_core.ForwardCall):
         TypeError, ValueError
             For wrong arguments, or if rows hold NaN or infinity and the loss is not finite.
         """
+        ensure_imported(".losses", ".gradients")
         from . import losses
 
         kind = losses.resolve(loss, self._output)
@@ -238,6 +242,7 @@ class Learning(_core.ForwardCall):
         return value, self._unpacked(packed, dx[0] if np.ndim(x) == 1 else dx)
 
     def _unpacked(self, packed: NDArray[Any], dx: NDArray[Any]) -> Gradients:
+        ensure_imported(".gradients")
         from .gradients import Gradients
 
         layers = range(len(self._sizes) - 1)
@@ -295,6 +300,7 @@ class Learning(_core.ForwardCall):
         Arguments are those of `fit`. Weights weigh the loss; the score counts rows. Raises
         ValueError where rows hold NaN or infinity and the loss or the score is not finite.
         """
+        ensure_imported(".losses", ".jobs", ".metrics")
         from . import losses
         from .jobs import BLOCK
 

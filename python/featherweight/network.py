@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from . import _core, _threadpoolctl, checks
+from ._imports import ensure_imported
 from .fitting import Fitting
 from .parameters import Parameters
 from .threads import check_threads
@@ -251,6 +252,7 @@ class Network(Fitting):
             For another `most`, an input of another shape, or weights or activations that are not
             finite.
         """
+        ensure_imported(".svg")
         from .svg import Diagram
 
         return Diagram(self, x, most)
@@ -277,6 +279,7 @@ class Network(Fitting):
 
     @remembers_input.setter
     def remembers_input(self, on: bool) -> None:
+        ensure_imported(".remembering")
         from .remembering import Remembering
 
         if not isinstance(on, bool):
@@ -349,6 +352,7 @@ class Network(Fitting):
         It is written beside `path` and then renamed, so that an interrupted save leaves an older
         file as it was. Raises OSError where it can't be written.
         """
+        ensure_imported(".files")
         from .files import save
 
         save(self, path)

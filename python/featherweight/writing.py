@@ -1,6 +1,7 @@
 """Files that are written whole or not at all, and places where none can be written."""
 
 import errno
+import glob
 import os
 import tempfile
 from collections.abc import Iterator
@@ -8,6 +9,9 @@ from contextlib import contextmanager, suppress
 from typing import BinaryIO
 
 from . import checks
+
+with suppress(ImportError):  # of Unix alone
+    import fcntl
 
 _UNFINISHED = ".fw-tmp"  # how the name ends of what is being written
 _STREAMS = ("/dev/std", "/dev/fd/", "/proc/self/fd/")  # of the process itself, written in place
@@ -75,8 +79,6 @@ def replacing(
 
 def remove_leftovers(path: str) -> None:
     """Remove what processes that were killed while they wrote `path` have left beside it."""
-    import glob
-
     folder, name = os.path.split(os.path.realpath(path))
     # what mkstemp draws has 8 characters; any number would take in other files' names
     pattern = f"{glob.escape(os.path.join(folder, f'.{name}.'))}????????{_UNFINISHED}"
@@ -132,12 +134,10 @@ def _lock(handle: int, otherwise: bool = os.name != "posix") -> bool:
     Where files can't be locked, return `otherwise`.
     """
     try:
-        import fcntl
-
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
-    except (ImportError, OSError):
+    except (NameError, OSError):
         return otherwise
     return True
 

@@ -1,0 +1,113 @@
+"""What is imported by the first call that uses it, interrupted by a fork or a signal."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="forks and signals as on Unix")
+
+# the import of a module amid training's, which says that it has begun and takes its time
+BEGIN = """
+import os, signal, sys, threading, time, warnings
+import numpy as np
+import featherweight as fw
+
+warnings.simplefilter("ignore")  # of forks in processes with threads
+begun, late, x, y = threading.Event(), "featherweight.training", np.eye(3), [0, 1, 2]
+
+class Slow:
+    def find_spec(self, name, path=None, target=None):
+        if name == late:
+            begun.set()
+            time.sleep(0.3)
+
+sys.meta_path.insert(0, Slow())
+
+def train():
+    net = fw.Network([3, 3], rng=0)
+    net.fit(x, y, progress=False)
+    return net.parameters
+
+def child():
+    number = os.fork()
+    if number == 0:
+        signal.alarm(8)  # which ends what waits for ever
+        train()
+        os._exit(0)
+    return os.waitpid(number, 0)[1]
+
+"""
+CASES = {
+    "fork": """
+thread = threading.Thread(target=train)
+thread.start()
+begun.wait()
+assert child() == 0
+thread.join()
+""",
+    "fork in a handler": """
+found = []
+signal.signal(signal.SIGUSR1, lambda *_: found.append(child()))
+threading.Thread(target=lambda: (begun.wait(), os.kill(os.getpid(), signal.SIGUSR1))).start()
+train()
+assert found == [0], found
+""",
+    "handler": """
+found = []
+signal.signal(signal.SIGUSR1, lambda *_: found.append(train()))
+threading.Thread(target=lambda: (begun.wait(), os.kill(os.getpid(), signal.SIGUSR1))).start()
+own = train()
+assert np.array_equal(found[0], own)
+""",
+    "interrupt": """
+threading.Thread(target=lambda: (begun.wait(), os.kill(os.getpid(), signal.SIGINT))).start()
+try:
+    train()
+except KeyboardInterrupt:
+    assert child() == 0  # the import goes on meanwhile
+    train()
+""",
+    "fork in another's save": """
+late = "safetensors.numpy"
+net = fw.Network([3, 3])
+thread = threading.Thread(target=net.save, args=(sys.argv[1],))
+thread.start()
+begun.wait()
+number = os.fork()
+if number == 0:
+    signal.alarm(8)
+    net.save(sys.argv[1] + "2")
+    os._exit(0)
+assert os.waitpid(number, 0)[1] == 0
+thread.join()
+""",
+    "fork in the first use of an optimizer": """
+late = "featherweight.schedules"
+thread = threading.Thread(target=lambda: fw.Adam)
+thread.start()
+begun.wait()
+assert child() == 0
+thread.join()
+""",
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_it_is_whole_for_all(case, tmp_path):
+    ran = subprocess.run(
+        [sys.executable, "-c", BEGIN + CASES[case], str(tmp_path / "net")],
+        capture_output=True, text=True, timeout=30,
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+
+
+def test_what_is_missing_is_told_by_who_uses_it():
+    code = (
+        "import sys; sys.modules['scipy.optimize'] = None\n"
+        "import featherweight as fw, numpy as np\n"
+        "fw.Network([2, 2]).fit(np.eye(2), [0, 1], optimizer=fw.LBFGS())\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert "ImportError: LBFGS needs SciPy" in ran.stderr
