@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import pytest
 
+import compare
 import featherweight as fw
 from featherweight import images
 
@@ -245,6 +246,50 @@ def test_decompression_bomb(side, tmp_path):
     Image.new("1", (side, side)).save(path)  # Pillow itself would refuse only the larger
     with pytest.raises(ValueError, match=r"bomb\.png: expected a picture of (at most|reasonable)"):
         images.read_digit(path)
+
+
+@pytest.mark.parametrize("kind", ["png", "jpeg"])
+def test_a_large_picture_takes_little_more_than_itself(kind, tmp_path):
+    """And is read as the smaller one is of which each pixel has become four."""
+    small, large = tmp_path / f"small.{kind}", tmp_path / f"large.{kind}"
+    ink = np.zeros((2600, 2600), bool)
+    ink[500:2100, 1200:1500] = ink[500:800, 700:1500] = True
+    if kind == "png":
+        rgba = np.where(ink[..., None], np.uint8([30, 60, 200, 255]), np.uint8([9, 9, 9, 0]))
+        picture = Image.fromarray(rgba)
+    else:
+        picture = Image.fromarray(np.where(ink, 20, 250).astype(np.uint8)).convert("RGB")
+    options = {"compress_level": 1} if kind == "png" else {"quality": 100}
+    picture.save(small, **options)
+    picture.resize((5200, 5200), Image.Resampling.NEAREST).save(large, **options)
+    code = (
+        "import resource, sys, PIL.Image, numpy as np\n"
+        "from featherweight.images import read_digit\n"
+        "small = read_digit(sys.argv[1])\n"
+        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "large = read_digit(sys.argv[2])\n"
+        "most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "print(most - before, np.abs(small - large.astype(int)).max())\n"
+    )
+    pytest.importorskip("resource", reason="no getrusage on this platform")
+    run = subprocess.run(
+        [sys.executable, "-c", code, small, large], capture_output=True, text=True, check=True
+    )
+    kilobytes, difference = run.stdout.split()
+    if sys.platform == "linux":  # elsewhere in bytes
+        assert int(kilobytes) << 10 < 8 * 5200**2  # a pixel alone is four bytes
+    assert int(difference) <= (0 if kind == "png" else 4)
+
+
+def test_grey_some_rows_at_a_time():
+    """As of the whole picture at once, to the bit."""
+    rng = np.random.Generator(np.random.Philox(1))
+    a = rng.integers(0, 256, (700, 999, 4)).astype(np.uint8)
+    scaled = a.astype(np.float32) / np.float32(255)
+    grey = scaled[..., :3] @ np.array([0.299, 0.587, 0.114], np.float32)
+    compare.assert_same_bits(images._grey(a[..., :3]), grey)
+    grey = grey * scaled[..., 3] + (1 - scaled[..., 3])  # over white: it is dark on the whole
+    compare.assert_same_bits(images._grey(a), grey)
 
 
 def test_without_pillow(tmp_path, digits):

@@ -8,6 +8,7 @@ keeping its aspect ratio, with anti-aliasing, and its centre of mass is put at t
 Files are read with Pillow (``pip install "featherweight[images]"``), ``.npy`` files without.
 """
 
+import math
 import os
 import warnings
 from typing import Any
@@ -21,6 +22,8 @@ __all__ = ["prepare", "read_digit", "read_digits"]
 
 _SIDE, _BOX = 28, 20
 _LARGEST = 64_000_000  # pixels; a small file can claim to be a picture of any size
+_USUAL = 16_000_000  # pixels; larger pictures are made smaller as they are read
+_BLOCK = 1 << 18  # pixels that are computed with at once
 _WORKING = 280  # pixels of the longer side at most when ink is looked for: evens out grain
 _FAINTEST = 0.04  # of the full range: less contrast than this is a blank picture
 _FLOOR = 0.1  # of the darkest ink: what is fainter is paper, or the noise of a JPEG
@@ -54,6 +57,10 @@ def read_digit(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
         If the file can't be read.
     ValueError
         If it isn't such a picture, is blank, holds several, or has over 64 million pixels.
+
+    Notes
+    -----
+    A file of over 16 million pixels is made smaller as it is read, which takes less memory.
     """
     found = read_digits(path)
     if len(found) != 1:
@@ -148,8 +155,9 @@ def prepare(array: ArrayLike, *, background: float | None = None) -> NDArray[np.
 
 def _grey(a: NDArray[Any]) -> NDArray[np.float32]:
     """Return an array as (h, w) from 0 to 1, over what makes its ink stand out if transparent."""
+    parts = _row_blocks(a)
     if a.dtype.kind == "f":
-        if not np.isfinite(a).all():
+        if not all(np.isfinite(a[part]).all() for part in parts):
             raise ValueError("expected finite values, found NaN or infinity")
         top = 1.0 if a.max() <= 1 else 255.0
     elif a.dtype.kind == "b":
@@ -159,22 +167,39 @@ def _grey(a: NDArray[Any]) -> NDArray[np.float32]:
     low, high = a.min(), a.max()
     if low < 0 or high > top:
         raise ValueError(f"expected values from 0 to {top:g}, found {low:g} to {high:g}")
+    grey = np.empty(a.shape[:2], np.float32)
+    seen = opaque = 0.0
+    for part in parts:
+        scaled = _scaled(a[part], top)
+        if scaled.ndim == 2:
+            grey[part] = scaled
+        elif scaled.shape[2] == 1:
+            grey[part] = scaled[..., 0]
+        else:
+            grey[part] = scaled[..., :3] @ _LUMA
+        if scaled.shape[2:] == (4,):
+            grey[part] *= scaled[..., 3]
+            seen += float(grey[part].sum(dtype=np.float64))
+            opaque += float(scaled[..., 3].sum(dtype=np.float64))
+    if a.shape[2:] == (4,):
+        # the background is what the mean of all that can be seen is farther from
+        light = opaque > 0 and seen / opaque > 0.5
+        for part in () if light else parts:
+            grey[part] += 1 - _scaled(a[part][..., 3], top)
+    return grey
+
+
+def _row_blocks(a: NDArray[Any]) -> list[slice]:
+    """Return a picture's rows some at a time: as floats it would be many times as large."""
+    size = max(1, _BLOCK // a.shape[1])
+    return [slice(i, i + size) for i in range(0, len(a), size)]
+
+
+def _scaled(a: NDArray[Any], top: float) -> NDArray[np.float32]:
+    """Return values from 0 to 1."""
     scaled: NDArray[np.float32] = a.astype(np.float32)
     scaled /= np.float32(top)
-    if scaled.ndim == 2:
-        return scaled
-    if scaled.shape[2] == 1:
-        return scaled[..., 0]
-    grey: NDArray[np.float32] = scaled[..., :3] @ _LUMA
-    if scaled.shape[2] == 4:
-        alpha = scaled[..., 3]
-        opaque = float(alpha.sum(dtype=np.float64))
-        # the background is what the mean of all that can be seen is farther from
-        light = opaque > 0 and float((grey * alpha).sum(dtype=np.float64)) / opaque > 0.5
-        grey *= alpha
-        if not light:
-            grey += 1 - alpha
-    return grey
+    return scaled
 
 
 def _background(grey: NDArray[np.float32]) -> float:
@@ -278,7 +303,11 @@ def _read_picture(name: str) -> NDArray[Any]:
                 warnings.simplefilter("ignore")
                 with Image.open(file, formats=_FORMATS) as image:
                     _check_pixels(*image.size)
-                    return _pixels(ImageOps.exif_transpose(image))
+                    if _factor(image) > 1:  # only a JPEG can be read smaller than it is
+                        factor, (width, height) = _factor(image), image.size
+                        image.draft(None, (width // factor, height // factor))
+                    ImageOps.exif_transpose(image, in_place=True)
+                    return _pixels(image)
         except UnidentifiedImageError:
             raise ValueError(
                 f"{name}: expected a picture ({', '.join(_FORMATS)}), found something else"
@@ -300,5 +329,25 @@ def _pixels(image: Any) -> NDArray[Any]:
     if mode.startswith(("I", "F")):
         return np.asarray(image)
     if mode in ("RGBA", "LA", "La", "PA", "RGBa") or "transparency" in image.info:
-        return np.asarray(image.convert("RGBA"))
-    return np.asarray(image.convert("L" if mode in ("L", "1") else "RGB"))
+        return _converted(image, "RGBA")
+    return _converted(image, "L" if mode in ("L", "1") else "RGB")
+
+
+def _factor(image: Any) -> int:
+    """Return the side of the squares whose mean stands for a pixel of a picture too large."""
+    width, height = image.size
+    return math.ceil(math.sqrt(width * height / _USUAL))
+
+
+def _converted(image: Any, mode: str) -> NDArray[Any]:
+    """Return a picture in one of the plain modes, some rows at a time made smaller if too large."""
+    width, height = image.size
+    k = _factor(image)
+    if k == 1:
+        return np.asarray(image.convert(mode))
+    size = k * max(1, _BLOCK // (width * k))
+    parts = (
+        image.crop((0, top, width, min(top + size, height))).convert(mode).reduce(k)
+        for top in range(0, height, size)
+    )
+    return np.concatenate([np.asarray(part) for part in parts])
