@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import threading
+from http.client import HTTPConnection
 
 import pytest
 
@@ -84,3 +85,62 @@ def test_ctrl_c_ends_it_while_an_upload_hangs(times):
             finally:
                 process.kill()
         assert process.returncode == 0
+
+
+HALVES = {
+    "nothing": [b""],
+    "half a line": [b"GET / HT"],
+    "half of the headers": [b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n"],
+    "half of the body": [
+        b"POST /read/relu HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 78400\r\n\r\n" + bytes(99)
+    ],
+    "endless chunks": [
+        b"POST /read/relu HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"2\r\nab\r\n",
+    ],
+    "half of the second": [
+        b"GET /networks HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", b"GET / HTTP/1.1\r\nHost: ",
+    ],
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def impatient():
+    """The port of a server that gives a request half a second."""
+    from featherweight.draw import answers, server
+
+    config = uvicorn.Config(
+        server.application(answers.shipped()), http=server.timed_protocol(0.5),
+        lifespan="off", log_level="warning", timeout_keep_alive=60, timeout_graceful_shutdown=1,
+    )  # fmt: skip
+    serving = uvicorn.Server(config)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=serving.run, kwargs={"sockets": [listening]})
+        thread.start()
+        yield listening.getsockname()[1]
+        serving.should_exit = True
+        thread.join()
+
+
+@pytest.mark.parametrize("half", HALVES)
+def test_half_a_request_is_not_waited_for_without_end(half, impatient):
+    with socket.create_connection(("127.0.0.1", impatient), timeout=30) as connection:
+        for part in HALVES[half]:
+            connection.sendall(part)
+            if part.startswith(b"GET /networks"):  # one that is answered
+                assert connection.recv(1 << 16).startswith(b"HTTP/1.1 200 OK")
+        while connection.recv(1 << 16):
+            pass  # until it is closed: else it would time out
+
+
+def test_whole_requests_are_answered_one_after_another(impatient):
+    """A connection that is used stays open for longer than one request may take."""
+    connection = HTTPConnection("127.0.0.1", impatient, timeout=30)
+    connection.connect()
+    used = connection.sock
+    for _ in range(3):
+        connection.request("GET", "/networks")
+        assert connection.getresponse().read().startswith(b"{")
+        threading.Event().wait(0.3)
+    assert connection.sock is used
+    connection.close()

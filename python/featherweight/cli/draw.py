@@ -11,6 +11,7 @@ from . import CommandError, Parser, say, sentence
 
 _NAME = "featherweight draw"
 _PATIENCE = 1  # seconds that requests are given to end after Ctrl-C
+_REQUEST = 10  # seconds in which a request must have come as a whole
 
 
 def parser() -> Parser:
@@ -52,7 +53,11 @@ def run(options: argparse.Namespace) -> int:
     if not options.no_browser:
         opening.start()
     config = uvicorn.Config(
-        app, log_level="warning", lifespan="off", timeout_graceful_shutdown=_PATIENCE
+        app,
+        http=server.timed_protocol(_REQUEST),
+        log_level="warning",
+        lifespan="off",
+        timeout_graceful_shutdown=_PATIENCE,
     )
     serving = uvicorn.Server(config)
 

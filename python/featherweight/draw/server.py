@@ -69,6 +69,48 @@ class OwnRequests:
         return None
 
 
+def timed_protocol(seconds: float) -> Any:
+    """Return uvicorn's HTTP protocol as a class that closes connections whose request is late.
+
+    uvicorn by itself waits without end for the rest of a request.
+
+    Parameters
+    ----------
+    seconds : float
+        From a connection's or a request's beginning until all of the request must have come.
+    """
+    h11 = need("h11")
+    arriving = (h11.IDLE, h11.SEND_BODY)
+
+    class TimedProtocol(need("uvicorn.protocols.http.h11_impl").H11Protocol):  # type: ignore[misc]
+        _timer: Any = None
+
+        def connection_made(self, transport: Any) -> None:
+            super().connection_made(transport)
+            self._watch()
+
+        def data_received(self, data: bytes) -> None:
+            super().data_received(data)
+            self._watch()
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            self._stop()
+            super().connection_lost(exc)
+
+        def _watch(self) -> None:
+            if self.conn.their_state not in arriving:
+                self._stop()
+            elif self._timer is None:
+                self._timer = self.loop.call_later(seconds, self.transport.close)
+
+        def _stop(self) -> None:
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+
+    return TimedProtocol
+
+
 def application(networks: dict[str, Network]) -> Any:
     """Return the ASGI application that shows these networks.
 
