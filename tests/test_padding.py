@@ -1,6 +1,7 @@
 """What is written into the padding of `Network.parameters` has no effect on anything."""
 
 import pickle
+import threading
 
 import numpy as np
 import pytest
@@ -153,3 +154,58 @@ def test_all_parameters_at_once(dtype):
     compare.assert_same_bits(net.parameters, other.parameters)
     with pytest.raises(ValueError, match="expected a flat array"):
         net._core.set_parameters(values[1:])
+
+
+def test_a_network_takes_them_of_any_real_dtype(dtype):
+    net, other = network(dtype=dtype), fw.Network(SIZES, "tanh", rng=2, dtype=dtype)
+    for values in (other.parameters, other.parameters.astype(">f8"), other.parameters.tolist()):
+        net.set_parameters(np.zeros(other.parameters.size, np.uint8))
+        assert not net.parameters.any()
+        net.set_parameters(values)
+        compare.assert_same_bits(net.parameters, other.parameters)
+    before = net.parameters.copy()
+    for wrong in (before[1:], before[None], 1.0, []):
+        with pytest.raises(ValueError, match=r"^values: expected shape \(\d+,\), found \("):
+            net.set_parameters(wrong)
+    with pytest.raises(TypeError, match=r"^values: expected real numbers, found"):
+        net.set_parameters(before.astype(complex))
+
+    refused = []
+
+    def set_now():
+        try:
+            net.set_parameters(before)
+        except RuntimeError as e:
+            refused.append(e)
+
+    def set_elsewhere(state):
+        thread = threading.Thread(target=set_now)
+        thread.start()
+        thread.join()
+
+    compare.assert_same_bits(net.parameters, before)
+    net.fit(*data(dtype), epochs=2, callbacks=set_elsewhere)
+    assert len(refused) == 2
+
+
+def test_other_threads_see_all_of_them_or_none():
+    """Two networks in turn: no answer is that of the one's first layer and the other's second."""
+    nets = [fw.Network([64, 300, 300, 10], rng=i) for i in range(2)]
+    values = [n.parameters.copy() for n in nets]
+    x = np.random.Generator(np.random.Philox(1)).normal(size=(8, 64)).astype(np.float32)
+    allowed = {n(x).tobytes() for n in nets}
+    net, done, found = fw.Network([64, 300, 300, 10], rng=0), threading.Event(), set()
+
+    def ask():
+        while not done.is_set():
+            found.add(net(x).tobytes())
+
+    threads = [threading.Thread(target=ask) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for i in range(400):
+        net.set_parameters(values[i % 2])
+    done.set()
+    for thread in threads:
+        thread.join()
+    assert found <= allowed

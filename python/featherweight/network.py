@@ -198,8 +198,31 @@ class Network(Fitting):
         For each layer its weights, ``[ceil(outputs / 16)][inputs][16]``, then its biases,
         ``[ceil(outputs / 16) * 16]``. The padding, where a panel of 16 has more room than outputs,
         is 0; what is written there has no effect on anything, and is set to 0 by training.
+        Calls in other threads may see some of what is written and not the rest: `set_parameters`
+        sets all at once.
         """
         return self._core.parameters()
+
+    def set_parameters(self, values: ArrayLike) -> None:
+        """Set all weights and biases at once: a call in another thread sees all or none of them.
+
+        Parameters
+        ----------
+        values : (n,) array of real numbers
+            In the order of `parameters`, such as a copy of another network's. What stands in the
+            padding is left out.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For another shape, or anything but real numbers.
+        RuntimeError
+            If the network is being trained by another thread.
+        """
+        a = checks.real_array("values", values)
+        if a.shape != (self._core.packed_size,):
+            raise ValueError(f"values: expected shape ({self._core.packed_size},), found {a.shape}")
+        self._core.set_parameters(np.ascontiguousarray(a, self.dtype))
 
     @property
     def history(self) -> "History | None":
