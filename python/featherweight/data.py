@@ -214,6 +214,8 @@ def _fetch(pooch: Any, folder: Path, name: str, advice: str) -> Path:
     """Download one file from the first mirror that has it; pooch checks it before keeping it."""
     from pathlib import Path
 
+    from .progress import watched
+
     failures = []
     for mirror in _MIRRORS:
         try:
@@ -223,7 +225,7 @@ def _fetch(pooch: Any, folder: Path, name: str, advice: str) -> Path:
                     known_hash=f"sha256:{_FILES[name]}",
                     fname=f"{name}.gz",
                     path=folder,
-                    progressbar=sys.stderr.isatty(),
+                    progressbar=watched(),
                 )
             )
         except OSError as error:  # the errors of requests are OSErrors

@@ -1,5 +1,6 @@
 """The bar that is shown while a network is trained, by tqdm."""
 
+import os
 import sys
 from typing import Any, Literal
 
@@ -75,12 +76,30 @@ def check_progress(progress: Any) -> bool | Literal["auto"]:
 
 
 def shown(progress: bool | str) -> bool:
-    """Is a bar to be shown?"""
-    return progress is True or (progress == "auto" and watched())
+    """Is a bar to be shown, and is there anything to show it on?"""
+    return (progress is True and _writable()) or (progress == "auto" and watched())
 
 
 def watched() -> bool:
     """Is a person watching: a terminal, or a notebook?"""
+    if not _writable():
+        return False
     if "ipykernel" in sys.modules:
         return True
-    return bool(sys.stderr is not None and sys.stderr.isatty())
+    return hasattr(sys.stderr, "isatty") and bool(sys.stderr.isatty())
+
+
+def _writable() -> bool:
+    """Is there a stderr? A daemon or an application with windows has none, or a closed one."""
+    stream: Any = sys.stderr
+    if stream is None or getattr(stream, "closed", False):
+        return False
+    try:
+        number = stream.fileno()
+    except (AttributeError, OSError, ValueError):  # one that isn't a file, such as a log's
+        return hasattr(stream, "write")
+    try:
+        os.fstat(number)
+    except OSError:
+        return False
+    return True
