@@ -111,3 +111,19 @@ def test_what_is_missing_is_told_by_who_uses_it():
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert "ImportError: LBFGS needs SciPy" in ran.stderr
+
+
+@pytest.mark.parametrize("call", ["save(sys.argv[1])", "score(x, y)", "fit(x, y)"])
+def test_a_first_call_as_the_interpreter_ends_ends(call, tmp_path):
+    """Where a thread that is started would never run: the call may fail, but it doesn't wait."""
+    code = (
+        "import sys, numpy as np, featherweight as fw\n"
+        "x, y = np.eye(2), [0, 1]\n"
+        "class Late:\n"
+        "    def __init__(self): self.net, self.fw = fw.Network([2, 2]), fw\n"
+        f"    def __del__(self, sys=sys, x=x, y=y): self.net.{call}\n"
+        "late = Late()\n"
+        "late.itself = late\n"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "net")]
+    assert subprocess.run(command, capture_output=True, timeout=30).returncode == 0

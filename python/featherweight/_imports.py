@@ -25,14 +25,15 @@ def ensure_imported(*names: str) -> None:
     What can't be imported is left to that statement, which says why. Not to be called while one
     of our modules is being imported.
     """
-    if _imported.issuperset(names):
+    # as the interpreter ends, no thread that is started runs any more
+    if _imported.issuperset(names) or sys.is_finalizing():
         return
     helper = threading.Thread(target=_import, args=(names,), daemon=True)
     with _gate:
         _helpers.append(helper)
         try:
             helper.start()
-        except RuntimeError:  # no thread can be started: the interpreter is ending, say
+        except RuntimeError:  # no thread can be started
             _helpers.remove(helper)
     _wait_for(helper)
 
@@ -59,7 +60,8 @@ def _before_fork() -> None:
         return
     _gate.acquire()
     for helper in list(_helpers):
-        _wait_for(helper)
+        if helper.ident is not None:  # else a handler forks before it has been started
+            _wait_for(helper)
 
 
 def _after_fork() -> None:
