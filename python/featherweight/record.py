@@ -297,13 +297,11 @@ def _kept(run: "Run", found: Any, tensors: Tensors) -> list[tuple[str, Any, Any]
 def _apply(run: "Run", record: Record, rng: Any) -> None:
     """Put a run into a state that has been checked.
 
-    Objects of the user's own may still refuse their states: they come first, and where one does,
-    the optimizer and its schedule get back what they had.
+    Objects of the user's own may still refuse their states, callbacks as late as after
+    ``on_train_begin``: where one does, everything is taken back.
     """
     plan, network, optimizer = run.plan, run.network, run.plan.optimizer
-    schedule = optimizer.schedule
-    before = optimizer.__dict__.copy()
-    observed = {} if schedule is None else schedule.state_dict()
+    take_back = _as_it_is(run)
     callbacks: list[Callable[[], None]] = []
     try:
         run.rates = dict(record.rates)
@@ -317,11 +315,10 @@ def _apply(run: "Run", record: Record, rng: Any) -> None:
             else:
                 load()
     except BaseException:
-        optimizer.__dict__ = before
-        if schedule is not None:
-            schedule.load_state_dict(observed)
+        take_back()
         raise
-    run.kept = callbacks
+    if callbacks:
+        run.kept = partial(_load_all, callbacks, take_back)
     plan.key, plan.first_epoch = record.key, record.first_epoch
     if rng is None:
         network._key = plan.key
@@ -332,6 +329,37 @@ def _apply(run: "Run", record: Record, rng: Any) -> None:
         plan.classifier, plan.multilabel = False, True
     run.rebuild()
     network.parameters[:] = record.parameters
+
+
+def _as_it_is(run: "Run") -> Callable[[], None]:
+    """Return a function that takes back what `_apply` does."""
+    plan, network, optimizer = run.plan, run.network, run.plan.optimizer
+    schedule = optimizer.schedule
+    attributes = optimizer.__dict__.copy()
+    observed = {} if schedule is None else schedule.state_dict()
+    parameters = network.parameters.copy()
+    before = network._key, network._history, plan.key, plan.first_epoch
+
+    def take_back() -> None:
+        optimizer.__dict__ = attributes
+        if schedule is not None:
+            schedule.load_state_dict(observed)
+        network.parameters[:] = parameters
+        network._key, network._history, plan.key, plan.first_epoch = before
+        for name in run.history.names:
+            run.history[name].clear()
+
+    return take_back
+
+
+def _load_all(loads: list[Callable[[], None]], take_back: Callable[[], None]) -> None:
+    """Give callbacks their states back, all of them, or have nothing changed."""
+    try:
+        for load in loads:
+            load()
+    except BaseException:
+        take_back()
+        raise
 
 
 def _load(key: str, owner: Any, state: Any, name: str) -> None:

@@ -80,7 +80,8 @@ class Run:
         # a loss or weights that aren't finite, or data that were changed
         self.failure: FloatingPointError | ValueError | None = None
         self.settings: dict[str, Any] | None = None  # as training began, for checkpoints
-        self.kept: list[Callable[[], None]] = []  # give callbacks the states to go on from
+        # gives callbacks the states to go on from
+        self.kept: Callable[[], None] | None = None
         self.rates: dict[str, Any] = {}  # the optimizer's settings to go on from
         self._opened = False  # callbacks have been told of the beginning, and not of the end
         self._core = network._core
@@ -161,8 +162,9 @@ class Run:
         """Tell the callbacks that training begins, or goes on; return whether to stop."""
         stop = tell(self.plan.callbacks, "on_train_begin", self.state)
         self.set_rates()  # into which what the callbacks now did has gone already
-        for load in self.kept:
-            load()
+        if self.kept is not None:
+            self.kept()
+            self.kept = None  # and with it a copy of the weights
         self._opened = True
         return stop or self.asked
 
