@@ -246,6 +246,7 @@ def test_python_files_are_short(path):
 HEAVY = (
     *("tqdm", "safetensors", "argparse", "PIL", "pooch", "sklearn", "matplotlib", "pandas"),
     "threadpoolctl",
+    "threading",
 )
 
 

@@ -47,6 +47,15 @@ WRITERS = {
 
 
 @pytest.mark.parametrize("writer", WRITERS)
+def test_what_is_no_path_is_told(writer, tmp_path):
+    with pytest.raises(ValueError, match=r"^path: expected a path without null characters, found"):
+        WRITERS[writer](str(tmp_path / "a\0b"))
+    with pytest.raises(TypeError, match=r"^path: expected a str or a path, found 3$"):
+        WRITERS[writer](3)
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("writer", WRITERS)
 def test_a_place_for_no_file_is_told(writer, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for path, sentence in bad_places(tmp_path):

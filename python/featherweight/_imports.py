@@ -7,15 +7,22 @@ handler may run that calls us, to which the module is there by half. So the impo
 thread of its own: forks wait for it, and a handler that needs the module, too.
 """
 
+import _thread  # threading would have to be imported, which NumPy doesn't
 import os
 import sys
-import threading
 import time
 from contextlib import suppress
 from importlib import import_module
 
-_gate = threading.RLock()  # held while an import begins, and while the process forks
-_helpers: list[threading.Thread] = []
+
+class _Helper:
+    """A thread that imports; its number is 0 until it runs."""
+
+    number = 0
+
+
+_gate = _thread.RLock()  # held while an import begins, and while the process forks
+_helpers: list[_Helper] = []
 _imported: set[str] = set()
 
 
@@ -28,44 +35,49 @@ def ensure_imported(*names: str) -> None:
     # as the interpreter ends, no thread that is started runs any more
     if _imported.issuperset(names) or sys.is_finalizing():
         return
-    helper = threading.Thread(target=_import, args=(names,), daemon=True)
+    helper = _Helper()
     with _gate:
         _helpers.append(helper)
         try:
-            helper.start()
+            _thread.start_new_thread(_import, (helper, names))
         except RuntimeError:  # no thread can be started
             _helpers.remove(helper)
     _wait_for(helper)
 
 
-def _import(names: tuple[str, ...]) -> None:
+def _import(helper: _Helper, names: tuple[str, ...]) -> None:
+    helper.number = _thread.get_ident()
     try:
         for name in names:
             with suppress(Exception):
                 import_module(name, __package__)
                 _imported.add(name)
     finally:
-        _helpers.remove(threading.current_thread())
+        _helpers.remove(helper)
 
 
-def _wait_for(helper: threading.Thread) -> None:
-    # not by Thread.join, which takes a thread for ended when Ctrl-C interrupts it (Python 3.11)
+def _wait_for(helper: _Helper) -> None:
     while helper in _helpers:
         time.sleep(1e-3)
 
 
+def _forks_itself() -> bool:
+    """Whether this thread is one that imports, of a module that forks."""
+    return any(helper.number == _thread.get_ident() for helper in _helpers)
+
+
 def _before_fork() -> None:
     """Wait until nothing of ours is being imported, and let no import begin."""
-    if threading.current_thread() in _helpers:  # a module forks as it is imported
+    if _forks_itself():
         return
     _gate.acquire()
     for helper in list(_helpers):
-        if helper.ident is not None:  # else a handler forks before it has been started
+        if helper.number:  # else a handler forks before it has been started
             _wait_for(helper)
 
 
 def _after_fork() -> None:
-    if threading.current_thread() not in _helpers:
+    if not _forks_itself():
         _gate.release()
 
 

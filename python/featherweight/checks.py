@@ -88,6 +88,8 @@ def path(name: str, value: Any) -> str:
         found = None
     if not isinstance(found, str):
         raise TypeError(f"{name}: expected a str or a path, found {value!r}")
+    if "\0" in found:
+        raise ValueError(f"{name}: expected a path without null characters, found {found!r}")
     return found
 
 

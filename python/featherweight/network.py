@@ -373,7 +373,8 @@ class Network(Fitting):
         """Write the network to a safetensors file, whole or not at all.
 
         It is written beside `path` and then renamed, so that an interrupted save leaves an older
-        file as it was. Raises OSError where it can't be written.
+        file as it was; what a killed process left there is removed. Raises OSError where it
+        can't be written.
         """
         ensure_imported(".files")
         from .files import save
