@@ -154,7 +154,9 @@ class Fitting(Learning):
             On Ctrl-C, with the weights of the last completed step. `history` has the epochs before.
         """
         given = {name: value for name, value in locals().items() if name != "self"}
-        ensure_imported(".ending", ".task", ".record", ".remembering")
+        ensure_imported(".ending", ".task", ".remembering")
+        if resume is not None:
+            ensure_imported(".record")
         from .ending import stopped
         from .task import prepare
 

@@ -3,12 +3,12 @@
 import errno
 import glob
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import BinaryIO
 
 from . import checks
+from ._imports import ensure_imported
 
 with suppress(ImportError):  # of Unix alone
     import fcntl
@@ -113,6 +113,9 @@ def _begin(path: str, target: str, name: str) -> tuple[int, str]:
         shown = folder if os.path.islink(path) else os.path.dirname(path)
         hint = " (os.path.expanduser replaces the ~)" if shown.startswith("~") else ""
         raise FileNotFoundError(f"{name}: expected a folder that exists, found no {shown}{hint}")
+    ensure_imported("tempfile")
+    import tempfile
+
     while True:
         try:
             handle, temporary = tempfile.mkstemp(prefix=f".{base}.", suffix=_UNFINISHED, dir=folder)
