@@ -27,6 +27,7 @@ def choice(name: str, value: object, allowed: Sequence[str]) -> str:
     """Return `value` if it is one of `allowed`; else say which there are, the near ones first."""
     if isinstance(value, str) and value in allowed:
         return value
+    ensure_imported(".synonyms")
     from .synonyms import hint, hint_of_object
 
     if not isinstance(value, str):
@@ -137,6 +138,7 @@ def real_array(name: str, value: object) -> Array:
             raise ValueError(f"{name}: expected numbers, found rows of unequal length") from None
         if a.dtype.kind in "fiub":
             return a
+    ensure_imported(".tables")
     from . import tables
 
     return tables.read(name, value)
@@ -155,6 +157,7 @@ def converted(name: str, a: Array, want: DTypeLike, *, held: bool = True) -> Arr
             plain: Array = np.asarray(a, want, order="C")
             return plain if plain.flags.aligned else plain.copy()
     except FloatingPointError:
+        ensure_imported(".not_finite")
         from .not_finite import first
 
         found = first(a if a.ndim > 1 else a.reshape(-1, 1), np.dtype(want), a.ndim)
@@ -188,6 +191,7 @@ def inputs(
     """
     what, given = name or "x", x
     if copy is False and not isinstance(x, np.ndarray):
+        ensure_imported(".tables")
         from . import tables
 
         seen = tables.view(what, x)

@@ -80,6 +80,7 @@ class Learning(_core.ForwardCall):
         name: str = "x",
     ) -> None:
         """Say where rows that were given as x hold NaN or infinity, if they do."""
+        ensure_imported(".not_finite", ".tables")
         from . import not_finite, tables
 
         names = tables.column_names(x)

@@ -222,7 +222,7 @@ class Network(Fitting):
         a = checks.real_array("values", values)
         if a.shape != (self._core.packed_size,):
             raise ValueError(f"values: expected shape ({self._core.packed_size},), found {a.shape}")
-        self._core.set_parameters(np.ascontiguousarray(a, self.dtype))
+        self._core.set_parameters(checks.converted("values", a, self.dtype))
 
     @property
     def history(self) -> "History | None":
