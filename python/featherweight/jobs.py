@@ -34,7 +34,17 @@ class Job(NamedTuple):
         """Labels or values of the rows there are."""
         y = self.values if self.labels is None else self.labels
         assert y is not None
-        return y if self.rows is None else y[self.rows]
+        return y if self.rows is None else y[self.checked_rows()]
+
+    def checked_targets(self, outputs: int, what: str) -> NDArray[Any]:
+        """Return the targets, class labels checked anew: the caller's array may have changed."""
+        y = self.targets
+        return y if self.labels is None else checks.labels(y.copy(), outputs, what)
+
+    def checked_rows(self, part: slice = slice(None)) -> NDArray[np.int64]:
+        """Return row numbers, checked anew, too."""
+        assert self.rows is not None
+        return checks.rows(self.rows[part].copy(), len(self.x))
 
     def expect_unchanged(self, outputs: int, what: str) -> None:
         """Refuse labels, and files mapped into memory, that were changed since they were checked.
@@ -66,7 +76,7 @@ class Job(NamedTuple):
         found = np.empty((self.n, network.sizes[-1]), network.dtype)
         for i in range(0, self.n, BLOCK):
             part = slice(i, i + BLOCK)
-            found[part] = read(self.x[part if self.rows is None else self.rows[part]])
+            found[part] = read(self.x[part if self.rows is None else self.checked_rows(part)])
         return found
 
 

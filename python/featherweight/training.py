@@ -395,11 +395,12 @@ class Run:
                 if plan.multilabel
                 else self.network._predicted(outputs)
             )
+            targets = job.checked_targets(outputs.shape[1], "validation y" if prefix else "y")
             for metric in plan.metrics:
                 name = prefix + metric.name
                 if name in ("accuracy", "val_accuracy") and plan.classifier:
                     continue  # which is there already
-                found = metric._value(job.targets, outputs, predicted, plan.multilabel)
+                found = metric._value(targets, outputs, predicted, plan.multilabel)
                 try:
                     row[name] = float(found)
                 except (TypeError, ValueError):
