@@ -1,5 +1,6 @@
 """Fixtures, and the record of instruction sets: a full run that leaves one out fails."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -82,6 +83,17 @@ def pytest_configure(config):
     config.stash[RECORD] = set()
     config.stash[DESELECTED] = []
     config.stash[MEASURED] = []
+    line = "not_sanitized(reason): of no use, or too slow, in a process that has a sanitizer"
+    config.addinivalue_line("markers", line)
+
+
+def pytest_collection_modifyitems(items):
+    """Skip under tools/sanitize what is marked so."""
+    if not any(name in os.environ.get("LD_PRELOAD", "") for name in ("libasan", "libtsan")):
+        return
+    for item in items:
+        for mark in item.iter_markers("not_sanitized"):
+            item.add_marker(pytest.mark.skip(reason=f"under a sanitizer: {mark.kwargs['reason']}"))
 
 
 def pytest_deselected(items):

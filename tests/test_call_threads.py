@@ -37,6 +37,7 @@ def test_init_once_more_while_others_call(rows):
     assert not strange
 
 
+@pytest.mark.not_sanitized(reason="long, and about Python alone")
 def test_long_work_gives_up_the_gil_and_short_work_does_not():
     net = fw.Network([256, 256, 10], rng=0, threads=1)
     for rows, long in ((1, False), (2, False), (40_000, True)):

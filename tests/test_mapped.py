@@ -131,6 +131,7 @@ print(x.nbytes)
 """
 
 
+@pytest.mark.not_sanitized(reason="its own memory counts against the limit")
 @pytest.mark.parametrize(
     ("kind", "task"),
     [("uint8", "classes"), ("int16", "classes"), (">f4", "classes"), (">i2", "autoencoder")],

@@ -199,6 +199,7 @@ def test_no_thread_count_changes_a_bit():
                 np.testing.assert_array_equal(p, q)
 
 
+@pytest.mark.not_sanitized(reason="about how good scores are, and long")
 @pytest.mark.parametrize("load", ["iris", "wine", "breast_cancer", "diabetes"])
 def test_scores_over_ten_splits_are_not_below_its_own(load):
     x, y = getattr(datasets, f"load_{load}")(return_X_y=True)
