@@ -19,8 +19,10 @@ import numpy as np
 import featherweight as fw
 import tries
 
-NAMES = "x|y|labels|values|weights|sample_weight|class_weight|rows|loss"
-SENTENCE = re.compile(rf"^(networks\[\d+\]: )?(validation )?({NAMES}): expected\b")
+NAMES = "x|y|labels|values|weights|sample_weight|rows|loss|outputs"
+SENTENCE = re.compile(
+    rf"^(networks\[\d+\]: )?(validation_data: )?((validation )?({NAMES}): |(?<=_data: ))expected\b"
+)
 WHOLE = (-1, -(2**63), 2**63 - 1, 10**9, -(10**9), 2**32, 127, 64, 20)
 REAL = (np.nan, np.inf, -np.inf, -1.0, 1e30, -1e30, 1e-40, 2.0)
 WAYS = ("fit", "fit", "fit", "fit", "many", "batches", "partial_fit", "gradients", "score")
@@ -194,10 +196,11 @@ class Writer:
 
     def useless(self, name, value):
         """Whether nothing can be made of an array full of the value, whatever else there is."""
+        lbfgs = isinstance(self.case.optimizer(), fw.LBFGS)
+        if lbfgs and "rows" in self.names:
+            return False  # it takes a copy of those rows
         if name.endswith("labels"):
             return not 0 <= value < self.case.sizes[-1]
-        if name == "rows":
-            return not 0 <= value < self.case.n
         return name.endswith("weights") and not (np.isfinite(value) and value >= 0)
 
 

@@ -274,7 +274,7 @@ def weights_of_rows(name: str, w: Array, want: np.dtype[Any], *, zeros: bool = F
 
 def rows(given: ArrayLike, n: int) -> NDArray[np.int64]:
     """Return row numbers from 0 to n - 1 as (rows,) int64, a copy: the caller's may change."""
-    a = real_array("rows", given)
+    a = np.array(real_array("rows", given))  # before it is looked at
     if a.ndim != 1 or (a.dtype.kind not in "iu" and a.size):
         raise ValueError(
             f"rows: expected shape (n,) of whole numbers, found {a.shape} of {a.dtype}"
@@ -282,7 +282,7 @@ def rows(given: ArrayLike, n: int) -> NDArray[np.int64]:
     if a.size and not (a.min() >= 0 and a.max() < n):
         found = a.min() if a.min() < 0 else a.max()
         raise ValueError(f"rows: expected row numbers from 0 to {n - 1}, found {found}")
-    return converted("rows", a, np.int64).copy()
+    return converted("rows", a, np.int64)
 
 
 def output_weights(given: Sequence[float] | None, outputs: int, loss: str) -> list[float]:

@@ -2,6 +2,7 @@
 
 import math
 import os
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -34,17 +35,12 @@ class Job(NamedTuple):
         """Labels or values of the rows there are."""
         y = self.values if self.labels is None else self.labels
         assert y is not None
-        return y if self.rows is None else y[self.checked_rows()]
+        return y if self.rows is None else y[self.rows]
 
     def checked_targets(self, outputs: int, what: str) -> NDArray[Any]:
-        """Return the targets, class labels checked anew: the caller's array may have changed."""
+        """Return the targets, class labels as a copy that is checked anew."""
         y = self.targets
-        return y if self.labels is None else checks.labels(y.copy(), outputs, what)
-
-    def checked_rows(self, part: slice = slice(None)) -> NDArray[np.int64]:
-        """Return row numbers, checked anew, too."""
-        assert self.rows is not None
-        return checks.rows(self.rows[part].copy(), len(self.x))
+        return y if self.labels is None else targets.class_labels(y.copy(), outputs, what)
 
     def expect_unchanged(self, outputs: int, what: str) -> None:
         """Refuse labels, and files mapped into memory, that were changed since they were checked.
@@ -76,7 +72,7 @@ class Job(NamedTuple):
         found = np.empty((self.n, network.sizes[-1]), network.dtype)
         for i in range(0, self.n, BLOCK):
             part = slice(i, i + BLOCK)
-            found[part] = read(self.x[part if self.rows is None else self.checked_rows(part)])
+            found[part] = read(self.x[part if self.rows is None else self.rows[part]])
         return found
 
 
@@ -94,6 +90,19 @@ def _missing(a: NDArray[Any] | None) -> tuple[str, int, int] | None:
     except OSError:  # removed, or of another name now: what is mapped is there still
         return None
     return None if found >= needed else (str(a.filename), needed, found)
+
+
+def in_callers_environment(batches: Iterable[Any]) -> Iterator[Any]:
+    """Give the items of an iterable of the user's, each made in the caller's environment."""
+    with _core.CallersEnvironment():
+        items = iter(batches)
+    while True:
+        with _core.CallersEnvironment():
+            try:
+                item = next(items)
+            except StopIteration:
+                return
+        yield item
 
 
 def multilabel(job: Job) -> bool:

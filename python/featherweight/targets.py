@@ -31,7 +31,7 @@ def check(
     if a.ndim == 1 and n == 1:
         a = a[:, np.newaxis]
     if a.ndim == 1 and a.shape[0] == rows and n > 1:
-        return _labels(a, n, what), None
+        return class_labels(a, n, what), None
     if a.ndim != 2 or a.shape != (rows, n):
         labels = f"({rows},) of class labels or " if n > 1 else f"({rows},) or "
         raise ValueError(f"{what}: expected shape {labels}({rows}, {n}), found {a.shape}")
@@ -45,31 +45,38 @@ def check(
 
 def _check_values(values: Array, first: int, loss: str, what: str) -> None:
     """Refuse rows of targets, the first of this number, that don't go with the loss."""
-    if not np.isfinite(values).all():
-        row = int(np.flatnonzero(~np.isfinite(values).all(axis=1))[0])
+    # rows that are shown are copies, as another thread may write into what is looked at
+    bad = ~np.isfinite(values).all(axis=1)
+    if bad.any():
+        row = int(bad.argmax())
         raise ValueError(
-            f"{what}: expected finite values, found {values[row]} in row {first + row}"
+            f"{what}: expected finite values, found {values[row].copy()} in row {first + row}"
         )
     if loss == "cross_entropy":
         bad = (values < 0).any(axis=1) | (np.abs(values.sum(axis=1) - 1) > 1e-3)
         if bad.any():
-            row = int(np.flatnonzero(bad)[0])
+            row = int(bad.argmax())
             raise ValueError(
                 f"{what}: expected, for cross_entropy, class labels or rows of probabilities that "
-                f"sum to 1, found {values[row]} in row {first + row}"
+                f"sum to 1, found {values[row].copy()} in row {first + row}"
             )
-    elif loss == "binary_cross_entropy" and ((values < 0) | (values > 1)).any():
-        found = values[(values < 0) | (values > 1)][0]
-        raise ValueError(
-            f"{what}: expected, for binary_cross_entropy, values from 0 to 1, found {found}"
-        )
-    elif loss == "poisson" and (values < 0).any():
-        raise ValueError(
-            f"{what}: expected, for poisson, values of at least 0, found {values[values < 0][0]}"
-        )
+    elif loss == "binary_cross_entropy":
+        bad = (values < 0) | (values > 1)
+        if bad.any():
+            raise ValueError(
+                f"{what}: expected, for binary_cross_entropy, values from 0 to 1, "
+                f"found {values[bad][0]}"
+            )
+    elif loss == "poisson":
+        bad = values < 0
+        if bad.any():
+            raise ValueError(
+                f"{what}: expected, for poisson, values of at least 0, found {values[bad][0]}"
+            )
 
 
-def _labels(a: Array, n: int, what: str) -> NDArray[np.int64]:
+def class_labels(a: Array, n: int, what: str) -> NDArray[np.int64]:
+    """Return class labels from 0 to n - 1 as int64."""
     if a.dtype.kind == "f":
         bad = ~np.isfinite(a) | (a != np.floor(a))
         if bad.any():

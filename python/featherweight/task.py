@@ -95,7 +95,7 @@ def prepare(
         if job.n == 0:
             raise ValueError("x: expected at least one row to train on, found none")
         if job.rows is not None and job.weights is not None:
-            checks.weights_of_rows("sample_weight", job.weights[job.checked_rows()], net._dtype)
+            checks.weights_of_rows("sample_weight", job.weights[job.rows], net._dtype)
         if o.class_weight is not None:
             if not plan.classifier:
                 raise ValueError(

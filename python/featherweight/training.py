@@ -3,7 +3,7 @@
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ from . import _core, checks
 from .callbacks import BATCH_EVENTS, TrainingState, tell
 from .ending import check_validation, failure_of, training
 from .history import History
-from .jobs import BLOCK, Job, multilabel
+from .jobs import BLOCK, Job, in_callers_environment, multilabel
 from .metrics import check_multilabel
 from .parameters import finite
 from .plan import Plan
@@ -25,19 +25,6 @@ if TYPE_CHECKING:
     from .network import Network
 
 _FIRST = "before the first epoch"
-
-
-def _in_callers_environment(batches: Iterable[Any]) -> Iterator[Any]:
-    """Give the items of an iterable of the user's, each made in the caller's environment."""
-    with _core.CallersEnvironment():
-        items = iter(batches)
-    while True:
-        with _core.CallersEnvironment():
-            try:
-                item = next(items)
-            except StopIteration:
-                return
-        yield item
 
 
 @dataclass
@@ -224,20 +211,31 @@ class Run:
         if self.job is not None:
             self.job.expect_unchanged(self.network.sizes[-1], "y")
         epoch = Epoch(number)
-        if self.job is None:
-            self._batches(epoch)
-        elif self._enter_batch(1):
-            key = self.plan.key if self.plan.shuffle else None
-            self._pass(epoch, self.job, key, self._size)
+        try:
+            if self.job is None:
+                self._batches(epoch)
+            elif self._enter_batch(1):
+                key = self.plan.key if self.plan.shuffle else None
+                self._pass(epoch, self.job, key, self._size)
+        except BaseException:  # after a step whose weights nobody has looked at
+            if not finite(self.network.parameters):
+                self._go_back(number)
+            raise
         self._core.clear_padding()
         # the last step's are in no loss yet
         if not epoch.failed and not finite(self.network.parameters):
             epoch.failed, epoch.what = epoch.steps, "weights"
         return epoch
 
+    def _go_back(self, number: int) -> None:
+        """Give the network the weights that it had before an epoch."""
+        self.network.parameters[:] = self._good
+        self.plan.optimizer._owner = None  # whose state may hold what isn't finite
+        self.state._holds = f"the end of epoch {number - 1}" if number > 1 else _FIRST
+
     def _batches(self, epoch: Epoch) -> None:
         assert self.batches is not None
-        for number, item in enumerate(_in_callers_environment(self.batches), 1):
+        for number, item in enumerate(in_callers_environment(self.batches), 1):
             if not isinstance(item, (tuple, list)) or not 2 <= len(item) <= 3:
                 raise TypeError(
                     f"x: expected an iterable of (x, y) or (x, y, sample_weight), "
@@ -339,9 +337,7 @@ class Run:
         """Note what the epoch brought, and tell whoever wants to know; return whether to stop."""
         plan, history, number = self.plan, self.history, epoch.number
         if epoch.failed:
-            self.network.parameters[:] = self._good
-            plan.optimizer._owner = None  # whose state may hold what isn't finite
-            self.state._holds = f"the end of epoch {number - 1}" if number > 1 else _FIRST
+            self._go_back(number)
             raise failure_of(self, epoch)
         seconds = time.perf_counter() - self._begin
         row = {"loss": epoch.loss}
@@ -388,14 +384,15 @@ class Run:
         for prefix, job in (("", self.job), ("val_", validation)):
             if job is None:
                 continue
-            job.expect_unchanged(self.network.sizes[-1], "validation_data" if prefix else "y")
+            what = "validation_data" if prefix else "y"
+            job.expect_unchanged(self.network.sizes[-1], what)
             outputs = job.outputs(self.network)
             predicted = (
                 (outputs > 0.5).astype(np.int64)
                 if plan.multilabel
                 else self.network._predicted(outputs)
             )
-            targets = job.checked_targets(outputs.shape[1], "validation y" if prefix else "y")
+            targets = job.checked_targets(outputs.shape[1], what)
             for metric in plan.metrics:
                 name = prefix + metric.name
                 if name in ("accuracy", "val_accuracy") and plan.classifier:
