@@ -330,7 +330,8 @@ def _check_weights(case, net, first, records, changes, error, again):
     good = len(net.history.epoch)
     kept = records[0].kept if records else []
     # what is found when an epoch's steps are done leaves the weights as they are then
-    late = {"metrics", "validation_data"} & set(case.options) and isinstance(error, ValueError)
+    late = {"metrics", "validation_data"} & set(case.options)
+    late = late and (isinstance(error, ValueError) or "validation" in str(error))
     if late:
         return
     if records and hasattr(records[0], "on_epoch_end"):
