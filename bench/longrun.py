@@ -51,9 +51,9 @@ class Case(NamedTuple):
 
 CASES = {
     "adam": Case("784-64-10, Adam(1e-2), l2=1e-4"),
-    "raw": Case("the same, pixels from 0 to 255", raw=True),
-    "double": Case("the same, scaled, float64", dtype="float64"),
-    "sigmoid": Case("the same, float32, sigmoid", activation="sigmoid"),
+    "double": Case("the same, float64", dtype="float64"),
+    "sigmoid": Case("the same, sigmoid", activation="sigmoid"),
+    "raw": Case("the same, relu, Adam(1e-3), pixels from 0 to 255", rate=1e-3, raw=True),
     "wide": Case("784-128-10, 4,000 rows, Adam(1e-2)", hidden=128, rows=4000, l2=0.0),
     "momentum": Case(
         "784-64-10, SGD(0.1, momentum=0.9), l2=1e-2", optimizer="sgd", rate=0.1, l2=1e-2
