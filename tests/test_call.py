@@ -194,7 +194,7 @@ def test_ways_to_write_a_call():
         lambda: plain(x, out=out, copy=None, of=3),
         lambda: plain.__call__(x, of=3),
     ):
-        assert refusal(wrong)[1].startswith("Network.__call__() ")
+        assert "Network.__call__" in refusal(wrong)[1]
 
 
 def test_documentation_and_signature():
@@ -283,7 +283,7 @@ def test_copies(cls):
 def test_nothing_is_kept_or_lost():
     net = build(cls=fw.Network)
     x, out, bad = values(17, np.float32), np.empty(5, np.float32), np.empty(4, np.float32)
-    net.itself = net  # a cycle, for the collector
+    net._itself = net  # a cycle, for the collector
     core, seen = net._core, weakref.ref(net)
 
     def counts(net):

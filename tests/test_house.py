@@ -272,6 +272,7 @@ ANSWERS = {
     "_threadpoolctl",
     "checks",
     "fitting",
+    "hints",
     "learning",
     "network",
 } | {

@@ -276,7 +276,7 @@ def test_refusals(tmp_path):
         ({"rows": [[0]]}, "rows: expected a sequence of 15, one for each network, found 1"),
         ({"rows": [[300]] * 15}, r"networks\[0\]: rows: expected row numbers from 0 to 299"),
         ({"resume": "a"}, "resume: expected none"),
-        ({"dropouts": 1}, "unexpected keyword"),
+        ({"dropouts": 1}, "dropouts: expected dropout="),
         ({"networks": nets[0]}, "networks: expected a sequence of Network, found Network"),
         ({"epochs": None}, "epochs: expected a whole number, found None"),
         ({"progress": "yes"}, "progress: expected True, False or 'auto', found 'yes'"),

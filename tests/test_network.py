@@ -283,7 +283,7 @@ def test_progress_bar(capsys):
     assert "epoch 2/2" in shown
     assert "loss" in shown
     assert "accuracy" in shown
-    assert "img/s" in shown
+    assert "rows/s" in shown
     small().fit(X, Y, progress=False)
     small().fit(X, Y)  # nobody watches: no terminal
     assert capsys.readouterr().err == ""

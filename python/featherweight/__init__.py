@@ -51,7 +51,9 @@ def __getattr__(name: str) -> Any:
     try:
         module = _LATER[name]
     except KeyError:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None
+        from .hints import module_attribute
+
+        raise module_attribute(__name__, name) from None
     if module:  # else it may be one of our own modules that asks, as it is imported
         ensure_imported(f".{module}")
     found = import_module(f".{module or name}", __name__)

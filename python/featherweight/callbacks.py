@@ -8,6 +8,7 @@ import numpy as np
 
 from . import _core
 from .checks import choice, number, whole
+from .hints import Strict
 from .history import History
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from .training import Run
 
 
-class TrainingState:
+class TrainingState(Strict):
     """What a callback gets.
 
     Attributes
@@ -34,6 +35,9 @@ class TrainingState:
     network : Network
     optimizer : Optimizer
     """
+
+    epoch = batch = 0
+    loss = math.nan
 
     def __init__(
         self, network: "Network", history: History, optimizer: "Optimizer", epochs: int, run: "Run"
@@ -86,7 +90,7 @@ def tell(callbacks: list[Callback], event: str, state: TrainingState) -> bool:
     return stop
 
 
-class EarlyStopping:
+class EarlyStopping(Strict):
     """Ends training when nothing gets better any more, and gives the best weights back.
 
     Parameters
@@ -114,6 +118,9 @@ class EarlyStopping:
     Prechelt, "Early stopping - but when?", 1998.
     """
 
+    best: float | None = None
+    best_epoch: int | None = None
+
     def __init__(
         self,
         monitor: str | None = None,
@@ -129,8 +136,7 @@ class EarlyStopping:
         self.min_delta = number("min_delta", min_delta, 0.0, math.inf)
         self.mode = choice("mode", mode, ("auto", "min", "max"))
         self.restore_best = bool(restore_best)
-        self.best: float | None = None
-        self.best_epoch: int | None = None
+        self.best, self.best_epoch = None, None
         self._weights: Any = None
 
     def _before_training(self, run: "Run") -> None:

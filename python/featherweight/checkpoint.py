@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import checks, files
+from .hints import Strict
 from .writing import check_place, remove_leftovers
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ VERSION = 2
 WEIGHTS = "sample_weight and class_weight"
 
 
-class Checkpoint:
+class Checkpoint(Strict):
     """A callback that writes, after epochs, all that training needs to go on.
 
     The network, the optimizer's state and rates, its schedule's state, the random generator's

@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from ._imports import ensure_imported
+from .hints import named
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -57,6 +58,7 @@ def write(
         f.write(serialize(tensors, {_METADATA: json.dumps(header, sort_keys=True)}))
 
 
+@named
 def load(
     path: "str | os.PathLike[str]", *, threads: int | None = None, isa: str | None = None
 ) -> "Network":

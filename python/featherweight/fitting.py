@@ -8,6 +8,7 @@ import numpy as np
 
 from . import _core
 from ._imports import ensure_imported
+from .hints import named
 from .learning import Learning
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 class Fitting(Learning):
     """The part of `Network` that trains; a base class only so that files stay short."""
 
+    @named
     def fit(
         self,
         x: ArrayLike | Iterable[Any],
@@ -188,6 +190,7 @@ class Fitting(Learning):
             if rng is None:  # the generator goes on, whatever ended training
                 self._epochs = run.plan.first_epoch + max(len(run.history.epoch), run.begun)
 
+    @named
     def partial_fit(self, x: ArrayLike, y: ArrayLike, **options: Any) -> History:
         """Train on some more data: `fit` for one epoch, state kept from one call to the next.
 

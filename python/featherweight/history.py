@@ -66,6 +66,16 @@ class History:
         found: list[Any] = getattr(self, checks.choice("history", name, self.names))
         return found
 
+    if not TYPE_CHECKING:  # a type checker knows the lists
+
+        def __getattr__(self, name: str) -> Any:
+            from .hints import attribute_error
+
+            found = attribute_error("History", name, (*dir(type(self)), *vars(self)))
+            if found is not None:
+                raise found
+            return object.__getattribute__(self, name)  # which raises Python's own sentence
+
     def _add(self, name: str, value: float) -> None:
         self.__dict__.setdefault(name, []).append(value)
 
@@ -109,7 +119,7 @@ class History:
         if not self.epoch:
             return "History(no epochs)"
         last = ", ".join(f"{n}={self[n][-1]:.4g}" for n in self.names[1:] if self[n])
-        return f"History({len(self.epoch)} epochs; last: {last})"
+        return f"History({len(self.epoch)} epoch{'s' * (len(self.epoch) != 1)}; last: {last})"
 
 
 def is_taken(name: str) -> bool:

@@ -9,6 +9,7 @@ import numpy as np
 
 from . import _core, checks
 from ._imports import ensure_imported
+from .hints import Strict, named
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from .optimizers import Optimizer
 
 
-class Learning(_core.ForwardCall):
+class Learning(Strict, _core.ForwardCall):
     """The half of `Network` that needs targets; a base class only so that files stay short."""
 
     _sizes: tuple[int, ...]
@@ -37,6 +38,7 @@ class Learning(_core.ForwardCall):
     def _network(self) -> Network:
         return cast("Network", self)
 
+    @named
     def predict(self, x: ArrayLike, *, threshold: float | None = None) -> Any:
         """Return class indices for a classifier, values for a regressor.
 
@@ -94,6 +96,7 @@ class Learning(_core.ForwardCall):
             return y[..., 0] if one and y.ndim == 2 else y
         return (y[..., 0] > 0.5).astype(np.int64) if one else y.argmax(-1)
 
+    @named
     def score(self, x: ArrayLike, y: ArrayLike) -> float:
         """Return the accuracy of a classifier, or a regressor's R² averaged over its outputs.
 
@@ -189,6 +192,7 @@ class Learning(_core.ForwardCall):
         rng: Any = None,
         flat: Literal[True],
     ) -> tuple[float, NDArray[Any]]: ...
+    @named
     def gradients(
         self,
         x: ArrayLike,
@@ -253,6 +257,7 @@ class Learning(_core.ForwardCall):
             dx,
         )
 
+    @named
     def backward(self, x: ArrayLike, dy: ArrayLike) -> Gradients:
         """Return the gradients of a loss of one's own, given its gradient at the outputs.
 
@@ -287,6 +292,7 @@ class Learning(_core.ForwardCall):
         trainer.backward(rows, upstream, packed, dx)
         return self._unpacked(packed, dx[0] if single else dx)
 
+    @named
     def evaluate(
         self,
         x: ArrayLike,

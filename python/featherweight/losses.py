@@ -5,13 +5,14 @@ from typing import Any
 
 from . import _core
 from .checks import choice, number
+from .hints import Strict
 
 # The output that a loss goes with, for those that go with one alone
 _ENDS = {"cross_entropy": "softmax", "binary_cross_entropy": "sigmoid", "poisson": "exp"}
 _DEFAULT = {end: loss for loss, end in _ENDS.items()}
 
 
-class Loss:
+class Loss(Strict):
     """A loss by its name, with its parameter if it has one."""
 
     name: str

@@ -12,6 +12,7 @@ from . import _core
 from .callbacks import Callback, check_callbacks
 from .checkpoint import Checkpoint
 from .checks import ordered
+from .hints import check_keywords, named, parameters
 from .history import History
 from .network import Network
 from .optimizers import Adam, Optimizer, check_optimizer
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from .training import Run
 
 
+@named
 def fit_many(
     networks: Sequence[Network],
     x: ArrayLike,
@@ -117,6 +119,7 @@ def _tasks(
     """Return what each network is to do, all of it checked."""
     from inspect import signature
 
+    check_keywords(parameters(Network.fit), "fit_many", options)
     given = signature(Network.fit).bind(None, x, y, **options)
     given.apply_defaults()
     tasks: list[Task] = []

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import checks
+from .hints import Strict
 from .history import is_taken
 
 Array = NDArray[Any]
@@ -83,7 +84,7 @@ _NAMED: dict[str, Callable[[Array, Array, bool], float]] = {
 }
 
 
-class Metric:
+class Metric(Strict):
     """A function of targets and predictions, and its name in the history.
 
     Parameters

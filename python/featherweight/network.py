@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from . import _core, _threadpoolctl, checks
 from ._imports import ensure_imported
 from .fitting import Fitting
+from .hints import named
 from .parameters import Parameters
 from .threads import check_threads
 
@@ -252,6 +253,7 @@ class Network(Fitting):
         ]
         return "\n".join(line.rstrip() for line in lines)
 
+    @named
     def diagram(self, x: ArrayLike | None = None, *, most: int = 16) -> "Diagram":
         """Return the network as an image that a notebook shows, lit by an input if one is given.
 
@@ -337,7 +339,9 @@ class Network(Fitting):
         self._core.forward(rows, out[np.newaxis] if single else out)
         return out
 
-    _forward.__qualname__ = "Network.__call__"  # for Python's sentences, of too many arguments say
+    # for Python's sentences, of too many arguments say
+    _forward.__qualname__ = "Network.__call__"
+    _forward = named(_forward)
 
     def _check_out(self, out: object, shape: tuple[int, ...]) -> None:
         if not isinstance(out, np.ndarray):

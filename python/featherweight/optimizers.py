@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from . import _core
 from .gradients import Gradients, check_limits, pack
+from .hints import Strict, named
 from .schedules import Schedule
 from .settings import SETTINGS, as_schedule, rates
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 ScheduleLike = Schedule | Callable[[int], float] | None
 
 
-class Optimizer:
+class Optimizer(Strict):
     """What the optimizers share: their state beside the parameters of one network.
 
     The state (moments, steps and epochs made, what a schedule has observed) belongs to the network
@@ -102,6 +103,7 @@ class Optimizer:
         rate = self._hyper(1)[1]["lr"]
         return float(rate[0] if isinstance(rate, np.ndarray) else rate)
 
+    @named
     def step(
         self,
         network: "Network",

@@ -7,6 +7,17 @@ from typing import Any, Literal
 import numpy as np
 
 
+def _tqdm() -> Any:
+    """Return tqdm's bar for a notebook or a terminal; that of text where ipywidgets are missing."""
+    from importlib.util import find_spec
+
+    if find_spec("ipywidgets") is None:
+        from tqdm.std import tqdm
+    else:
+        from tqdm.auto import tqdm
+    return tqdm
+
+
 class Bar:
     """A tqdm bar over all epochs' rows (unknown: `rows` is 0), or nothing."""
 
@@ -14,11 +25,10 @@ class Bar:
         self._bar: Any = None
         self._epochs, self.rows, self._done = epochs, rows, done * rows
         if shown(progress):
-            from tqdm.auto import tqdm
-
+            tqdm = _tqdm()
             total = epochs * rows or None
             self._bar = tqdm(
-                total=total, initial=done * rows, unit="img", unit_scale=True, leave=True
+                total=total, initial=done * rows, unit=" rows", unit_scale=True, leave=True
             )
 
     def at(self, epoch: int, rows: int, values: dict[str, float]) -> None:
@@ -41,9 +51,7 @@ class Shared:
     def __init__(self, epochs: int) -> None:
         from threading import Lock
 
-        from tqdm.auto import tqdm
-
-        self._bar, self._lock = tqdm(total=epochs, unit="epoch"), Lock()
+        self._bar, self._lock = _tqdm()(total=epochs, unit="epoch"), Lock()
 
     def update(self, epochs: int) -> None:
         with self._lock:

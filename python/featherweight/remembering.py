@@ -5,6 +5,7 @@ from typing import Any
 from numpy.typing import ArrayLike, NDArray
 
 from . import checks
+from .hints import named
 from .network import Network
 
 
@@ -17,6 +18,7 @@ class Remembering(Network):
     _remembers = True
     _last: NDArray[Any] | None = None
 
+    @named
     def __call__(
         self, x: ArrayLike, *, out: NDArray[Any] | None = None, copy: bool | None = None
     ) -> NDArray[Any]:

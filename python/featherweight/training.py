@@ -134,13 +134,6 @@ class Run:
 
     def begin(self) -> None:
         """Get ready for the first epoch."""
-        rows = 0 if self.job is None else self.job.n
-        progress = self.plan.progress
-        if isinstance(progress, Part):
-            self._bar = progress
-            progress.rows = rows
-        else:
-            self._bar = Bar(progress, self.plan.epochs, rows, len(self.history.epoch))
         self._core.clear_padding()
         self._good = np.empty_like(self.network.parameters)  # of the last epoch that ended well
         self._deadline = time.monotonic() + self.plan.max_time
@@ -153,7 +146,17 @@ class Run:
             self.kept()
             self.kept = None  # and with it a copy of the weights
         self._opened = True
+        self._show()
         return stop or self.asked
+
+    def _show(self) -> None:
+        """Begin the bar, below what callbacks have printed."""
+        rows = 0 if self.job is None else self.job.n
+        if isinstance(progress := self.plan.progress, Part):
+            self._bar = progress
+            progress.rows = rows
+        else:
+            self._bar = Bar(progress, self.plan.epochs, rows, len(self.history.epoch))
 
     def set_rates(self) -> None:
         """Give the optimizer the settings that it had when training ended before."""

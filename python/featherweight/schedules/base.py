@@ -7,11 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..checks import choice
+from ..hints import Strict
 
 Times = NDArray[np.float64]
 
 
-class Schedule:
+class Schedule(Strict):
     """The base of all schedules: `rates` is what each defines.
 
     What a schedule observes, or else carries from one epoch to the next, it keeps in attributes
