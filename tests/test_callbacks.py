@@ -141,3 +141,27 @@ def test_nan_is_no_improvement_on_nan():
     _, stopping, kept, parameters = stopped([nan, nan, 3.0, nan, 4.0], mode="min")
     assert (stopping.best, stopping.best_epoch) == (3.0, 3)
     compare.assert_same_bits(parameters, kept[2])
+
+
+def test_callbacks_of_other_libraries_and_misspelt_events_are_refused():
+    """Before training, which leaves the network as it is."""
+
+    def made(name, method):
+        return type("Mine", (), {name: method})()
+
+    net, x, y = problem()
+    before = net.parameters.copy()
+    for callback, sentence in (
+        (made("on_epoch_end", lambda self, epoch, logs=None: None), r"on_epoch_end\(epoch, logs\)"),
+        (made("on_train_begin", lambda self, logs=None: None), r"found on_train_begin\(logs\)"),
+        (
+            made("on_batch_end", lambda self, trainer, model: None),
+            r"expected on_batch_end\(state\)",
+        ),
+    ):
+        with pytest.raises(TypeError, match=sentence):
+            net.fit(x, y, callbacks=callback)
+    both = type("Both", (), {"on_epoch_ends": print, "on_train_end": lambda self, state: None})()
+    with pytest.raises(TypeError, match="expected on_epoch_end, found on_epoch_ends in Both"):
+        net.fit(x, y, callbacks=both)
+    compare.assert_same_bits(net.parameters, before)

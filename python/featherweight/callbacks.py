@@ -67,7 +67,34 @@ def check_callbacks(callbacks: object) -> list[Callback]:
             raise TypeError(
                 f"callbacks: expected callables or objects with {' or '.join(_EVENTS)}, found {c!r}"
             )
+        _check_events(c)
     return list(given)
+
+
+_OTHERS = {"epoch", "batch", "logs", "model", "trainer", "estimator"}  # what others are called with
+
+
+def _check_events(callback: Any) -> None:
+    """Refuse methods for events that would be called with less than they take, or never."""
+    from difflib import get_close_matches
+    from inspect import signature
+
+    kind = type(callback).__name__
+    for name in dir(callback):
+        near = get_close_matches(name, _EVENTS, n=1, cutoff=0.9)
+        if name.startswith("on_") and near and name not in _EVENTS:
+            raise TypeError(f"callbacks: expected {near[0]}, found {name} in {kind}")
+    for event in _EVENTS:
+        method = getattr(callback, event, None)
+        try:
+            parameters = list(signature(method).parameters) if callable(method) else []
+        except (TypeError, ValueError):  # compiled
+            continue
+        if parameters and _OTHERS & set(parameters):
+            raise TypeError(
+                f"callbacks: expected {event}(state), a TrainingState with epoch, loss, history, "
+                f"network; found {event}({', '.join(parameters)}) in {kind}"
+            )
 
 
 def tell(callbacks: list[Callback], event: str, state: TrainingState) -> bool:

@@ -63,7 +63,9 @@ def parser() -> Parser:
 def run(options: argparse.Namespace) -> int:
     """Print the table and return the exit status."""
     if not 0 < options.seconds <= 3600:
-        raise CommandError(f"--seconds: expected 0 to 3600, found {options.seconds}", 2)
+        raise CommandError(
+            f"--seconds: expected more than 0 and at most 3600, found {options.seconds}", 2
+        )
     if options.json:
         try:
             check_place(options.json, "--json")
