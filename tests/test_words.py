@@ -50,7 +50,7 @@ WORDS = [
 ]
 
 
-@pytest.mark.parametrize(("name", "word", "match"), WORDS, ids=str)
+@pytest.mark.parametrize(("name", "word", "match"), WORDS)
 def test_the_nearest_of_our_names(name, word, match):
     error = TypeError if name == "optimizer" else ValueError
     builds = name in ("activation", "output")
@@ -76,7 +76,6 @@ def test_the_nearest_of_our_names(name, word, match):
         ("loss", fw.losses.Quantile, r"; did you mean 'quantile'\?$"),
         ("loss", 3, "found 3$"),
     ],
-    ids=str,
 )
 def test_functions_and_objects_where_a_name_is_expected(name, given, match):
     with pytest.raises(TypeError, match=f"{name}.*: expected a name.*{match}"):
