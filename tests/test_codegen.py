@@ -163,7 +163,8 @@ def test_accumulators_on_the_stack_are_found(tmp_path):
     unroll = '#define FW_UNROLL _Pragma("GCC unroll 32")'
     assert unroll in text
     source.write_text(text.replace(unroll, "#define FW_UNROLL"), encoding="utf-8")
-    found = check(assembly("g++", ISAS[-1], kernels, tmp_path / "kernels.s"), ISAS[-1])
+    # AVX-512's tiles are the largest, and compiling for it needs no CPU that has it
+    found = check(assembly("g++", "avx512", kernels, tmp_path / "kernels.s"), "avx512")
     assert any("gradient_tile" in f for f in found), "GCC unrolls up to 16 by itself"
 
 
