@@ -34,7 +34,7 @@ class Odd:
             setattr(self, name, lambda *_: None)
 
 
-@pytest.mark.parametrize("progress", [True, "auto"])
+@pytest.mark.parametrize("progress", [True, "auto", "lines"])
 @pytest.mark.parametrize("stream", [None, Closed(), Odd()], ids=["none", "closed", "odd"])
 def test_no_bar_where_there_is_no_stderr(stream, progress, monkeypatch):
     nets = [fw.Network([3, 3], rng=i) for i in range(3)]
@@ -60,6 +60,7 @@ def test_a_bar_where_stderr_is_no_file(monkeypatch):
     """Such as a log's: what can be written to is."""
     monkeypatch.setattr(sys, "stderr", Odd("write", "flush"))
     assert shown(True)
+    assert shown("lines")
     assert not shown("auto")
 
 

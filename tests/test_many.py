@@ -279,7 +279,7 @@ def test_refusals(tmp_path):
         ({"dropouts": 1}, "dropouts: expected dropout="),
         ({"networks": nets[0]}, "networks: expected a sequence of Network, found Network"),
         ({"epochs": None}, "epochs: expected a whole number, found None"),
-        ({"progress": "yes"}, "progress: expected True, False or 'auto', found 'yes'"),
+        ({"progress": "yes"}, "progress: expected True, False, 'auto' or 'lines', found 'yes'"),
         ({"y": None}, "y: expected targets, found None"),
         ({"optimizer": locked}, "schedule of its own .* found one LambdaLR twice: cannot pickle"),
         ({"callbacks": checkpoint}, "callbacks: expected a Checkpoint for one network"),

@@ -90,7 +90,11 @@ CALLS = [
         "loss: expected output='sigmoid' with 'binary_cross_entropy', found output='softmax'",
     ),
     (lambda n: n.fit(X, Y, rng="a"), TypeError, "rng: expected"),
-    (lambda n: n.fit(X, Y, progress="yes"), ValueError, "progress: expected True, False or 'auto'"),
+    (
+        lambda n: n.fit(X, Y, progress="yes"),
+        ValueError,
+        "progress: expected True, False, 'auto' or 'lines'",
+    ),
     (lambda n: n.fit(X, Y, callbacks=[3]), TypeError, "callbacks: expected callables"),
     (lambda n: n.fit(X, Y, validation_data=X), TypeError, r"validation_data: expected \(x, y\)"),
     (lambda n: n.fit(X, Y, validation_data=(X, Y + 1)), ValueError, "validation y: expected class"),

@@ -51,7 +51,7 @@ class Fitting(Learning):
         label_smoothing: float = 0.0,
         metrics: Any = (),
         callbacks: Any = (),
-        progress: bool | Literal["auto"] = "auto",
+        progress: bool | Literal["auto", "lines"] = "auto",
         max_time: float | None = None,
         resume: str | PathLike[str] | None = None,
     ) -> History:
@@ -129,8 +129,9 @@ class Fitting(Learning):
             epoch; each gets a `TrainingState`, and a true return (True, 1) stops. Without those for
             batches an epoch is one call of compiled code; without any, nor validation, metrics
             and schedule, many epochs are one.
-        progress : bool or "auto"
-            A bar; "auto" when a person is watching.
+        progress : bool, "auto" or "lines"
+            A bar on stderr; "auto" when a person is watching; "lines" is a plain line for each
+            epoch, for logs and files.
         max_time : float, optional
             Seconds after which training ends with the step in hand, above 0.
         resume : path, optional

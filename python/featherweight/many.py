@@ -16,7 +16,7 @@ from .hints import check_keywords, named, parameters
 from .history import History
 from .network import Network
 from .optimizers import Adam, Optimizer, check_optimizer
-from .progress import Part, Shared, check_progress, shown
+from .progress import Lines, Part, Shared, check_progress, shown
 from .task import Task, prepare
 from .threads import check_threads
 from .writing import check_place
@@ -64,8 +64,8 @@ def fit_many(
         for one network, by which `Network.fit` can resume it.
     threads : int, optional
         1 to 1024; `get_num_threads()` by default. No result depends on it.
-    progress : bool or "auto"
-        One bar for all.
+    progress : bool, "auto" or "lines"
+        One bar for all, or a line for each epoch of each network.
     **options
         Whatever else `Network.fit` takes but `resume`, the same for all; `max_time` is each
         network's own. Metrics of one's own are called from several threads.
@@ -103,6 +103,10 @@ def fit_many(
         check_place(path)
     _part_schedules(own["optimizer"])  # now that nothing is refused any more
     if not shown(progress):
+        return _train(nets, tasks, own["rng"], workers)
+    if progress == "lines":
+        for i, task in enumerate(tasks):
+            task.plan.progress = Lines(task.plan.epochs, f"networks[{i}]: ")
         return _train(nets, tasks, own["rng"], workers)
     bar = Shared(sum(task.plan.epochs for task in tasks))
     try:

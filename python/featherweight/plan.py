@@ -8,7 +8,7 @@ from .callbacks import Callback
 from .losses import Loss
 from .metrics import Metric
 from .optimizers import Optimizer
-from .progress import Part
+from .progress import Shown
 
 
 @dataclass
@@ -29,7 +29,7 @@ class Plan:
     output_weights: list[float] = field(default_factory=list)
     metrics: list[Metric] = field(default_factory=list)
     callbacks: list[Callback] = field(default_factory=list)
-    progress: bool | str | Part = "auto"
+    progress: bool | str | Shown = "auto"
     max_time: float = math.inf
     multilabel: bool = False  # then `classifier` is false
     count_rows: bool = False  # the penalty is that of a sum over rows, batches count by their rows

@@ -18,7 +18,7 @@ from .jobs import BLOCK, Job, in_callers_environment, multilabel
 from .metrics import check_multilabel
 from .parameters import finite
 from .plan import Plan
-from .progress import Bar, Part
+from .progress import Lines, Shown, begin
 from .stretch import stretch
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class Run:
         self.rates: dict[str, Any] = {}  # the optimizer's settings to go on from
         self._opened = False  # callbacks have been told of the beginning, and not of the end
         self._core = network._core
-        self._bar: Bar = Bar(False, 0, 0, 0)  # none, until training begins
+        self._bar = Shown()  # nothing, until training begins
         self._size = 0  # of the trainer's batches
         self.latest: deque[tuple[int, Job]] = deque(maxlen=2)  # batches of an iterable, by number
         self.checked = False  # that the validation data are finite
@@ -150,13 +150,9 @@ class Run:
         return stop or self.asked
 
     def _show(self) -> None:
-        """Begin the bar, below what callbacks have printed."""
+        """Begin to show progress, below what callbacks have printed."""
         rows = 0 if self.job is None else self.job.n
-        if isinstance(progress := self.plan.progress, Part):
-            self._bar = progress
-            progress.rows = rows
-        else:
-            self._bar = Bar(progress, self.plan.epochs, rows, len(self.history.epoch))
+        self._bar = begin(self.plan.progress, self.plan.epochs, rows, len(self.history.epoch))
 
     def set_rates(self) -> None:
         """Give the optimizer the settings that it had when training ended before."""
@@ -204,6 +200,7 @@ class Run:
         """Whether compiled code can go from one epoch to the next with nothing of Python."""
         plan = self.plan
         looked_at = plan.callbacks or plan.metrics or self.validation is not None
+        looked_at = looked_at or isinstance(self._bar, Lines)
         scheduled = plan.optimizer.schedule is not None
         return type(self) is Run and self.job is not None and not (looked_at or scheduled)
 
@@ -354,8 +351,7 @@ class Run:
         history.epoch.append(number)
         plan.optimizer.end_epoch(history[self._monitored][-1])
         self.state.loss = epoch.loss
-        shown = ("loss", "accuracy", "val_loss", "val_accuracy")
-        self._bar.at(number, epoch.rows, {n: row[n] for n in shown if n in row})
+        self._bar.end(number, epoch.rows, row)
         self.asked |= tell(plan.callbacks, "on_epoch_end", self.state)
         self.stopped |= self.asked or time.monotonic() > self._deadline
         self._inform("_after_epoch")  # when all callbacks have said what they say

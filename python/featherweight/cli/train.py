@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import data
+from ..checks import choice
 from ..network import Network
 from ..optimizers import SGD, Adam, Optimizer
 from ..writing import check_place
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 _NAME = "featherweight train"
 _RATES = {"adam": 2e-3, "sgd": 0.1}
+_PROGRESS: dict[str, Any] = {"auto": "auto", "bar": True, "lines": "lines", "none": False}
 # how the library's messages call what has another name here
 _OPTIONS = {
     "lr": "--learning-rate",
@@ -75,6 +77,9 @@ def parser() -> Parser:
     saving.add_argument(
         "--no-save", action="store_true", default=argparse.SUPPRESS, help="write no file"
     )
+    add("--progress", metavar="HOW", default=argparse.SUPPRESS,
+        help="on stderr: bar, lines (one for each epoch, for logs), none, or auto, a bar in a "
+        "terminal and nothing elsewhere (default: auto; none with --quiet)")  # fmt: skip
     add("--quiet", action="store_true", default=argparse.SUPPRESS, help="print the accuracy only")
     return p
 
@@ -88,6 +93,8 @@ def run(options: argparse.Namespace) -> int:
             _check_target(path)
         optimizer = _optimizer(options)
         hidden = _hidden(options.sizes)
+        shown = getattr(options, "progress", "none" if quiet else "auto")
+        progress = _PROGRESS[choice("--progress", shown, tuple(_PROGRESS))]
     except (ValueError, TypeError) as e:
         raise _usage(e) from None
     train, test, classes, scale = _read(options.data)
@@ -105,7 +112,7 @@ def run(options: argparse.Namespace) -> int:
                 optimizer=optimizer,
                 loss=getattr(options, "loss", None),
                 callbacks=watch,
-                progress=False if quiet else "auto",
+                progress=progress,
             )
         except KeyboardInterrupt as e:
             interrupted = True
@@ -150,8 +157,6 @@ def _check_target(path: str) -> None:
 
 
 def _optimizer(options: argparse.Namespace) -> Optimizer:
-    from ..checks import choice
-
     name = choice("optimizer", options.optimizer, tuple(_RATES))
     rate = getattr(options, "learning_rate", _RATES[name])
     if name == "sgd":
@@ -197,8 +202,6 @@ def _read(what: str) -> tuple[data.Split, data.Split, int, float]:
         if os.path.isdir(what):
             return (*data.mnist(what), 10, 1 / 255)
         if not os.path.exists(what) and not (os.path.dirname(what) or what.endswith(".npz")):
-            from ..checks import choice
-
             try:
                 choice("--data", what, ("digits", "mnist"))
             except ValueError as e:

@@ -50,7 +50,7 @@ CONSTRAINTS: dict[str, Any] = {
     "weight_decay": [_least_0],
     "schedule": "no_validation",  # checked where it is used, in a sentence of ours
     "callbacks": "no_validation",
-    "progress": ["boolean", StrOptions({"auto"})],
+    "progress": ["boolean", StrOptions({"auto", "lines"})],
     "max_time": [_above_0, None],
     "threads": [Interval(Integral, 1, 1024, closed="both"), None],
 }

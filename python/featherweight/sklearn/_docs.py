@@ -76,8 +76,9 @@ PARAMETERS = {
         returns a factor. With sgd and adam.""",
     "callbacks": """callable, object or sequence of these, default=()
         featherweight's, as in `Network.fit`. scikit-learn's go to `set_callbacks`.""",
-    "progress": """bool or "auto", default=False
-        Whether to show a bar; "auto" when a person is watching.""",
+    "progress": """bool, "auto" or "lines", default=False
+        Whether to show a bar; "auto" when a person is watching; "lines" is a line for each
+        epoch.""",
     "max_time": """float or None, default=None
         Seconds, above 0, after which training ends, in the course of an epoch; with lbfgs after
         the iteration that is under way.""",
