@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .many import fit_many
     from .metrics import Metric
     from .optimizers import SGD, Adam, AdamW, RMSprop
+    from .unscaled import UnscaledInputWarning
 
 _threadpoolctl.register()
 
@@ -43,6 +44,7 @@ _LATER = {
     "Adam": "optimizers",
     "AdamW": "optimizers",
     "RMSprop": "optimizers",
+    "UnscaledInputWarning": "unscaled",
 }
 
 
@@ -78,6 +80,7 @@ __all__ = [
     "Network",
     "RMSprop",
     "TrainingState",
+    "UnscaledInputWarning",
     "__version__",
     "data",
     "fit_many",

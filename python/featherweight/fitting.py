@@ -155,18 +155,27 @@ class Fitting(Learning):
             its rows; the network then holds the weights of the last completed step.
         KeyboardInterrupt
             On Ctrl-C, with the weights of the last completed step. `history` has the epochs before.
+
+        Warns
+        -----
+        UnscaledInputWarning
+            Of uint8 rows above 1, such as pixels, in a network whose `input_scale` is 1.
         """
         given = {name: value for name, value in locals().items() if name != "self"}
-        ensure_imported(".ending", ".task", ".remembering")
+        ensure_imported(".ending", ".task", ".remembering", ".unscaled")
         if resume is not None:
             ensure_imported(".record")
         from .ending import stopped
         from .task import prepare
+        from .unscaled import warn_of_bytes
 
         run: Run | None = None
         try:
             with _core.OurEnvironment():
-                run = prepare(self._network, given, {}).run(self._network)
+                task = prepare(self._network, given, {})
+            warn_of_bytes(self._network, task.job)
+            with _core.OurEnvironment():
+                run = task.run(self._network)
             return self._run(run, rng, resume)
         except KeyboardInterrupt as e:
             if e.args:  # training's own sentence, or a handler's

@@ -19,6 +19,7 @@ from .optimizers import Adam, Optimizer, check_optimizer
 from .progress import Lines, Part, Shared, check_progress, shown
 from .task import Task, prepare
 from .threads import check_threads
+from .unscaled import warn_of_bytes
 from .writing import check_place
 
 if TYPE_CHECKING:
@@ -101,6 +102,7 @@ def fit_many(
     tasks = _tasks(nets, x, y, own, options)
     for path in _paths(own["callbacks"]):  # before any of them is trained
         check_place(path)
+    any(warn_of_bytes(net, task.job) for net, task in zip(nets, tasks, strict=True))  # once
     _part_schedules(own["optimizer"])  # now that nothing is refused any more
     if not shown(progress):
         return _train(nets, tasks, own["rng"], workers)

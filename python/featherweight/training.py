@@ -20,6 +20,7 @@ from .parameters import finite
 from .plan import Plan
 from .progress import Lines, Shown, begin
 from .stretch import stretch
+from .unscaled import warn_of_bytes
 
 if TYPE_CHECKING:
     from .network import Network
@@ -248,6 +249,8 @@ class Run:
                 continue
             if self.plan.classifier and multilabel(job):
                 self._has_several_labels()
+            if not self.latest:  # the first
+                warn_of_bytes(self.network, job)
             if not self._enter_batch(epoch.steps + 1):
                 return
             self._resize(job.n)
