@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .checks import counted
+
 if TYPE_CHECKING:  # at run time these would cost more than the rest of the import
     import io
     from pathlib import Path
@@ -114,7 +116,7 @@ def _read(stream: io.BufferedIOBase, file: Path, size: int | None) -> NDArray[An
 def _read_header(stream: io.BufferedIOBase, file: Path) -> tuple[np.dtype[Any], tuple[int, ...]]:
     magic = stream.read(4)
     if len(magic) < 4:
-        raise ValueError(f"{file} is no IDX file: it ends after {len(magic)} bytes")
+        raise ValueError(f"{file} is no IDX file: it ends after {counted(len(magic), 'byte')}")
     if magic[:2] != b"\0\0":
         raise ValueError(
             f"{file} is no IDX file: expected two zero bytes at its start, found 0x{magic.hex()}"
@@ -128,8 +130,8 @@ def _read_header(stream: io.BufferedIOBase, file: Path) -> tuple[np.dtype[Any], 
     sizes = stream.read(4 * ndim)
     if len(sizes) < 4 * ndim:
         raise ValueError(
-            f"{file} ends within its header: expected {4 * ndim} bytes of sizes for {ndim} "
-            f"dimensions, found {len(sizes)}"
+            f"{file} ends within its header: expected {4 * ndim} bytes of sizes for "
+            f"{counted(ndim, 'dimension')}, found {len(sizes)}"
         )
     dtype = np.dtype(_TYPES[magic[2]])
     shape = tuple(np.frombuffer(sizes, ">u4").tolist())

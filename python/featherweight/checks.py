@@ -40,6 +40,11 @@ def choice(name: str, value: object, allowed: Sequence[str]) -> str:
     )
 
 
+def counted(n: int, noun: str) -> str:
+    """Return a number with its noun: 1 row, 2 rows."""
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
 def ordered(name: str, value: Any) -> Any:
     """Return the value unless it is a set or a dict, whose order says nothing."""
     if isinstance(value, (Set, Mapping)):
@@ -315,7 +320,7 @@ def dropout(hidden: object, inputs: object, n: int) -> tuple[float, ...]:
         )
     if len(rates) != n:
         raise ValueError(
-            f"dropout: expected {n} rates, one for each hidden layer, found {len(rates)}"
+            f"dropout: expected {counted(n, 'rate')}, one for each hidden layer, found {len(rates)}"
         )
     return number("input_dropout", inputs, 0.0, 1.0), *rates
 

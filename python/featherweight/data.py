@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ._idx import read_idx, to_path
+from .checks import counted
 
 if TYPE_CHECKING:  # at run time these would cost more than the rest of the import
     from pathlib import Path
@@ -251,7 +252,8 @@ def _read_split(images_file: Path, labels_file: Path) -> Split:
         )
     if len(images) != len(labels):
         raise ValueError(
-            f"{images_file} holds {len(images)} images, but {labels_file} {len(labels)} labels"
+            f"{images_file} holds {counted(len(images), 'image')}, but {labels_file} "
+            f"{counted(len(labels), 'label')}"
         )
     wrong = labels[labels > 9]
     if wrong.size:

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable
 from functools import wraps
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from .checks import counted
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 _ADAM, _OUTPUTS = "optimizer=fw.Adam(lr=...)", "net(x), which returns the outputs"
@@ -281,7 +283,7 @@ def _explain(
         more = f", and by name {', '.join(named)}" if named else ""
         found = len(args) - ("self" in places)
         return TypeError(
-            f"{where}: expected at most {len(taken)} arguments without names "
+            f"{where}: expected at most {counted(len(taken), 'argument')} without names "
             f"({', '.join(taken)}){more}; found {found}"
         )
     return None

@@ -119,7 +119,7 @@ class History:
         if not self.epoch:
             return "History(no epochs)"
         last = ", ".join(f"{n}={self[n][-1]:.4g}" for n in self.names[1:] if self[n])
-        return f"History({len(self.epoch)} epoch{'s' * (len(self.epoch) != 1)}; last: {last})"
+        return f"History({checks.counted(len(self.epoch), 'epoch')}; last: {last})"
 
 
 def is_taken(name: str) -> bool:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._imports import ensure_imported
+from .checks import counted
 from .ending import bad_inputs, training
 from .jobs import Job
 from .optimizers import Optimizer
@@ -130,8 +131,9 @@ class LBFGS(Optimizer):
             if again == done:
                 if not np.array_equal(accepted, network.parameters):
                     raise RuntimeError(
-                        f"resume: expected the weights that were after {done} iterations, found "
-                        "others; is this another version of SciPy?"
+                        "resume: expected the weights that were after "
+                        f"{counted(done, 'iteration')}, found others; is this another version "
+                        "of SciPy?"
                     )
                 return
             accepted[:] = network.parameters

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from . import _core
 from .callbacks import Callback, check_callbacks
 from .checkpoint import Checkpoint
-from .checks import ordered
+from .checks import counted, ordered
 from .hints import check_keywords, named, parameters
 from .history import History
 from .network import Network
@@ -199,7 +199,8 @@ def _where(tasks: list[Task], jobs: "dict[int, Future[History]]", halted: set[in
     begun = {i: job for i, job in jobs.items() if not job.cancelled()}
     epochs = [len(begun[i].result().epoch) for i in sorted(halted) if begun[i].exception() is None]
     last = max((task.plan.epochs for task in tasks), default=0)
-    found = f"training stopped with {len(begun) - len(halted)} of {len(tasks)} networks trained"
+    of = counted(len(tasks), "network")
+    found = f"training stopped with {len(begun) - len(halted)} of {of} trained"
     if epochs:
         low, high = min(epochs), max(epochs)
         span = f"epoch {low}" if low == high else f"epochs {low} to {high}"

@@ -102,8 +102,8 @@ class Network(Fitting):
                 raise TypeError(f"activation: expected a name or a sequence, found {activation!r}")
             if len(activation) != hidden:
                 raise ValueError(
-                    f"activation: expected {hidden} names, one for each hidden layer, "
-                    f"found {len(activation)}"
+                    f"activation: expected {checks.counted(hidden, 'name')}, one for each hidden "
+                    f"layer, found {len(activation)}"
                 )
             acts = tuple(
                 checks.choice(f"activation[{i}]", a, names) for i, a in enumerate(activation)

@@ -70,4 +70,5 @@ class Parameters(Sequence[NDArray[Any]]):
         return (self[i] for i in range(len(self)))
 
     def __repr__(self) -> str:
-        return f"<{self._kind} of {len(self)} layers: {', '.join(str(a.shape) for a in self)}>"
+        shapes = ", ".join(str(a.shape) for a in self)
+        return f"<{self._kind} of {checks.counted(len(self), 'layer')}: {shapes}>"

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import checkpoint, files
+from .checks import counted
 from .history import History
 from .parameters import finite, padding
 from .settings import SETTINGS
@@ -269,7 +270,7 @@ def _history(run: "Run", found: Any) -> dict[str, list[Any]]:
             raise _defect(f"numbers of at most {MOST} as the history's {name}", values)
         always = name in ("loss", "lr", "seconds", "images_per_second")
         if len(values) not in ((epochs,) if always else (0, epochs)):
-            raise _defect(f"{epochs} numbers as the history's {name}", f"{len(values)}")
+            raise _defect(f"{counted(epochs, 'number')} as the history's {name}", f"{len(values)}")
     return lists
 
 
@@ -277,7 +278,7 @@ def _kept(run: "Run", found: Any, tensors: Tensors) -> list[tuple[str, Any, Any]
     """Return each object that has a state, with its state; ours have looked at theirs."""
     keepers = checkpoint.keepers(run)
     if not isinstance(found, list) or len(found) != len(keepers):
-        raise _defect(f"a list of {len(keepers)} states as kept", found)
+        raise _defect(f"a list of {counted(len(keepers), 'state')} as kept", found)
     kept = []
     for (key, owner), packed in zip(keepers.items(), found, strict=True):
         state = _unpack(packed, tensors, f"the state of {key}")

@@ -9,7 +9,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from typing import NoReturn, TextIO
+from typing import Any, NoReturn, TextIO
 
 _COMMANDS = {
     "train": "train a network to read digits, measure it and save it",
@@ -31,7 +31,26 @@ class CommandError(Exception):
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser whose errors are one sentence."""
+    """An argument parser whose errors are one sentence, with the option that may be meant."""
+
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        found, rest = self.parse_known_args(args, namespace)
+        for word in rest:
+            right = self.meant(word)
+            if right is not None:
+                self.error(f"{word.partition('=')[0]}: expected {right}, found {' '.join(rest)}")
+        if rest:
+            self.error(f"unrecognized arguments: {' '.join(rest)}")
+        return found
+
+    def meant(self, word: str) -> str | None:
+        """Return the option that is meant by one that there isn't."""
+        from ..hints import right_name
+
+        known = {o[2:].replace("-", "_"): o for o in self._option_string_actions if o[:2] == "--"}
+        name = word.partition("=")[0].lstrip("-").replace("-", "_")
+        right = right_name(name, known) if word.startswith("-") else None
+        return known.get(right or "")
 
     def error(self, message: str) -> NoReturn:
         raise CommandError(message, 2)
@@ -118,6 +137,9 @@ def _dispatch(words: list[str]) -> int:
     _, rest = parser.parse_known_args(words)
     from ..checks import choice
 
+    right = parser.meant(rest[0])
+    if right is not None:
+        parser.error(f"{rest[0]}: expected {right}, found {rest[0]}")
     try:
         choice("command", rest[0], tuple(_COMMANDS))
     except ValueError as e:

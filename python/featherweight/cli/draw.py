@@ -3,6 +3,7 @@
 import argparse
 import logging
 import socket
+import sys
 import threading
 import webbrowser
 
@@ -74,4 +75,6 @@ def run(options: argparse.Namespace) -> int:
         log.removeFilter(worth_telling)
         opening.cancel()
         listening.close()
+        if sys.stdout is not None and sys.stdout.isatty():
+            say("")  # the shell's next line, not after its ^C
     return 0

@@ -8,6 +8,7 @@ from functools import partial
 from importlib import import_module
 from typing import Any
 
+from ..checks import counted
 from ..files import load
 from ..writing import check_place, replacing
 from . import CommandError, Parser, complain, say, sentence
@@ -83,7 +84,7 @@ def _image(path: str, network: Any) -> Any:
     if len(rows) != 1 or network.sizes[0] != 784:
         raise ValueError(
             f"{path}: expected one image for a network of 784 inputs, found {len(rows)} and "
-            f"{network.sizes[0]} inputs"
+            f"{counted(network.sizes[0], 'input')}"
         )
     return rows[0] * network.dtype.type(1 / (255 * network.input_scale))
 

@@ -1,6 +1,7 @@
 """``featherweight train``: a network learns to read digits, is measured and saved."""
 
 import argparse
+import math
 import os
 import time
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import data
-from ..checks import choice
+from ..checks import choice, counted
 from ..network import Network
 from ..optimizers import SGD, Adam, Optimizer
 from ..writing import check_place
@@ -24,6 +25,7 @@ _RATES = {"adam": 2e-3, "sgd": 0.1}
 _PROGRESS: dict[str, Any] = {"auto": "auto", "bar": True, "lines": "lines", "none": False}
 # how the library's messages call what has another name here
 _OPTIONS = {
+    "sizes": "--sizes",
     "lr": "--learning-rate",
     "rng": "--seed",
     "momentum": "--momentum",
@@ -131,7 +133,10 @@ def run(options: argparse.Namespace) -> int:
             failure = f"could not save the network: {sentence(e)}"
     if not finite:
         complain(_NAME, "the outputs are not finite: try a smaller --learning-rate", "warning: ")
-    _report(matrix, watch.history, len(train.images), seconds, quiet)
+    advice = _advice(matrix, watch.history, optimizer) if finite else ""
+    if quiet and advice:
+        complain(_NAME, advice, "warning: ")
+    _report(matrix, watch.history, len(train.images), seconds, quiet, advice)
     if failure is not None:
         raise CommandError(failure, 1)
     if path is not None and not quiet:
@@ -142,7 +147,8 @@ def run(options: argparse.Namespace) -> int:
 def _usage(error: Exception) -> CommandError:
     """Return a message of the library with the option's name for the argument's."""
     name, colon, rest = str(error).partition(":")
-    return CommandError(_OPTIONS.get(name, name) + colon + rest, 2)
+    own = name.partition("[")[0]  # of one of several: sizes[1]
+    return CommandError(_OPTIONS.get(own, name) + colon + rest, 2)
 
 
 def _check_target(path: str) -> None:
@@ -227,8 +233,12 @@ class _Watch:
             say(
                 f"{'-'.join(map(str, net.sizes))} ({', '.join(net.activation) or 'linear'}; "
                 f"{net.output}): {net.parameter_count:,} parameters; "
-                f"training on {self._images:,} images ({net.isa})"
+                f"training on {_images(self._images)} ({net.isa})"
             )
+
+
+def _images(n: int, kind: str = "") -> str:
+    return f"{n:,} {kind}{'image' if n == 1 else 'images'}"
 
 
 def confusion_matrix(
@@ -241,8 +251,25 @@ def confusion_matrix(
     return matrix, bool(np.isfinite(outputs).all())
 
 
+def _advice(matrix: NDArray[np.int64], history: "History | None", optimizer: Any) -> str:
+    """Return what to do if training has come to no more than guessing, or naming one class."""
+    total, most = int(matrix.sum()), int(matrix.sum(axis=1).max())
+    guessed = total / len(matrix)  # with two standard deviations of what a guess gets right
+    limit = max(most, guessed + 2 * math.sqrt(guessed * (1 - 1 / len(matrix))))
+    if history is None or not history.epoch or most == total or matrix.trace() > limit:
+        return ""
+    usual = _RATES["sgd" if isinstance(optimizer, SGD) else "adam"]
+    other = "larger" if optimizer.lr < usual else "smaller"
+    return f"no better than a guess: try a {other} --learning-rate"
+
+
 def _report(
-    matrix: NDArray[np.int64], history: "History | None", rows: int, seconds: float, quiet: bool
+    matrix: NDArray[np.int64],
+    history: "History | None",
+    rows: int,
+    seconds: float,
+    quiet: bool,
+    advice: str,
 ) -> None:
     total = int(matrix.sum())
     right = int(matrix.trace())
@@ -253,8 +280,10 @@ def _report(
     epochs = 0 if history is None else len(history.epoch)
     spent = sum(history.seconds) if history is not None else 0.0
     rate = f", {rows * epochs / spent:,.0f} images per second" if spent > 0 else ""
-    say(f"{epochs} epochs in {seconds:.2f} s{rate}")
-    say(f"Accuracy on {total:,} test images: {accuracy} ({right:,} read right)")
+    say(f"{counted(epochs, 'epoch')} in {seconds:.2f} s{rate}")
+    say(f"Accuracy on {_images(total, 'test ')}: {accuracy} ({right:,} read right)")
+    if advice:
+        say(advice[0].upper() + advice[1:])
     say("Confusion matrix (rows: the truth; columns: read as)")
     say(table(matrix))
 

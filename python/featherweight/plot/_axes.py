@@ -100,10 +100,12 @@ def image_shape(inputs: int, shape: tuple[int, int] | None) -> tuple[int, int]:
     elif isinstance(shape, Sequence) and not isinstance(shape, str) and len(shape) == 2:
         found = [checks.whole("shape", n, 1) for n in shape]
     else:
-        raise TypeError(f"shape: expected (rows, columns) of {inputs} pixels, found {shape!r}")
+        raise TypeError(
+            f"shape: expected (rows, columns) of {checks.counted(inputs, 'pixel')}, found {shape!r}"
+        )
     if found[0] * found[1] != inputs:
         raise ValueError(
-            f"shape: expected (rows, columns) of {inputs} pixels, "
+            f"shape: expected (rows, columns) of {checks.counted(inputs, 'pixel')}, "
             f"found {'none, and no square' if shape is None else shape}"
         )
     return found[0], found[1]
@@ -123,7 +125,9 @@ def class_names(names: Sequence[str] | None, classes: int) -> list[str]:
     if names is None:
         return [str(i) for i in range(classes)]
     if isinstance(names, str) or not isinstance(names, (Sequence, np.ndarray)):
-        raise TypeError(f"names: expected a sequence of {classes} names, found {names!r}")
+        raise TypeError(
+            f"names: expected a sequence of {checks.counted(classes, 'name')}, found {names!r}"
+        )
     if len(names) != classes:
         raise ValueError(f"names: expected {classes}, one for each class, found {len(names)}")
     return [str(n) for n in names]

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import number, whole
+from ..checks import counted, number, whole
 from .base import Schedule, Times, cosine, power
 from .cycles import ReduceLROnPlateau
 
@@ -327,7 +327,9 @@ class SequentialLR(Schedule):
     def _check_state(self, state: Any, network: Any = None) -> None:
         own = state.get("schedulers") if isinstance(state, dict) else None
         if not isinstance(own, list) or len(own) != len(self.schedulers):
-            raise ValueError(f"expected states of {len(self.schedulers)} schedules, found {own!r}")
+            raise ValueError(
+                f"expected states of {counted(len(self.schedulers), 'schedule')}, found {own!r}"
+            )
         for schedule, part in zip(self.schedulers, own, strict=True):
             schedule._check_state(part)
 

@@ -15,7 +15,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight
 
 from ..callbacks import check_callbacks
-from ..checks import converted
+from ..checks import converted, counted
 from ..network import Network
 from ..tables import refuse_lazy
 from ..threads import check_threads
@@ -167,7 +167,7 @@ class BaseMLP(
             )
         if sizes[-1] != outputs:
             raise ValueError(
-                f"y, output_activation: expected {outputs} outputs to go on, as before, "
+                f"y, output_activation: expected {counted(outputs, 'output')} to go on, as before, "
                 f"found {sizes[-1]}"
             )
         if (list(before.activation), before.output) == (acts, output):

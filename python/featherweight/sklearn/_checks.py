@@ -76,7 +76,8 @@ def activations(estimator: Any, layers: int) -> list[str]:
     names = list(checks.ordered("activation", given))
     if len(names) != layers:
         raise ValueError(
-            f"activation: expected {layers} names, one for each hidden layer, found {len(names)}"
+            f"activation: expected {checks.counted(layers, 'name')}, one for each hidden "
+            f"layer, found {len(names)}"
         )
     for i, name in enumerate(names):
         if not isinstance(name, str) or name not in ACTIVATIONS:

@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from .. import files
-from ..checks import whole
+from ..checks import counted, whole
 from ..threads import check_threads
 from . import _checks, _optimizers, _records
 
@@ -164,7 +164,7 @@ def _restored(
     if "features" in kept:
         names = np.array(kept["features"], dtype=object)
         if names.shape != (network.sizes[0],) or not all(isinstance(n, str) for n in names):
-            raise ValueError(f"{names.size} names of features")
+            raise ValueError(f"{counted(names.size, 'name')} of features")
         mine["feature_names_in_"] = names
     if hasattr(estimator, "predict_proba"):
         mine["classes_"], mine["_label_binarizer"] = _records.classes(network, *kept["classes"])

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sklearn.utils._set_output import _wrap_data_with_container
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ..checks import whole
+from ..checks import counted, whole
 from ..network import Network
 from ..tables import refuse_lazy
 from . import _checks
@@ -42,7 +42,8 @@ def class_numbers(classes: Array, target: Any, n: int) -> NDArray[np.intp]:
         raise ValueError(f"target: expected classes of {classes}, found {target!r}")
     if wanted.shape not in ((), (n,)):
         raise ValueError(
-            f"target: expected a class, or one for each of {n} rows, found shape {wanted.shape}"
+            f"target: expected a class, or one for each of {counted(n, 'row')}, "
+            f"found shape {wanted.shape}"
         )
     return np.broadcast_to(np.searchsorted(classes, wanted), n)
 

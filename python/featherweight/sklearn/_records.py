@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from sklearn.preprocessing import LabelBinarizer
 
 from .. import schedules
+from ..checks import counted
 from ..history import History
 
 Array = NDArray[Any]
@@ -123,7 +124,7 @@ def history(lists: Any) -> History:
         if not isinstance(values, list) or any(type(v) not in kinds for v in values):
             raise ValueError(f"expected numbers of {name}, found {values!r}")
         if len(values) not in (0, epochs):
-            raise ValueError(f"expected {epochs} numbers of {name}, found {len(values)}")
+            raise ValueError(f"expected {counted(epochs, 'number')} of {name}, found {len(values)}")
         setattr(found, name, values)
     if lists["epoch"] != list(range(1, epochs + 1)):
         raise ValueError(f"expected epochs 1 to {epochs}, found {lists['epoch']}")
@@ -144,8 +145,8 @@ def classes(network: Any, values: list[Any], dtype: str, kind: str, sparse: bool
         or (softmax and kind == "multilabel-indicator")
     ):
         raise ValueError(
-            f"expected {kind} classes for {network.sizes[-1]} outputs of {network.output}, "
-            f"found {n}"
+            f"expected {kind} classes for {counted(network.sizes[-1], 'output')} of "
+            f"{network.output}, found {n}"
         )
     if kind == "multilabel-indicator":
         binarizer = LabelBinarizer().fit(np.stack([np.zeros(n, int), np.ones(n, int)]))

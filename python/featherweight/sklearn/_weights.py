@@ -8,6 +8,7 @@ from typing import Any, SupportsIndex
 import numpy as np
 from numpy.typing import NDArray
 
+from ..checks import counted
 from ..network import Network
 from . import _checks
 
@@ -124,7 +125,7 @@ def store(network: Network, kind: str, values: Sequence[Any]) -> None:
     name = "coefs_" if kind == "weights" else "intercepts_"
     to = getattr(network, kind)
     if len(values) != len(to):
-        raise ValueError(f"{name}: expected {len(to)} arrays, found {len(values)}")
+        raise ValueError(f"{name}: expected {counted(len(to), 'array')}, found {len(values)}")
     arrays = [np.asarray(v).T for v in values]
     for i, a in enumerate(arrays):
         if a.shape != to[i].shape:
