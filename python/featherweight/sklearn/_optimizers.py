@@ -20,6 +20,8 @@ _STATE = ("_slots", "_memo", "_steps", "_epochs")
 class SteppedSGD(SGD):
     """SGD whose rate scikit-learn's `learning_rate` changes at an epoch's end."""
 
+    power_t = 0.5
+
     def __init__(self, estimator: Any) -> None:
         super().__init__(float(estimator.learning_rate_init), schedule=schedule_of(estimator))
         self.update(estimator)
