@@ -131,9 +131,11 @@ class Case:
         return file
 
     def network(self):
+        scale = 1 / 3 if self.x.dtype == np.uint8 else 1.0  # fit warns of unscaled bytes
         return fw.Network(
-            self.sizes, self.activation, self.output, dtype=self.dtype, rng=1, threads=self.threads
-        )
+            self.sizes, self.activation, self.output, dtype=self.dtype, rng=1, threads=self.threads,
+            input_scale=scale,
+        )  # fmt: skip
 
     def optimizer(self):
         if self.way == "fit" and self.number % 11 == 0:

@@ -34,7 +34,8 @@ def digits():
 @pytest.fixture(scope="module")
 def pictures(net, digits):
     x, y = digits
-    runs = [fw.Network([784, 4, 10], rng=i).fit(x, y, epochs=5 + i) for i in range(2)]
+    nets = [fw.Network([784, 4, 10], input_scale=1 / 255, rng=i) for i in range(2)]
+    runs = [each.fit(x, y, epochs=5 + i) for i, each in enumerate(nets)]
     return {
         "weights": lambda ax=None: fw.plot.weights(net, ax=ax),
         "diagram": lambda ax=None: fw.plot.diagram(net, x[0], ax=ax),
