@@ -216,10 +216,33 @@ def test_scaled_for_a_network_of_other_inputs(networks):
     assert a["confidence"] == pytest.approx(b["confidence"], abs=1e-5)
 
 
-def test_other_networks_are_refused():
-    for net in (fw.Network([4, 2]), fw.Network([784, 10], output="sigmoid")):
-        with pytest.raises(ValueError, match="x: expected a network of 784 inputs with a softmax"):
-            answers.check(net, "x")
+REFUSED = [
+    ([4, 2], "softmax", "4 inputs and softmax with 2"),
+    ([784, 1], "sigmoid", "784 inputs and sigmoid with 1"),
+    *(([784, 10], output, f"784 inputs and {output} with 10") for output in ("tanh", "identity")),
+]
+
+
+@pytest.mark.parametrize(("sizes", "output", "found"), REFUSED)
+def test_other_networks_are_refused(sizes, output, found):
+    words = f"^x: expected a network of 784 inputs with 2 outputs or more, .*, found {found}$"
+    with pytest.raises(ValueError, match=words):
+        answers.check(fw.Network(sizes, output=output), "x")
+
+
+@pytest.mark.parametrize("output", ["softmax", "sigmoid"])
+@pytest.mark.parametrize("sizes", [[784, 8, 10], [784, 10], [784, 16, 26], [784, 2]])
+def test_outputs_from_0_to_1_are_shown(sizes, output):
+    """Softmax and sigmoid alike: each output as it is, on a scale that ends at 1."""
+    net = fw.Network(sizes, "sigmoid", output=output, rng=0, input_scale=1 / 255)
+    reader = answers.Reader(answers.check(net, "x"))
+    image = fw.data.digits().test.images[7]
+    found, y = reader.read(image.tobytes()), net(image)
+    assert found["layers"][-1] == y.tolist()
+    assert found["scales"][-1] == 1.0
+    assert (found["digit"], found["confidence"]) == (y.argmax(), y.max())
+    assert reader.describe()["activation"][-1] == output
+    assert len(reader.seeks(len(sizes) - 2, 1)["values"]) == 784
 
 
 # ---- the server

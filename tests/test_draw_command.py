@@ -8,6 +8,7 @@ import sys
 import threading
 from http.client import HTTPConnection
 
+import numpy as np
 import pytest
 
 import featherweight as fw
@@ -53,6 +54,24 @@ def test_it_listens_to_this_machine_alone_and_opens_the_page(monkeypatch, opened
     opened.clear()
     assert main(["draw", "--no-browser"]) == 0
     assert not opened
+
+
+def test_the_lessons_own_network_is_served(monkeypatch, tmp_path, capsys):
+    """With sigmoid outputs; `predict` and `show` take it as well."""
+    path = str(tmp_path / "lesson.safetensors")
+    fw.Network([784, 8, 10], "sigmoid", output="sigmoid", rng=0).save(path)
+
+    def serve(self, sockets):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(uvicorn.Server, "run", serve)
+    assert main(["draw", "--no-browser", path]) == 0
+    np.save(tmp_path / "digit.npy", fw.data.digits().test.images[0])
+    assert main(["predict", path, str(tmp_path / "digit.npy")]) == 0
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed")
+    picture = str(tmp_path / "digit.npy")
+    assert main(["show", path, picture, "--out", str(tmp_path), "--dpi", "20"]) == 0
+    assert capsys.readouterr().err == ""
 
 
 def test_it_opens_nothing_after_ctrl_c(monkeypatch, opened):

@@ -248,6 +248,16 @@ def test_a_network_of_ones_own(browser, own):
         assert weights[image.argmin()] < weights.min() + 0.02
 
 
+def test_sigmoid_outputs_are_stated_as_they_are(browser, tmp_path):
+    """They need not add up to 1, so there is no word of per cents."""
+    net = fw.Network([784, 8, 10], output="sigmoid", rng=0)
+    net.save(tmp_path / "lesson.safetensors")
+    with served(tmp_path / "lesson.safetensors") as (address, _), opened(browser, address) as page:
+        found = draw(page, DIGITS[3])
+        wanted = f"{found['digit']}, whose output is {found['confidence']:.2f}"
+        assert page.inner_text("#answer") == wanted
+
+
 @pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
 def test_many_outputs_and_dead_neurons(browser, size, tmp_path):
     """The answer alone bears its number, where there is no room for all; nothing is sought."""

@@ -28,10 +28,11 @@ def shipped() -> dict[str, Network]:
 
 def check(network: Network, name: str) -> Network:
     """Return the network if the page can show it, or say why not."""
-    if network.sizes[0] != SIDE * SIDE or network.output != "softmax":
+    fits = network.sizes[0] == SIDE * SIDE and network.sizes[-1] > 1
+    if not fits or checks.output_kind(network.output) != "classifier":
         raise ValueError(
-            f"{name}: expected a network of 784 inputs with a softmax output, found "
-            f"{network.sizes[0]} and {network.output}"
+            f"{name}: expected a network of 784 inputs with 2 outputs or more, softmax or sigmoid, "
+            f"found {network.sizes[0]} inputs and {network.output} with {network.sizes[-1]}"
         )
     return network
 
@@ -94,8 +95,8 @@ class Reader:
             activation to show as fully lit: 1 where none can be larger, else the layer's largest,
             without its sign), ``lines`` by pair of layers from the pixels on ([from, to, share],
             from and to being places in `neurons`, the share that of the weight times the activation
-            in the largest of them, the largest first), ``digit`` and ``confidence``; of an empty
-            drawing ``pixels`` alone.
+            in the largest of them, the largest first), ``digit`` and ``confidence`` (the largest
+            output: sigmoid ones need not add up to 1); of an empty drawing ``pixels`` alone.
 
         Raises
         ------

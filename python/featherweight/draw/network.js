@@ -118,8 +118,14 @@ function show(found) {
   const image = testImage();
   $("answer").textContent = found.digit === undefined
     ? "Nothing is drawn yet."
-    : `${found.digit}, ${(100 * found.confidence).toFixed(0)} % sure`
+    : `${found.digit}, ` + sureness(found.confidence)
       + (image ? ` (a test image of a ${image.label})` : "");
+}
+
+// per cents only where the outputs add up to 1
+function sureness(largest) {
+  return networks[current].activation.at(-1) === "softmax"
+    ? `${(100 * largest).toFixed(0)} % sure` : `whose output is ${largest.toFixed(2)}`;
 }
 
 function shine(lines) {
