@@ -1,5 +1,6 @@
 """Pictures of digits: whatever they come as, they are read as the 28 x 28 pixels they show."""
 
+import io
 import subprocess
 import sys
 
@@ -150,6 +151,58 @@ def test_a_known_background():
     for wrong in (-0.1, 1.5, float("nan"), "dark"):
         with pytest.raises(ValueError, match="background: expected a number from 0 to 1, found"):
             images.prepare(frame, background=wrong)
+
+
+def digit_on(paper, share, digit, *, light=False):
+    """A digit in the middle of paper of any brightness, as JPEG has it."""
+    ink = np.zeros(paper.shape)
+    ink[40:180, 65:205] = large(digit, 5, "BICUBIC") / 255
+    drawn = paper + share * 255 * ink if light else paper * (1 - share * ink)
+    file = io.BytesIO()
+    grey = np.clip(np.rint(drawn), 0, 255).astype(np.uint8)
+    Image.fromarray(grey).save(file, "JPEG", quality=85)
+    return np.asarray(Image.open(file))
+
+
+Y, X = np.mgrid[-0.5:0.5:220j, -0.5:0.5:270j]
+PAPERS = {
+    "even": (200 + 0 * X, 0.8),
+    "from the left, 60": (190 + 60 * X, 0.8),
+    "from the left, 80": (190 + 80 * X, 0.8),
+    "from the left, 110": (190 + 110 * X, 0.8),
+    "from a corner": (180 + 70 * X - 70 * Y, 0.8),
+    "from the middle": (230 - 200 * (X**2 + Y**2), 0.8),
+    "faint ink": (190 + 100 * X, 0.4),
+    "a blackboard": (50 + 0 * X, 0.65),
+    "a blackboard, 60": (60 + 60 * Y, 0.6),
+}
+
+
+@pytest.mark.parametrize("paper", PAPERS)
+def test_uneven_light(paper, network, digits):
+    """On paper it falls on ink as well; on a blackboard the chalk is much the same."""
+    seen, share = PAPERS[paper]
+    light = "blackboard" in paper
+
+    def read(digit, i):
+        return images.prepare(digit_on(seen, share, digit, light=light))
+
+    assert agreement(network, digits[:20], read) >= BOUND
+
+
+def test_ink_that_the_edges_cut_on_even_paper_is_compared_with_its_level(digits):
+    for digit in digits[:40]:
+        cut = 240 - 0.8 * large(digit, 5, "BICUBIC")[40:, :100]
+        ring = np.concatenate([cut[0], cut[-1], cut[:, 0], cut[:, -1]])
+        if np.median(ring) == 240:
+            wanted = images.prepare(cut.astype(np.uint8), background=240 / 255)
+            assert np.array_equal(images.prepare(cut.astype(np.uint8)), wanted)
+
+
+def test_uneven_light_alone_is_a_blank_picture():
+    paper = np.rint(190 + 100 * X).astype(np.uint8)
+    with pytest.raises(ValueError, match="blank"):
+        images.prepare(paper)
 
 
 @pytest.mark.parametrize("shape", [(1, 60), (60, 1), (3, 3), (28, 28), (1000, 37)])

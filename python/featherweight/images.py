@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from . import ink
 from ._arrays import reading
 
 __all__ = ["prepare", "read_digit", "read_digits"]
@@ -25,7 +26,6 @@ _LARGEST = 64_000_000  # pixels; a small file can claim to be a picture of any s
 _USUAL = 16_000_000  # pixels; larger pictures are made smaller as they are read
 _BLOCK = 1 << 18  # pixels that are computed with at once
 _WORKING = 280  # pixels of the longer side at most when ink is looked for: evens out grain
-_FAINTEST = 0.04  # of the full range: less contrast than this is a blank picture
 _FLOOR = 0.1  # of the darkest ink: what is fainter is paper, or the noise of a JPEG
 _EDGE = 0.25  # of the darkest ink: where a blurred stroke ends
 _NUMBERS = (int, float, np.integer, np.floating)
@@ -110,7 +110,8 @@ def prepare(array: ArrayLike, *, background: float | None = None) -> NDArray[np.
         (784,) is 28 x 28, row by row.
     background : float, optional
         How light the paper is, from 0 (black) to 1 (white), where that is known. By default most of
-        the border tells, and ink along all of it would be taken for paper.
+        the border tells, also how unevenly light falls on the paper, and ink along all of it would
+        be taken for paper.
 
     Returns
     -------
@@ -139,18 +140,18 @@ def prepare(array: ArrayLike, *, background: float | None = None) -> NDArray[np.
         )
     _check_pixels(a.shape[1], a.shape[0])
     grey = _grey(a)
+    known = background is not None
     if background is None:
         background = _background(grey)
     plain = _coarse(grey, -(-max(grey.shape) // _WORKING))
     above, below = float(plain.max()) - background, background - float(plain.min())
-    if max(above, below) < _FAINTEST:
+    found = ink.of(plain, background, known=known)
+    if found is None:
         raise ValueError("expected a digit, found a blank picture")
     if a.shape == (_SIDE, _SIDE) and a.dtype == np.uint8 and above > below:
         return a.reshape(-1).copy()
-    ink = plain - background if above > below else background - plain
-    ink /= max(above, below)
-    ink[ink < _FLOOR] = 0
-    return _centred(_boxed(ink))
+    found[found < _FLOOR] = 0
+    return _centred(_boxed(found))
 
 
 def _grey(a: NDArray[Any]) -> NDArray[np.float32]:

@@ -1,0 +1,72 @@
+"""What is ink in a picture, and what is paper: also where light falls unevenly on it."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+FAINTEST = 0.04  # of the full range: less contrast than this is a blank picture
+_SMALLEST = 16  # pixels of a side: of smaller pictures the border says too little
+_BORDER = 0.08  # of the shorter side: how thick the border is to which the paper's light is fitted
+_EVEN = 0.02  # of the full range: half of an even border is nearer to its median than this
+_STEPS = 15  # of the fit
+_DARKEST = 0.02  # of the full range: the paper's light is taken to be at least that
+
+
+def of(plain: NDArray[np.float32], background: float, *, known: bool) -> NDArray[np.float32] | None:
+    """Return how much ink is where, from 0 to 1 in its darkest place; None of a blank picture.
+
+    Parameters
+    ----------
+    plain : (h, w) array
+        The picture, from 0 to 1.
+    background : float
+        How light the paper is.
+    known : bool
+        Whether it is that everywhere. Else a surface of second degree is fitted to the paper, and
+        where light falls unevenly, that is what ink is compared with: dark ink by its ratio to the
+        paper around it (a shadow takes the same share of light from both), light ink by its
+        difference.
+    """
+    paper = None if known else _light(plain, background)
+    if paper is None:
+        above, below = float(plain.max()) - background, background - float(plain.min())
+        if max(above, below) < FAINTEST:
+            return None
+        ink = plain - background if above > below else background - plain
+        ink /= max(above, below)
+        return ink
+    ink = plain - paper
+    above, below = float(ink.max()), -float(ink.min())
+    if max(above, below) < FAINTEST:
+        return None
+    if below >= above:
+        ink /= -np.maximum(paper, _DARKEST)
+    ink /= ink.max()
+    return ink
+
+
+def _light(plain: NDArray[np.float32], background: float) -> NDArray[np.float32] | None:
+    """Return how light the paper is at each pixel, or None where it is even."""
+    h, w = plain.shape
+    if min(h, w) < _SMALLEST:
+        return None
+    edge = max(1, round(_BORDER * min(h, w)))
+    border = np.ones((h, w), bool)
+    border[edge:-edge, edge:-edge] = False
+    seen = plain[border].astype(np.float64)
+    spread = float(np.median(np.abs(seen - background)))
+    if spread < _EVEN:
+        return None
+    y, x = (np.linspace(-1, 1, n) for n in (h, w))
+    x, y = np.meshgrid(x, y)
+    terms = np.stack([np.ones((h, w)), x, y, x * y, x * x, y * y], axis=-1)
+    at = terms[border]
+    fitted: NDArray[Any] = np.array([background, 0, 0, 0, 0, 0], np.float64)
+    for _ in range(_STEPS):  # least absolute deviations, by weighted least squares
+        weighted = at.T / np.maximum(np.abs(seen - at @ fitted), 1e-3)
+        fitted = np.linalg.solve(weighted @ at, weighted @ seen)
+    if float(np.median(np.abs(seen - at @ fitted))) > spread / 2:
+        return None
+    paper: NDArray[np.float32] = (terms @ fitted).astype(np.float32)
+    return paper
