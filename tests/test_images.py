@@ -3,6 +3,7 @@
 import io
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import pytest
 import compare
 import featherweight as fw
 from featherweight import images
+from featherweight.cli import main
 
 Image = pytest.importorskip("PIL.Image")
 
@@ -203,6 +205,50 @@ def test_uneven_light_alone_is_a_blank_picture():
     paper = np.rint(190 + 100 * X).astype(np.uint8)
     with pytest.raises(ValueError, match="blank"):
         images.prepare(paper)
+
+
+def side_by_side(digits, gap, *, down=False):
+    """Several digits on one paper, cut out and laid beside each other with a gap of pixels."""
+    inks = []
+    for digit in digits:
+        ink = large(digit, 5, "BICUBIC") > 90
+        part = ink[np.ix_(ink.any(axis=1), ink.any(axis=0))]
+        inks.append(np.pad(part, ((20, 140 - len(part)), (20, 140 - part.shape[1]))))
+    axis = 0 if down else 1
+    inks = [np.pad(np.moveaxis(i, axis, 0), ((0, gap), (0, 0))) for i in inks]
+    return np.where(np.moveaxis(np.concatenate(inks), 0, axis), 40, 235).astype(np.uint8)
+
+
+@pytest.mark.parametrize("down", [False, True])
+def test_several_digits_in_one_picture_are_said(down, digits, network, tmp_path, capsys):
+    picture = side_by_side(digits[[0, 1, 2]], 20, down=down)
+    with pytest.warns(UserWarning, match="^array: expected one digit, found several pieces of ink"):
+        row = images.prepare(picture)
+    Image.fromarray(picture).save(tmp_path / "many.png")
+    np.save(tmp_path / "many.npy", picture)
+    for name in ("many.png", "many.npy"):
+        path = str(tmp_path / name)
+        with pytest.warns(UserWarning, match=f"{name}: expected one digit, found several") as found:
+            assert np.array_equal(images.read_digit(path), row)
+        assert len(found) == 1
+    network.save(tmp_path / "net.safetensors")
+    assert main(["predict", str(tmp_path / "net.safetensors"), path]) == 0
+    out, err = capsys.readouterr()
+    assert out.startswith(f"{path}: ")
+    assert err.startswith(f"featherweight predict: warning: {path}: expected one digit")
+
+
+def test_of_one_digit_nothing_is_said(digits):
+    """Nor of a five with its bar apart, nor of specks beside it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for digit in digits:
+            images.prepare(255 - large(digit))
+        five = 255 - large(digits[8])
+        five[60:66] = 255
+        images.prepare(five)
+        five[2:5, 2:5] = 0
+        images.prepare(five)
 
 
 @pytest.mark.parametrize("shape", [(1, 60), (60, 1), (3, 3), (28, 28), (1000, 37)])

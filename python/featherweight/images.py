@@ -28,6 +28,7 @@ _BLOCK = 1 << 18  # pixels that are computed with at once
 _WORKING = 280  # pixels of the longer side at most when ink is looked for: evens out grain
 _FLOOR = 0.1  # of the darkest ink: what is fainter is paper, or the noise of a JPEG
 _EDGE = 0.25  # of the darkest ink: where a blurred stroke ends
+_APART = "expected one digit, found several pieces of ink far apart, which are read as one"
 _NUMBERS = (int, float, np.integer, np.floating)
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
 # read by Pillow itself, without the help of other programs
@@ -57,6 +58,11 @@ def read_digit(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
         If the file can't be read.
     ValueError
         If it isn't such a picture, is blank, holds several, or has over 64 million pixels.
+
+    Warns
+    -----
+    UserWarning
+        If several pieces of ink lie far apart: they are prepared as one digit.
 
     Notes
     -----
@@ -92,10 +98,13 @@ def read_digits(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
     prepared = np.empty((len(stack), _SIDE * _SIDE), np.uint8)
     for i, picture in enumerate(stack):
         try:
-            prepared[i] = prepare(picture)
+            prepared[i], apart = _prepared(picture, None)
         except (ValueError, TypeError) as e:
             where = name if len(stack) == 1 else f"{name}[{i}]"
             raise ValueError(f"{where}: {e}") from None
+        if apart:
+            where = name if len(stack) == 1 else f"{name}[{i}]"
+            warnings.warn(f"{where}: {_APART}", stacklevel=2)
     return prepared
 
 
@@ -126,7 +135,20 @@ def prepare(array: ArrayLike, *, background: float | None = None) -> NDArray[np.
     ValueError
         If it has another shape, over 64 million pixels, NaN or infinite values, or is blank, or if
         `background` is no number from 0 to 1.
+
+    Warns
+    -----
+    UserWarning
+        As `read_digit`, if no `background` is given.
     """
+    prepared, apart = _prepared(array, background)
+    if apart and background is None:
+        warnings.warn(f"array: {_APART}", stacklevel=2)
+    return prepared
+
+
+def _prepared(array: ArrayLike, background: float | None) -> tuple[NDArray[np.uint8], bool]:
+    """Return a picture prepared, and whether its ink lies in several pieces far apart."""
     if background is not None and not (isinstance(background, _NUMBERS) and 0 <= background <= 1):
         raise ValueError(f"background: expected a number from 0 to 1, found {background!r}")
     a = np.asarray(array)
@@ -149,9 +171,9 @@ def prepare(array: ArrayLike, *, background: float | None = None) -> NDArray[np.
     if found is None:
         raise ValueError("expected a digit, found a blank picture")
     if a.shape == (_SIDE, _SIDE) and a.dtype == np.uint8 and above > below:
-        return a.reshape(-1).copy()
+        return a.reshape(-1).copy(), False
     found[found < _FLOOR] = 0
-    return _centred(_boxed(found))
+    return _centred(_boxed(found)), ink.far_apart(found > _EDGE)
 
 
 def _grey(a: NDArray[Any]) -> NDArray[np.float32]:

@@ -1,5 +1,6 @@
 """What is ink in a picture, and what is paper: also where light falls unevenly on it."""
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,8 @@ _SMALLEST = 16  # pixels of a side: of smaller pictures the border says too litt
 _BORDER = 0.08  # of the shorter side: how thick the border is to which the paper's light is fitted
 _EVEN = 0.02  # of the full range: half of an even border is nearer to its median than this
 _STEPS = 15  # of the fit
+_SPECK = 0.1  # of all ink: less is no piece of its own
+_GAP, _WIDE = 0.3, 1.6  # between pieces, of the longest side of one; a digit's width, of its height
 _DARKEST = 0.02  # of the full range: the paper's light is taken to be at least that
 
 
@@ -44,6 +47,33 @@ def of(plain: NDArray[np.float32], background: float, *, known: bool) -> NDArray
         ink /= -np.maximum(paper, _DARKEST)
     ink /= ink.max()
     return ink
+
+
+def far_apart(solid: NDArray[np.bool_]) -> bool:
+    """Return whether ink lies in pieces far apart, side by side or one above the other.
+
+    They are if a gap is wide beside them, or if all together is wider than a digit is. Pieces with
+    less than a tenth of the ink are specks, or strokes of one digit.
+    """
+    for axis, other in ((0, 1), (1, 0)):
+        line = solid.sum(axis=axis)
+        inked = np.flatnonzero(line)
+        cuts = np.flatnonzero(np.diff(inked) > 1)
+        starts, ends = inked[np.r_[0, cuts + 1]], inked[np.r_[cuts, len(inked) - 1]]
+        pieces = [
+            (int(a), int(b))
+            for a, b in zip(starts, ends, strict=True)
+            if line[a : b + 1].sum() >= _SPECK * line.sum()
+        ]
+        if len(pieces) < 2:
+            continue
+        across = np.flatnonzero(solid.any(axis=other))
+        long = max(int(np.ptp(across)) + 1, *(b - a + 1 for a, b in pieces))
+        gap = max(b[0] - a[1] - 1 for a, b in pairwise(pieces))
+        wide = axis == 0 and pieces[-1][1] - pieces[0][0] + 1 > _WIDE * (np.ptp(across) + 1)
+        if gap >= _GAP * long or wide:
+            return True
+    return False
 
 
 def _light(plain: NDArray[np.float32], background: float) -> NDArray[np.float32] | None:

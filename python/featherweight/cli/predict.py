@@ -1,6 +1,7 @@
 """``featherweight predict``: a saved network reads digits in pictures."""
 
 import argparse
+import warnings
 from typing import Any
 
 import numpy as np
@@ -45,11 +46,15 @@ def run(options: argparse.Namespace) -> int:
     found: list[dict[str, Any]] = []
     for path in options.images:
         try:
-            rows = read_digits(path)
+            with warnings.catch_warnings(record=True) as noted:
+                warnings.simplefilter("always")
+                rows = read_digits(path)
         except (OSError, ValueError, ImportError) as e:
             complain(_NAME, sentence(e))
             status = 1
             continue
+        for note in noted:
+            complain(_NAME, str(note.message), "warning: ")
         read = _read(network, path, rows, options.top)
         if options.json:
             found += read

@@ -80,7 +80,11 @@ def _make_folder(path: str) -> None:
 def _image(path: str, network: Any) -> Any:
     from ..images import read_digits
 
-    rows = read_digits(path)
+    with warnings.catch_warnings(record=True) as noted:
+        warnings.simplefilter("always")
+        rows = read_digits(path)
+    for note in noted:
+        complain(_NAME, str(note.message), "warning: ")
     if len(rows) != 1 or network.sizes[0] != 784:
         raise ValueError(
             f"{path}: expected one image for a network of 784 inputs, found {len(rows)} and "
