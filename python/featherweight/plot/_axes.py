@@ -78,6 +78,11 @@ def label(ax: Any, title: str, xlabel: str = "", ylabel: str = "") -> None:
     ax.tick_params(labelsize=size(ax, "xtick.labelsize"))
 
 
+def text_colour(ax: Any) -> Any:
+    """Return the colour of the axes' letters, which stands out from the axes in any style."""
+    return ax.xaxis.label.get_color()
+
+
 def whole_ticks(*of: Any) -> None:
     """Let an axis that counts have no ticks between whole numbers."""
     for axis in of:

@@ -11,14 +11,26 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..history import History
-from ._axes import LEAST, axes, bar, class_names, label, plain, points, size, whole_ticks
+from ._axes import (
+    LEAST,
+    axes,
+    bar,
+    class_names,
+    label,
+    plain,
+    points,
+    size,
+    text_colour,
+    whole_ticks,
+)
 from ._images import answers
 
 if TYPE_CHECKING:
     from ..network import Network
 
-# Okabe and Ito's colours, which the colour-blind can tell apart, the darkest first
-_COLOURS = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+# Okabe and Ito's colours, which the colour-blind can tell apart, after that of the text
+_TEXT = "text"
+_COLOURS = (_TEXT, "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 _MARKS = ("o", "s", "^", "D", "v", "x")  # one fewer, so that 42 runs differ
 _LOOKS = [(_COLOURS[i % len(_COLOURS)], _MARKS[i % len(_MARKS)]) for i in range(42)]
 _Look = tuple[str, str]  # a colour and a mark
@@ -77,7 +89,7 @@ def learning_curves(
                 kind = _KINDS[dashes]
                 ax.plot(
                     h.epoch, values, dashes, label=plain(f"{name}, {kind}" if name else kind),
-                    color=colour, marker=mark, markevery=max(1, len(h.epoch) // 8),
+                    color=_shown(ax, colour), marker=mark, markevery=max(1, len(h.epoch) // 8),
                     markersize=0.4 * size(ax),
                 )  # fmt: skip
     units = {"lr": "learning rate", "seconds": "time of an epoch (s)"}
@@ -140,9 +152,10 @@ def confusion_matrix(
     cell = 0.8 * min(points(ax)) / n
     letters = min(8.0, cell / (0.75 * len(str(counts.max()))))  # those on the diagonal are bold
     for i, j in np.argwhere(counts) if letters >= LEAST else ():
+        on_shade = "w" if counts[i, j] > top / 2 else "k"
         ax.text(
             j, i, counts[i, j], ha="center", va="center", size=letters,
-            color="w" if i != j and counts[i, j] > top / 2 else "k",
+            color=text_colour(ax) if i == j else on_shade,  # the diagonal is as the axes are
             weight="bold" if i == j else "normal",
         )  # fmt: skip
     ticks = size(ax, "xtick.labelsize")
@@ -155,9 +168,15 @@ def confusion_matrix(
     return ax
 
 
+def _shown(ax: Any, colour: str) -> Any:
+    return text_colour(ax) if colour == _TEXT else colour
+
+
 def _look(line: Any) -> _Look:
-    colour = import_module("matplotlib.colors").to_hex(line.get_color())
-    return colour.upper(), str(line.get_marker())
+    colours = import_module("matplotlib.colors")
+    colour = colours.to_hex(line.get_color()).upper()
+    text = colours.to_hex(text_colour(line.axes)).upper()
+    return _TEXT if colour == text else colour, str(line.get_marker())
 
 
 def _drawn(ax: Any) -> tuple[dict[tuple[str, _Look], set[str]], list[Any]]:
@@ -182,7 +201,8 @@ def _key(ax: Any) -> None:
     for style, kind in _KINDS.items():
         if any(style in dashes for dashes in runs.values()):
             unnamed = [look for (n, look), dashes in runs.items() if not n and style in dashes]
-            for colour, mark in unnamed or [("0.4", "None")]:
+            for colour, mark in unnamed or [("0.5", "None")]:
+                colour = _shown(ax, colour)
                 said.append(make([], [], ls=style, label=kind, color=colour, marker=mark))
     wide, high = (0.9 * n for n in points(ax))
 
@@ -206,8 +226,8 @@ def _key(ax: Any) -> None:
         named = [named[i] for i in chosen]
     handles = [
         make(
-            [], [], color=colour, marker=mark, markersize=0.4 * letters, ls=min(dashes, key=len),
-            label=plain(shorten(name)),
+            [], [], color=_shown(ax, colour), marker=mark, markersize=0.4 * letters,
+            ls=min(dashes, key=len), label=plain(shorten(name)),
         )
         for name, (colour, mark), dashes in named
     ] + said  # fmt: skip

@@ -13,6 +13,7 @@ from ._axes import LEAST, axes, label, points, size
 if TYPE_CHECKING:
     from ..network import Network
 
+_EDGE = "0.5"  # of neurons: a grey that stands out from white and from black
 _GAP = 9.0  # between layers, 1 being the distance of neurons
 
 
@@ -106,7 +107,7 @@ def _neurons(ax: Any, column: layout.Column, middle: float, unit: float, name: s
     light, x = column.light, middle + column.x
     fill = "w" if column.values is None else [layout.shade(float(v)) for v in light]
     ax.scatter(
-        x, -column.y, s=disc**2, c=fill, edgecolors="0.3", linewidths=0.08 * disc, zorder=2,
+        x, -column.y, s=disc**2, c=fill, edgecolors=_EDGE, linewidths=0.08 * disc, zorder=2,
         label=name,
     )  # fmt: skip
     minus = light < 0
@@ -155,7 +156,7 @@ def _key(ax: Any, found: list[layout.Column], letters: float, lit: bool) -> None
         make([], [], color=layout.POSITIVE, label="positive weight"),
         make([], [], color=layout.NEGATIVE, linestyle="dashed", label="negative weight"),
     ]
-    disc = dict(marker="o", linestyle="", markeredgecolor="0.3", markersize=0.7 * letters)
+    disc = dict(marker="o", linestyle="", markeredgecolor=_EDGE, markersize=0.7 * letters)
     if lit:
         marks.append(make([], [], markerfacecolor=layout.shade(0), label="0", **disc))
         end = "end of the layer's scale"
