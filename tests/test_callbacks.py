@@ -165,3 +165,41 @@ def test_callbacks_of_other_libraries_and_misspelt_events_are_refused():
     with pytest.raises(TypeError, match="expected on_epoch_end, found on_epoch_ends in Both"):
         net.fit(x, y, callbacks=both)
     compare.assert_same_bits(net.parameters, before)
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [
+        (lambda epoch, logs: None, r"<lambda>\(epoch, logs\)"),
+        (lambda: None, r"<lambda>\(\)"),
+        (lambda state, *, logs: None, r"<lambda>\(state, \*, logs\)"),
+    ],
+)
+def test_callables_that_one_argument_is_not_enough_for(given, found):
+    net, x, y = problem()
+    before = net.parameters.copy()
+    with pytest.raises(TypeError, match=f"^callbacks: expected a callable of one .*found {found}$"):
+        net.fit(x, y, epochs=1, callbacks=given, progress=False)
+    compare.assert_same_bits(net.parameters, before)
+    for right in (
+        lambda state: None,
+        lambda state, logs=None: None,
+        lambda *states: None,
+        [].append,
+    ):
+        net.fit(x, y, epochs=1, callbacks=right, progress=False)
+
+
+def test_of_an_object_without_events_the_nearest_is_named():
+    class Mine:
+        def on_epoch_ended(self, state):
+            pass
+
+    class Far:
+        def on_epoch_stop(self, state):
+            pass
+
+    net, x, y = problem()
+    for given in (Mine(), Far()):
+        with pytest.raises(TypeError, match=r"^callbacks: expected on_epoch_end, found on_epoch_"):
+            net.fit(x, y, epochs=1, callbacks=given, progress=False)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import featherweight as fw
+import featherweight.images
 from featherweight import hints
 
 X, Y = np.zeros((8, 4), np.float32), np.zeros(8, np.int64)
@@ -144,3 +145,39 @@ def test_copies_and_pickles_and_signatures_are_as_before():
 
 def test_the_table_is_of_plain_words():
     assert all(word.isidentifier() and right for word, right in hints.WORDS.items())
+
+
+def test_a_learning_rate_that_lbfgs_has_not():
+    optimizer = fw.LBFGS()
+    for name in ("lr", "schedule"):
+        with pytest.raises(AttributeError, match=f"^{name}: expected none for LBFGS, .* found 0.1"):
+            setattr(optimizer, name, 0.1)
+    assert optimizer.lr == 1.0
+
+
+def public(module):
+    return [
+        found
+        for name, found in inspect.getmembers(module, inspect.isfunction)
+        if not name.startswith("_") and found.__module__.startswith(module.__name__)
+    ]
+
+
+METHODS = ("fit", "partial_fit", "evaluate", "score", "predict", "activations", "gradients", "save")
+MODULES = [fw.plot, fw.looking, fw.data, featherweight.images]
+PUBLIC = [fw.isas, fw.load, fw.fit_many, *(f for m in MODULES for f in public(m))]
+PUBLIC += [fw.Network, *(getattr(fw.Network, n) for n in METHODS)]
+
+
+@pytest.mark.parametrize("function", PUBLIC, ids=lambda f: f.__qualname__)
+def test_signatures_are_as_they_are_written(function):
+    """`DTypeLike`, and not the union of types that it stands for; and each has a docstring."""
+    text = str(inspect.signature(function))
+    assert "_typing" not in text
+    assert "_SupportsArray" not in text
+    assert len(inspect.getdoc(function).split()) > 5
+
+
+def test_isas_are_the_cores():
+    assert fw.isas() == fw._core.isas()
+    assert "Returns" in inspect.getdoc(fw.isas)

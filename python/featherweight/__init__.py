@@ -4,9 +4,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from . import _threadpoolctl
-from ._core import __version__, isas
+from ._core import __version__
 from ._imports import ensure_imported
-from .network import Network
+from .network import Network, isas
 from .threads import get_num_threads, set_num_threads
 
 if TYPE_CHECKING:

@@ -64,6 +64,7 @@ def check_callbacks(callbacks: object) -> list[Callback]:
         if isinstance(c, type):
             raise TypeError(f"callbacks: expected an object, found the class {c.__name__}")
         if not callable(c) and not any(hasattr(c, e) for e in _EVENTS):
+            _check_events(c)  # a misspelt event is named
             raise TypeError(
                 f"callbacks: expected callables or objects with {' or '.join(_EVENTS)}, found {c!r}"
             )
@@ -80,8 +81,12 @@ def _check_events(callback: Any) -> None:
     from inspect import signature
 
     kind = type(callback).__name__
+    if callable(callback) and not any(hasattr(callback, e) for e in _EVENTS):
+        _check_callable(callback)
+    # by a looser measure where it has no event that is known: it would be refused anyway
+    cutoff = 0.9 if callable(callback) or any(hasattr(callback, e) for e in _EVENTS) else 0.6
     for name in dir(callback):
-        near = get_close_matches(name, _EVENTS, n=1, cutoff=0.9)
+        near = get_close_matches(name, _EVENTS, n=1, cutoff=cutoff)
         if name.startswith("on_") and near and name not in _EVENTS:
             raise TypeError(f"callbacks: expected {near[0]}, found {name} in {kind}")
     for event in _EVENTS:
@@ -95,6 +100,24 @@ def _check_events(callback: Any) -> None:
                 f"callbacks: expected {event}(state), a TrainingState with epoch, loss, history, "
                 f"network; found {event}({', '.join(parameters)}) in {kind}"
             )
+
+
+def _check_callable(callback: Any) -> None:
+    """Refuse a callable that can't be called with a TrainingState alone."""
+    from inspect import Signature, signature
+
+    try:
+        taken = signature(callback)
+    except (TypeError, ValueError):  # compiled
+        return
+    try:
+        taken.bind(None)
+    except TypeError:
+        name = getattr(callback, "__name__", type(callback).__name__)
+        raise TypeError(
+            "callbacks: expected a callable of one argument, a TrainingState with epoch, loss, "
+            f"history, network; found {name}{taken.replace(return_annotation=Signature.empty)}"
+        ) from None
 
 
 def tell(callbacks: list[Callback], event: str, state: TrainingState) -> bool:

@@ -8,6 +8,8 @@ keeping its aspect ratio, with anti-aliasing, and its centre of mass is put at t
 Files are read with Pillow (``pip install "featherweight[images]"``), ``.npy`` files without.
 """
 
+from __future__ import annotations
+
 import math
 import os
 import warnings

@@ -70,6 +70,15 @@ class LBFGS(Optimizer):
         self.history_size, self.max_eval = history_size, max_eval
         self.tolerance_grad, self.tolerance_change = tolerance_grad, tolerance_change
 
+    if not TYPE_CHECKING:
+
+        def __setattr__(self, name, value):
+            if name in ("lr", "schedule") and value != getattr(self, name):
+                raise AttributeError(
+                    f"{name}: expected none for LBFGS, which has no learning rate, found {value!r}"
+                )
+            super().__setattr__(name, value)
+
     @property
     def converged(self) -> bool:
         return self._end is not None and self._end.status == 0

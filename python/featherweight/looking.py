@@ -1,5 +1,7 @@
 """What a network looks for, and what an answer rests on: gradients with respect to the input."""
 
+from __future__ import annotations
+
 import math
 import sys
 import warnings
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
     from .network import Network
 
 
-def _until(network: "Network", layer: int) -> "Network":
+def _until(network: Network, layer: int) -> Network:
     """Return a copy of the layers 0 to `layer` that gives the last one's weighted sums."""
     from .network import Network
 
@@ -35,7 +37,7 @@ def _until(network: "Network", layer: int) -> "Network":
     return part
 
 
-def saliency(network: "Network", x: ArrayLike, target: int | None = None) -> NDArray[Any]:
+def saliency(network: Network, x: ArrayLike, target: int | None = None) -> NDArray[Any]:
     """Return how an answer's score changes with each input: which pixels it rests on.
 
     The gradient of the output's weighted sum, before softmax or another activation (Simonyan,
@@ -71,7 +73,7 @@ def saliency(network: "Network", x: ArrayLike, target: int | None = None) -> NDA
 
 
 def excite(
-    network: "Network",
+    network: Network,
     layer: int,
     neuron: int,
     *,
@@ -127,7 +129,7 @@ def excite(
 
 
 def climb(
-    network: "Network",
+    network: Network,
     layer: int,
     neuron: int,
     start: ArrayLike | None = None,

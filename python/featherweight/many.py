@@ -1,5 +1,7 @@
 """Many networks trained side by side."""
 
+from __future__ import annotations
+
 import copy
 from collections.abc import Iterable, Sequence
 from os.path import realpath
@@ -175,7 +177,7 @@ def _train(nets: list[Network], tasks: list[Task], rng: list[Any], workers: int)
     return [jobs[i].result() for i in range(len(nets))]
 
 
-def _halt(jobs: "dict[int, Future[History]]", running: "dict[int, Run]") -> set[int]:
+def _halt(jobs: dict[int, Future[History]], running: dict[int, Run]) -> set[int]:
     """End all training at the step in hand; return which networks have been stopped in it."""
     from concurrent.futures import wait
 
@@ -194,7 +196,7 @@ def _halt(jobs: "dict[int, Future[History]]", running: "dict[int, Run]") -> set[
             continue
 
 
-def _where(tasks: list[Task], jobs: "dict[int, Future[History]]", halted: set[int]) -> str:
+def _where(tasks: list[Task], jobs: dict[int, Future[History]], halted: set[int]) -> str:
     """Say how far training has come."""
     begun = {i: job for i, job in jobs.items() if not job.cancelled()}
     epochs = [len(begun[i].result().epoch) for i in sorted(halted) if begun[i].exception() is None]

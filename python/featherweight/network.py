@@ -1,5 +1,7 @@
 """`Network`: arguments checked in sentences, shapes, defaults. No loops over numbers."""
 
+from __future__ import annotations
+
 import math
 import os
 from collections.abc import Sequence
@@ -27,10 +29,21 @@ if TYPE_CHECKING:
 _RELU_FAMILY = ("relu", "leaky_relu", "elu", "gelu", "silu", "softplus")
 
 
+def isas() -> tuple[str, ...]:
+    """Return the instruction sets that run on this machine.
+
+    Returns
+    -------
+    tuple of str
+        Those that the processor has and this build knows, ``scalar`` first, the fastest last.
+    """
+    return _core.isas()
+
+
 class _CallSignature:
     """What inspect.signature(net) shall say of a call, which isn't a function of Python's."""
 
-    def __get__(self, network: "Network | None", owner: type) -> "Signature | None":
+    def __get__(self, network: Network | None, owner: type) -> Signature | None:
         from inspect import signature
 
         return None if network is None else signature(network.__call__)
@@ -226,7 +239,7 @@ class Network(Fitting):
         self._core.set_parameters(checks.converted("values", a, self.dtype))
 
     @property
-    def history(self) -> "History | None":
+    def history(self) -> History | None:
         """What the last training measured, also if Ctrl-C or an error ended it; isn't saved."""
         return self._history
 
@@ -254,7 +267,7 @@ class Network(Fitting):
         return "\n".join(line.rstrip() for line in lines)
 
     @named
-    def diagram(self, x: ArrayLike | None = None, *, most: int = 16) -> "Diagram":
+    def diagram(self, x: ArrayLike | None = None, *, most: int = 16) -> Diagram:
         """Return the network as an image that a notebook shows, lit by an input if one is given.
 
         Parameters
@@ -373,7 +386,7 @@ class Network(Fitting):
 
     # Keeping it
 
-    def save(self, path: "str | PathLike[str]") -> None:
+    def save(self, path: str | PathLike[str]) -> None:
         """Write the network to a safetensors file, whole or not at all.
 
         It is written beside `path` and then renamed, so that an interrupted save leaves an older

@@ -1,5 +1,7 @@
 """What neurons look for, what they say to images, and which images are misread."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
 
 
 def weights(
-    network: "Network",
+    network: Network,
     layer: int = 0,
     *,
     neurons: Sequence[int] | None = None,
@@ -87,7 +89,7 @@ def weights(
     return ax
 
 
-def activations(network: "Network", x: ArrayLike, layer: int = 0, *, ax: Any = None) -> Any:
+def activations(network: Network, x: ArrayLike, layer: int = 0, *, ax: Any = None) -> Any:
     """Draw all activations of a layer over a set of images.
 
     Greys go from white, which is 0, to black; if there are negative activations, the scale is that
@@ -131,7 +133,7 @@ def activations(network: "Network", x: ArrayLike, layer: int = 0, *, ax: Any = N
 
 
 def misread(
-    network: "Network",
+    network: Network,
     x: ArrayLike,
     labels: ArrayLike,
     *,
@@ -196,7 +198,7 @@ def misread(
 
 
 def excite(
-    network: "Network",
+    network: Network,
     layer: int,
     neuron: int,
     *,
@@ -243,7 +245,7 @@ def excite(
 
 
 def saliency(
-    network: "Network",
+    network: Network,
     x: ArrayLike,
     target: int | None = None,
     *,
@@ -295,7 +297,7 @@ def saliency(
     return ax
 
 
-def answers(network: "Network", x: ArrayLike, labels: ArrayLike) -> tuple[Any, Any]:
+def answers(network: Network, x: ArrayLike, labels: ArrayLike) -> tuple[Any, Any]:
     """Return a classifier's outputs for rows x, and the labels, checked."""
     if network.output != "softmax":
         raise ValueError(f"network: expected a softmax output, found {network.output!r}")
@@ -306,12 +308,12 @@ def answers(network: "Network", x: ArrayLike, labels: ArrayLike) -> tuple[Any, A
     return y, truth
 
 
-def _layer(network: "Network", layer: int) -> int:
+def _layer(network: Network, layer: int) -> int:
     layers = len(network.sizes) - 1
     return checks.whole("layer", layer, -layers, layers - 1) % layers
 
 
-def _rows(network: "Network", x: ArrayLike) -> NDArray[Any]:
+def _rows(network: Network, x: ArrayLike) -> NDArray[Any]:
     a = checks.real_array("x", x)
     if a.ndim != 2 or a.shape[1] != network.sizes[0] or not len(a):
         raise ValueError(

@@ -1,5 +1,7 @@
 """How training went, and what is taken for what."""
 
+from __future__ import annotations
+
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -101,7 +103,7 @@ def learning_curves(
 
 
 def confusion_matrix(
-    network: "Network",
+    network: Network,
     x: ArrayLike,
     labels: ArrayLike,
     *,

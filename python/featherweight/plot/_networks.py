@@ -1,5 +1,7 @@
 """The network as neurons and lines."""
 
+from __future__ import annotations
+
 import math
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -17,9 +19,7 @@ _EDGE = "0.5"  # of neurons: a grey that stands out from white and from black
 _GAP = 9.0  # between layers, 1 being the distance of neurons
 
 
-def diagram(
-    network: "Network", x: ArrayLike | None = None, *, most: int = 16, ax: Any = None
-) -> Any:
+def diagram(network: Network, x: ArrayLike | None = None, *, most: int = 16, ax: Any = None) -> Any:
     """Draw a network as a diagram, its neurons lit by their activations for an input.
 
     Lines are weights, the thicker the larger: positive ones solid and orange, negative ones dashed
