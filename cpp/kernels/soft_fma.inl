@@ -103,7 +103,8 @@ inline float soft_fma(float a, float b, float c) {
     if (c == 0) return product == 0 && a != 0 && b != 0 ? product : product + c;  // of a 0 that is left, its own sign
     return extreme_soft_fma(a, b, c);
   }
-  const double wide_a = a * 0x1.000002p27, wide_b = b * 0x1.000002p27;
+  constexpr double split = 134217729;  // 2^27 + 1
+  const double wide_a = a * split, wide_b = b * split;
   const double high_a = wide_a - (wide_a - a), high_b = wide_b - (wide_b - b);
   const double low_a = a - high_a, low_b = b - high_b;
   const double product_error = ((high_a * high_b - product) + high_a * low_b + low_a * high_b) + low_a * low_b;

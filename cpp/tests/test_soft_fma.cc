@@ -52,7 +52,7 @@ struct Random {
   }
 };
 
-// Of either sign; often with few bits, or all of them, set.
+// Of either sign; often with few bits, or all of them, or all but one, set.
 template <class T>
 T number(Random& random, int exponent) {
   using F = Format<T>;
@@ -61,6 +61,7 @@ T number(Random& random, int exponent) {
   const std::uint64_t kind = random();
   if (kind % 4 == 1) fraction &= ones << (kind / 4 % F::fraction);
   if (kind % 4 == 2) fraction |= ones >> (kind / 4 % F::fraction);
+  if (kind % 8 == 7) fraction = ones ^ (typename F::Word(1) << (kind / 8 % F::fraction));  // all ones but one bit
   if (exponent < 0) exponent = 0;
   if (exponent > 2 * F::bias) exponent = 2 * F::bias;
   const auto sign = typename F::Word(kind >> 63) << (8 * sizeof(T) - 1);
