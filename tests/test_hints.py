@@ -55,6 +55,47 @@ def test_unknown_keywords(call, sentence):
     assert not any(word in str(info.value) for word in ("Fitting", "Learning.", "_forward"))
 
 
+MORE = [
+    (lambda: fw.data.digits(cached=True), "cached: expected no arguments, .* in digits$"),
+    (lambda: fw.data.mnist(root="a"), "root: expected path=.* in mnist$"),
+    (
+        lambda: fw.looking.saliency(net(), X[0], targets=1),
+        "targets: expected target=.* in saliency",
+    ),
+    (lambda: fw.looking.excite(net(), 0, 0, step=1), "step: expected steps=.* in excite$"),
+    (lambda: fw.set_num_threads(num=1), "num: expected n=.* in set_num_threads$"),
+    (lambda: net().save(filename="a"), "filename: expected path=.* in Network.save$"),
+    (lambda: net().activations(X=X), "X: expected x=.* in Network.activations$"),
+    (lambda: net().summary(depth=1), "depth: expected .* in Network.summary$"),
+    (lambda: net().diagram(mots=3), "mots: expected most=.* in Network.diagram$"),
+    (lambda: net().set_parameters(value=X), "value: expected values=.*Network.set_parameters$"),
+    (lambda: fw.plot.weights(net(), column=3), "column: expected columns=.* in weights$"),
+    (lambda: fw.plot.activations(net(), X=X), "X: expected x=.* in activations$"),
+    (lambda: fw.plot.misread(net(), X, y=Y), "y: expected labels=.* in misread$"),
+    (lambda: fw.plot.excite(net(), 0, 0, starts=3), "starts: expected start=.* in excite$"),
+    (lambda: fw.plot.saliency(net(), X[0], axis=0), "axis: expected ax=.* in saliency$"),
+    (lambda: fw.plot.learning_curves({}, measures="a"), "measures: expected measure=.* in learn"),
+    (lambda: fw.plot.confusion_matrix(net(), X, Y, name="a"), "name: expected names=.*confusion"),
+    (lambda: fw.plot.diagram(net(), mots=3), "mots: expected most=.* in diagram$"),
+]
+
+
+@pytest.mark.parametrize(("call", "sentence"), MORE)
+def test_unknown_keywords_of_functions_that_train_nothing(call, sentence):
+    with pytest.raises(TypeError, match="^" + sentence):
+        call()
+
+
+@pytest.mark.parametrize("kind", ["MLPClassifier", "MLPRegressor"])
+def test_unknown_keywords_of_scikit_learns_pair(kind):
+    pair = pytest.importorskip("featherweight.sklearn", reason="scikit-learn is not installed")
+    pytest.importorskip("sklearn", reason="scikit-learn is not installed")
+    for given, right in {"lr": "learning_rate_init", "epochs": "max_iter"}.items():
+        with pytest.raises(TypeError, match=f"^{given}: expected {right}=.*, found .* in {kind}$"):
+            getattr(pair, kind)(**{given: 1})
+    assert "max_iter" in getattr(pair, kind)().get_params()
+
+
 def test_an_error_from_inside_is_left_as_it_is():
     def inner(y, p):
         raise TypeError("mine() got an unexpected keyword argument 'lr'")

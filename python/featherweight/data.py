@@ -12,6 +12,7 @@ import numpy as np
 
 from ._idx import read_idx, to_path
 from .checks import counted
+from .hints import named
 
 if TYPE_CHECKING:  # at run time these would cost more than the rest of the import
     from pathlib import Path
@@ -66,6 +67,7 @@ class Dataset(NamedTuple):
     test: Split
 
 
+@named
 def digits() -> Dataset:
     """Handwritten digits that come with the package: 10,000 to train on, 2,000 to test with.
 
@@ -126,6 +128,7 @@ def _decode() -> Dataset:
     return Dataset(Split(images[:n], labels[:n]), Split(images[n:], labels[n:]))
 
 
+@named
 def mnist(path: str | os.PathLike[str] | None = None) -> Dataset:
     """All of MNIST: 60,000 handwritten digits to train on, 10,000 to test with.
 

@@ -60,7 +60,13 @@ WORDS: dict[str, tuple[str, ...]] = {
     "learning_rate": ("lr", _ADAM),
     "learning_rate_init": ("lr", _ADAM),
     "eta": ("lr", _ADAM),
-    "lr": ("lr", "current_lr", _ADAM),
+    "lr": ("lr", "learning_rate_init", "current_lr", _ADAM),
+    "epochs": ("max_iter",),
+    "root": ("path",),
+    "axes": ("ax",),
+    "axis": ("ax",),
+    "y": ("labels",),
+    "rng": ("random_state",),
     "opt": ("optimizer",),
     "optim": ("optimizer",),
     "solver": ("optimizer",),
@@ -262,7 +268,8 @@ def check_keywords(known: list[str], where: str, given: dict[str, Any]) -> None:
     for name, value in given.items():
         if name not in known:
             right = right_name(name, known, "{}=...") or _home(name)
-            right = right or f"one of {', '.join(known)}"
+            few = f"{known[0]}=..." if known else "no arguments"
+            right = right or (f"one of {', '.join(known)}" if len(known) > 1 else few)
             raise TypeError(f"{name}: expected {right}, found {name}={_shown(value)} in {where}")
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import checks
+from .hints import named
 
 if TYPE_CHECKING:
     from .network import Network
@@ -37,6 +38,7 @@ def _until(network: Network, layer: int) -> Network:
     return part
 
 
+@named
 def saliency(network: Network, x: ArrayLike, target: int | None = None) -> NDArray[Any]:
     """Return how an answer's score changes with each input: which pixels it rests on.
 
@@ -72,6 +74,7 @@ def saliency(network: Network, x: ArrayLike, target: int | None = None) -> NDArr
     return found[0] if np.ndim(x) == 1 else found
 
 
+@named
 def excite(
     network: Network,
     layer: int,

@@ -217,6 +217,7 @@ class Network(Fitting):
         """
         return self._core.parameters()
 
+    @named
     def set_parameters(self, values: ArrayLike) -> None:
         """Set all weights and biases at once: a call in another thread sees all or none of them.
 
@@ -253,6 +254,7 @@ class Network(Fitting):
             f"# {self.parameter_count:,} parameters, {self.isa}"
         )
 
+    @named
     def summary(self) -> str:
         """Return a table of the layers, their activations and their parameters."""
         rows = [("layer", "size", "activation", "parameters"), ("0", f"{self.sizes[0]:,}", "", "")]
@@ -375,6 +377,7 @@ class Network(Fitting):
                 f"out: expected unit stride in its rows, found strides {out.strides} bytes"
             )
 
+    @named
     def activations(self, x: ArrayLike) -> list[NDArray[Any]]:
         """Return the input as it is used, then every layer's activations, the output last.
 
@@ -386,6 +389,7 @@ class Network(Fitting):
 
     # Keeping it
 
+    @named
     def save(self, path: str | PathLike[str]) -> None:
         """Write the network to a safetensors file, whole or not at all.
 

@@ -4,6 +4,8 @@ import math
 import os
 from collections.abc import Iterator
 
+from .hints import named
+
 _default: int | None = None
 
 
@@ -98,6 +100,7 @@ def check_threads(threads: int | None) -> int:
     return n
 
 
+@named
 def set_num_threads(n: int) -> None:
     """Set how many threads networks made from now on use by default.
 

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .. import checks, looking, targets
 from ..diagram import limit
+from ..hints import named
 from ..remembering import quietly
 from ._axes import (
     axes,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from ..network import Network
 
 
+@named
 def weights(
     network: Network,
     layer: int = 0,
@@ -89,6 +91,7 @@ def weights(
     return ax
 
 
+@named
 def activations(network: Network, x: ArrayLike, layer: int = 0, *, ax: Any = None) -> Any:
     """Draw all activations of a layer over a set of images.
 
@@ -132,6 +135,7 @@ def activations(network: Network, x: ArrayLike, layer: int = 0, *, ax: Any = Non
     return ax
 
 
+@named
 def misread(
     network: Network,
     x: ArrayLike,
@@ -197,6 +201,7 @@ def misread(
     return ax
 
 
+@named
 def excite(
     network: Network,
     layer: int,
@@ -244,6 +249,7 @@ def excite(
     return ax
 
 
+@named
 def saliency(
     network: Network,
     x: ArrayLike,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..hints import named
 from ..history import History
 from ._axes import (
     LEAST,
@@ -40,6 +41,7 @@ _KINDS = {"-": "training", "--": "validation"}
 _ENTRY, _WIDE, _ROW = 4.2, 0.62, 1.4  # of a key, in its letters: a mark, a character, a row
 
 
+@named
 def learning_curves(
     histories: History | Mapping[str, History] | Iterable[History],
     measure: str = "loss",
@@ -102,6 +104,7 @@ def learning_curves(
     return ax
 
 
+@named
 def confusion_matrix(
     network: Network,
     x: ArrayLike,

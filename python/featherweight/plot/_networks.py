@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .. import diagram as layout
+from ..hints import named
 from ._axes import LEAST, axes, label, points, size
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ _EDGE = "0.5"  # of neurons: a grey that stands out from white and from black
 _GAP = 9.0  # between layers, 1 being the distance of neurons
 
 
+@named
 def diagram(network: Network, x: ArrayLike | None = None, *, most: int = 16, ax: Any = None) -> Any:
     """Draw a network as a diagram, its neurons lit by their activations for an input.
 

@@ -16,6 +16,7 @@ from sklearn.utils.multiclass import (
 )
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from ..hints import named
 from ._base import BaseMLP
 from ._callbacks import with_callbacks
 from ._checks import CONSTRAINTS, known_finite
@@ -67,6 +68,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         "output_activation": [StrOptions({"softmax", "logistic"}), None],
     }
 
+    @named
     def __init__(
         self,
         hidden_layer_sizes: Any = (100,),

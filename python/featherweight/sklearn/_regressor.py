@@ -12,6 +12,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from ..checks import converted, whole
+from ..hints import named
 from ._base import BaseMLP
 from ._callbacks import with_callbacks
 from ._checks import ACTIVATIONS, CONSTRAINTS, NAMES, known_finite, numbers
@@ -62,6 +63,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         "output_activation": [StrOptions(ACTIVATIONS), None],
     }
 
+    @named
     def __init__(
         self,
         loss: str = "squared_error",
