@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import os
+import pickle
 import threading
 
 import numpy as np
@@ -29,6 +30,7 @@ OPTIMIZERS = {
 }
 SIZES = (70, 33, 17, 3)
 WEIGHTS = np.linspace(0, 1, 97)
+TARGETS = np.outer(WEIGHTS, [1.0, 0.5, 0.25])
 
 
 @functools.cache  # before anything is set: NumPy's own results depend on it
@@ -82,6 +84,10 @@ def compute(dtype, **options):
         found.add(net.evaluate(rows, y), net.score(rows, y))
         loss, gradients = net.gradients(rows, y, dropout=0.3, sample_weight=np.arange(97.0))
         found.add(loss, *gradients.weights, *gradients.biases, gradients.input)
+    scaled = make(dtype, input_scale=1 / 255, **options)
+    found.add(scaled.input_scale, scaled(x), pickle.loads(pickle.dumps(scaled))(x))
+    scaled = fw.Network(SIZES, ("tanh", "gelu"), "sigmoid", rng=3, dtype=dtype, **options)
+    found.add(scaled.gradients(x, TARGETS, output_weights=[0.1, 0.7, 0.3], flat=True)[1])
     gradients = net.backward(x, np.full((97, 3), 1e-3))
     fw.Adam(1e-3).step(net, gradients, clip_norm=0.1, l2=0.01)
     found.add(net.parameters)

@@ -2,6 +2,8 @@
 // argument, as context managers. They nest; CallersEnvironment, for code of the user's, leaves them all for a while.
 #include "../net/float_environment.h"
 
+#include <optional>
+
 #include "network.h"
 
 namespace fw {
@@ -24,18 +26,9 @@ struct OurEnvironment {
 };
 
 struct CallersEnvironment {
-  int depth = 0;
-  void enter() {
-    depth = g_entered.depth;
-    g_entered.depth = 0;
-    if (depth) FloatEnvironment::write(g_entered.callers);
-  }
-  void exit() {
-    g_entered.depth = depth;
-    if (!depth) return;
-    g_entered.callers = FloatEnvironment::read();
-    FloatEnvironment::write(FloatEnvironment::kOurs);
-  }
+  std::optional<InCallersEnvironment> within;
+  void enter() { within.emplace(); }
+  void exit() { within.reset(); }
 };
 
 template <class C>
@@ -47,6 +40,18 @@ void bind(py::module_& m, const char* name, const char* documentation) {
 }
 
 }  // namespace
+
+InCallersEnvironment::InCallersEnvironment() : depth_(g_entered.depth) {
+  g_entered.depth = 0;
+  if (depth_) FloatEnvironment::write(g_entered.callers);
+}
+
+InCallersEnvironment::~InCallersEnvironment() {
+  g_entered.depth = depth_;
+  if (!depth_) return;
+  g_entered.callers = FloatEnvironment::read();
+  FloatEnvironment::write(FloatEnvironment::kOurs);
+}
 
 void bind_float_environment(py::module_& m) {
   bind<OurEnvironment>(m, "OurEnvironment",

@@ -20,6 +20,7 @@ std::unique_ptr<CoreNetwork> make(const std::vector<std::ptrdiff_t>& sizes,
   std::vector<int> acts;
   for (const std::string& name : activations) acts.push_back(find_activation(name));
   const KernelTable& table = choose_isa(isa);
+  const FloatEnvironment environment;
   auto core = std::make_unique<CoreNetwork>();
   if (double_precision)
     core->net =

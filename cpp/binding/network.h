@@ -45,6 +45,18 @@ struct CoreNetwork : Initialized {
   }
 };
 
+// What this thread had set before it entered OurEnvironment, if it is in one.
+class InCallersEnvironment {
+ public:
+  InCallersEnvironment();
+  ~InCallersEnvironment();
+  InCallersEnvironment(const InCallersEnvironment&) = delete;
+  InCallersEnvironment& operator=(const InCallersEnvironment&) = delete;
+
+ private:
+  int depth_;
+};
+
 // Compiled work: in our floating-point environment, without the GIL.
 class Work {
  public:

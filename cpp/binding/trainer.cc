@@ -26,6 +26,7 @@ struct CoreTrainer : Initialized {
 std::unique_ptr<CoreTrainer> make(CoreNetwork& core, const std::string& loss, std::ptrdiff_t batch,
                                   double parameter, double smoothing, const std::vector<double>& weights) {
   expect(batch > 0, "batch: expected a positive number");
+  const FloatEnvironment environment;
   auto t = std::make_unique<CoreTrainer>();
   t->core = &core;
   const int kind = find_loss(loss);
@@ -107,6 +108,7 @@ OptimizerState optimizer_state(const Network<T>& net, const std::string& name, c
 }
 
 void heed_signals() {
+  const InCallersEnvironment callers;  // which OurEnvironment of Python's may have left
   if (PyErr_CheckSignals() != 0) throw py::error_already_set();
 }
 
@@ -189,6 +191,8 @@ std::pair<std::ptrdiff_t, std::optional<std::string>> epochs(CoreTrainer& t, con
       ++done[0];
       done[1] = 0;
       if (r.invalid) return {r.failed, trainer.sentence(r.invalid)};
+      if (d.weights && r.weight == 0 && r.rows == d.rows())
+        return {1, "sample_weight: expected a weight above 0, found only zeros: the array was changed while in use"};
       if (r.failed) return {r.failed, std::nullopt};
       if (!net.kernels().finite(net.parameters(), net.packed_size())) break;
       std::copy_n(net.parameters(), net.packed_size(), kept);

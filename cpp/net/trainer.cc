@@ -133,9 +133,15 @@ void Trainer<T>::step(Pass* pass, const OptimizerState& optimizer) {
 }
 
 template <class T>
-EpochResult Trainer<T>::epoch(const Data& data, const OptimizerState& optimizer,
+EpochResult Trainer<T>::epoch(const Data& given, const OptimizerState& optimizer,
                               const std::uint64_t* key, std::uint64_t epoch, const Poll& when,
                               bool every_step, std::ptrdiff_t position) {
+  Data data = given;
+  if (data.weights) {
+    T* copy = epoch_weights_.reserve(std::size_t(data.x.rows));
+    std::copy_n(given.weights, data.x.rows, copy);
+    data.weights = copy;
+  }
   const std::ptrdiff_t n = data.rows();
   const std::int64_t* index = data.index;
   epoch_ = epoch;

@@ -265,6 +265,7 @@ class Trainer {
       output_weights_;
   Buffer<const void*> pointers_;
   std::vector<std::int64_t> order_;
+  Buffer<T> epoch_weights_;  // a copy, so that all threads of an epoch see the same
   std::vector<std::ptrdiff_t> task_ends_;  // of an update by the threads it was last made for
   // Of a pair's second side: its own copy of all parameters but the first layer's weights, and of the
   // optimizer's state beside them.

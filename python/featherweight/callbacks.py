@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .training import Run
 
 
-class TrainingState(Strict):
+class TrainingState:
     """What a callback gets.
 
     Attributes

@@ -8,6 +8,8 @@ import math
 import operator
 import os
 from collections.abc import Iterable, Mapping, Sequence, Set
+from contextlib import nullcontext
+from functools import cache
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -149,6 +151,12 @@ def real_array(name: str, value: object) -> Array:
     return tables.read(name, value)
 
 
+@cache
+def _float32_of_halves() -> NDArray[np.float32]:
+    """Return every float16 as float32, by its bits: NumPy takes long for subnormal ones."""
+    return np.arange(1 << 16, dtype=np.uint16).view(np.float16).astype(np.float32)
+
+
 def converted(name: str, a: Array, want: DTypeLike, *, held: bool = True) -> Array:
     """Return numbers as the core reads them: of this dtype, in C order, aligned, and plain.
 
@@ -157,8 +165,12 @@ def converted(name: str, a: Array, want: DTypeLike, *, held: bool = True) -> Arr
     """
     if a.dtype == want and a.flags.c_contiguous and a.flags.aligned:
         return a
+    if a.dtype.kind == "f" and a.itemsize == 2:
+        a = _float32_of_halves()[a.astype(np.float16, copy=False).view(np.uint16)]
+    may_overflow = a.dtype.kind == "f" and a.itemsize > np.dtype(want).itemsize
+    errors = np.errstate(over="raise" if held else "ignore") if may_overflow else nullcontext()
     try:
-        with _core.OurEnvironment(), np.errstate(over="raise" if held else "ignore"):
+        with _core.OurEnvironment(), errors:
             plain: Array = np.asarray(a, want, order="C")
             return plain if plain.flags.aligned else plain.copy()
     except FloatingPointError:

@@ -42,27 +42,19 @@ class Job(NamedTuple):
         y = self.targets
         return y if self.labels is None else targets.class_labels(y.copy(), outputs, what)
 
-    def expect_unchanged(self, outputs: int, what: str) -> None:
-        """Refuse labels, and files mapped into memory, that were changed since they were checked.
+    def expect_files(self, what: str) -> None:
+        """Refuse files mapped into memory that have become shorter.
 
-        Of a file that has become shorter no more than its beginning could be read: the operating
-        system would end the process.
+        The operating system would end a process that reads beyond their end.
         """
-        for name, a in (("x", self.x), (what, self.labels), (what, self.values)):
+        arrays = ("x", self.x), (what, self.labels), (what, self.values)
+        for name, a in (*arrays, ("sample_weight", self.weights)):
             missing = _missing(a)
             if missing is not None:
                 raise ValueError(
                     f"{name}: expected a file of at least {missing[1]:,} bytes, found "
                     f"{missing[2]:,} in {missing[0]}: it was changed while in use"
                 )
-        if self.labels is None or self.labels.size == 0:
-            return
-        low, high = int(self.labels.min()), int(self.labels.max())
-        if low < 0 or high >= outputs:
-            raise ValueError(
-                f"{what}: expected class labels from 0 to {outputs - 1}, found "
-                f"{low if low < 0 else high}: the array was changed while in use"
-            )
 
     def outputs(self, network: "Network") -> NDArray[Any]:
         """Return what the network makes of the rows, some at a time."""

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from .network import Network
 
 _FIRST = "before the first epoch"
+_NO_WEIGHT = (
+    "sample_weight: expected a weight above 0, found only zeros: the array was changed while in use"
+)
 
 
 @dataclass
@@ -66,7 +69,7 @@ class Run:
         self.cut = False  # an epoch in its middle, for want of time
         self.begun = 0  # the last epoch for which rows were drawn
         # a loss or weights that aren't finite, or data that were changed
-        self.failure: FloatingPointError | ValueError | None = None
+        self.failure: FloatingPointError | TypeError | ValueError | None = None
         self.settings: dict[str, Any] | None = None  # as training began, for checkpoints
         # gives callbacks the states to go on from
         self.kept: Callable[[], None] | None = None
@@ -210,7 +213,7 @@ class Run:
     def _epoch(self, number: int) -> Epoch:
         self._good[:] = self.network.parameters
         if self.job is not None:
-            self.job.expect_unchanged(self.network.sizes[-1], "y")
+            self.job.expect_files("y")
         epoch = Epoch(number)
         try:
             if self.job is None:
@@ -218,11 +221,15 @@ class Run:
             elif self._enter_batch(1):
                 key = self.plan.key if self.plan.shuffle else None
                 self._pass(epoch, self.job, key, self._size)
-        except BaseException:  # after a step whose weights nobody has looked at
-            if not finite(self.network.parameters):
+        except BaseException as e:
+            # after a step whose weights nobody has looked at, or from a batch that is refused
+            if e is self.failure or not finite(self.network.parameters):
                 self._go_back(number)
             raise
         self._core.clear_padding()
+        weighted = self.job is not None and self.job.weights is not None
+        if weighted and epoch.weight == 0 and not self.stopped and not epoch.failed:
+            epoch.failed, epoch.invalid = 1, _NO_WEIGHT
         # the last step's are in no loss yet
         if not epoch.failed and not finite(self.network.parameters):
             epoch.failed, epoch.what = epoch.steps, "weights"
@@ -243,8 +250,11 @@ class Run:
                     f"found {type(item).__name__} as batch {number} of epoch {epoch.number}"
                 )
             weight = item[2] if len(item) == 3 else None
-            loss = self.plan.loss.name
-            job = self.network._job(item[0], item[1], weight, loss, zeros=True)
+            try:
+                job = self.network._job(item[0], item[1], weight, self.plan.loss.name, zeros=True)
+            except (TypeError, ValueError) as e:
+                self.failure = type(e)(f"{e} (in batch {number} of epoch {epoch.number})")
+                raise self.failure from None
             if job.n == 0:
                 continue
             if self.plan.classifier and multilabel(job):
@@ -370,13 +380,15 @@ class Run:
         """Return the validation's figures and the metrics'."""
         plan, validation = self.plan, self.validation
         row: dict[str, float] = {}
-        if validation is not None:
-            validation.expect_unchanged(self.network.sizes[-1], "validation_data")
         if self._checker is not None and validation is not None:
             try:
+                validation.expect_files("y")
                 row["val_loss"], correct = self._checker.evaluate(*validation)
+                if validation.weights is not None and not validation.weights.any():
+                    raise ValueError(_NO_WEIGHT)
             except ValueError as e:
-                raise ValueError(f"validation_data: {e}") from None
+                self.failure = ValueError(f"validation_data: {e} (after epoch {self.state.epoch})")
+                raise self.failure from None
             if not math.isfinite(row["val_loss"]):
                 check_validation(self, validation)
             if plan.classifier:
@@ -386,8 +398,8 @@ class Run:
         for prefix, job in (("", self.job), ("val_", validation)):
             if job is None:
                 continue
-            what = "validation_data" if prefix else "y"
-            job.expect_unchanged(self.network.sizes[-1], what)
+            what = "validation y" if prefix else "y"
+            job.expect_files(what)
             outputs = job.outputs(self.network)
             predicted = (
                 (outputs > 0.5).astype(np.int64)
