@@ -86,8 +86,9 @@ def _check_events(callback: Any) -> None:
     # by a looser measure where it has no event that is known: it would be refused anyway
     cutoff = 0.9 if callable(callback) or any(hasattr(callback, e) for e in _EVENTS) else 0.6
     for name in dir(callback):
-        near = get_close_matches(name, _EVENTS, n=1, cutoff=cutoff)
-        if name.startswith("on_") and near and name not in _EVENTS:
+        if not name.startswith("on_") or name in _EVENTS:
+            continue
+        if near := get_close_matches(name, _EVENTS, n=1, cutoff=cutoff):
             raise TypeError(f"callbacks: expected {near[0]}, found {name} in {kind}")
     for event in _EVENTS:
         method = getattr(callback, event, None)
