@@ -350,7 +350,7 @@ def test_bench(capsys, tmp_path, monkeypatch):
     for path in (tmp_path / "no" / "a.json", tmp_path):
         fails(capsys, ["bench", "--json", str(path)], 2, "expected", "folder", "found")
     monkeypatch.undo()
-    monkeypatch.setattr(bench, "_numpy_forward", lambda net, x: lambda: np.zeros(10, np.float32))
+    monkeypatch.setattr(bench.NumpyProcess, "prepare", lambda *_: np.zeros(10, np.float32))
     fails(capsys, ["bench", "--seconds", "0.01"], 1, "NumPy's answer")
 
 
