@@ -19,8 +19,9 @@ from workloads import CHECKED_STEPS, Workload
 def environment(name: str, threads: int) -> dict[str, str]:
     """Variables to start a library's process with."""
     e = {k: v for k, v in os.environ.items() if not k.startswith("OPENBLAS_")}
-    for key in ("OMP", "OPENBLAS", "MKL"):
+    for key in ("OMP", "OPENBLAS", "MKL", "BLIS"):
         e[f"{key}_NUM_THREADS"] = str(threads)
+    e["VECLIB_MAXIMUM_THREADS"] = str(threads)
     e["FEATHERWEIGHT_NUM_THREADS"] = str(threads)
     if name == "NumPy (AVX-512)":
         e["OPENBLAS_CORETYPE"] = "SKYLAKEX"

@@ -30,7 +30,6 @@ SLICE, ROUNDS = 0.1, 12  # seconds a slice, slices of each library for each work
 # ---- the worker: one library in its own process, told what to do line by line
 def worker(name: str, threads: int) -> None:
     """Answer each line, a JSON command, with a line of JSON."""
-    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-threads:])
     answers, sys.stdout = sys.stdout, sys.stderr  # libraries may print
     library = libraries.LIBRARIES[name]()
     prepared = {}
@@ -43,7 +42,7 @@ def worker(name: str, threads: int) -> None:
                 prepared[w.key] = prepare(library, w, threads)
                 answer = {}
             elif command["do"] == "limit":
-                answer = limit(w)
+                answer = limit(w, threads)
             else:
                 answer = {"seconds": measure(w, *prepared[w.key], command["seconds"])}
         except NotImplementedError:
@@ -93,21 +92,33 @@ def measure(w, f, x, seconds):
             return found
 
 
-def limit(w):
-    """Return what one core can do at best: FLOP/s, and bytes/s over the network's weights."""
+def limit(w, threads):
+    """Return one core's FLOP/s at best, and the bytes/s that the threads read of the weights."""
     from featherweight import _core
+    from featherweight.cli import _timing
 
-    isa = _core.isas()[-1]
+    rates = _timing.measure_rates(_core.isas()[-1], w.weight_bytes, threads)
+    return {"flops": rates.flops, "bytes": {str(n): rate for n, rate in rates.reading.items()}}
+
+
+def best(limit: dict, other: dict) -> dict:
+    """Return the higher of two measured limits' rates; the first may be empty."""
+    reading = limit.get("bytes", {})
     return {
-        "flops": _core.fma_limit(isa, False),
-        "bytes": _core.read_limit(isa, int(w.weight_bytes)),
+        "flops": max(other["flops"], limit.get("flops", 0.0)),
+        "bytes": reading | {n: max(r, reading.get(n, 0.0)) for n, r in other["bytes"].items()},
     }
 
 
 # ---- the conductor
+def pin(threads: int) -> None:
+    """Hold this process to as many cores."""
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-threads:])
+
+
 class Worker:
     def __init__(self, name: str, threads: int) -> None:
-        self.name = name
+        self.name, self.threads = name, threads
         self.process = subprocess.Popen(
             [sys.executable, str(HERE), "--worker", name, "--threads", str(threads)],
             stdin=subprocess.PIPE,
@@ -115,6 +126,7 @@ class Worker:
             stderr=subprocess.DEVNULL,
             text=True,
             env=libraries.environment(name, threads),
+            preexec_fn=lambda: pin(threads),  # before threads of NumPy's start, as it is loaded
         )
 
     def ask(self, **command) -> dict:
@@ -133,6 +145,7 @@ class Worker:
         except (BrokenPipeError, subprocess.TimeoutExpired):
             self.process.kill()
             self.process.wait()
+        self.process.stdout.close()
 
 
 def take_turns(workers, w, seconds, rounds) -> dict:
@@ -151,9 +164,7 @@ def take_turns(workers, w, seconds, rounds) -> dict:
             answer = one.ask(do="time", workload=asdict(w), seconds=seconds)
             times[one.name] += answer.get("seconds", [])
             if one.name == "featherweight":
-                found = one.ask(do="limit", workload=asdict(w))
-                for key, value in found.items():
-                    result["limit"][key] = max(value, result["limit"].get(key, 0.0))
+                measure_limit(one, w, result)
     for name, seconds_of in times.items():
         if seconds_of:
             ordered = sorted(seconds_of)
@@ -162,7 +173,28 @@ def take_turns(workers, w, seconds, rounds) -> dict:
                 "median": ordered[len(ordered) // 2],
                 "repeats": len(ordered),
             }
+    for one in able:
+        if one.name == "featherweight":
+            raise_limit(one, w, result)
     return result
+
+
+def measure_limit(one, w, result) -> None:
+    """Have our own process measure the limit, and keep the best of it."""
+    found = one.ask(do="limit", workload=asdict(w))
+    if "error" not in found:
+        result["limit"] = best(result["limit"], found)
+
+
+def raise_limit(one, w, result) -> None:
+    """Measure the limit again, a few times at most, while our time is below what it allows."""
+    from featherweight.cli import _timing
+
+    ours = result["libraries"].get("featherweight", {}).get("least")
+    for _ in range(_timing.TRIES if ours and result["limit"] else 0):
+        if report.share(w, ours, result["limit"], one.threads)[0] <= 1:
+            return
+        measure_limit(one, w, result)
 
 
 def compare(w, names, threads, seconds, rounds) -> dict:
@@ -215,14 +247,24 @@ def cold_start(names, rounds: int) -> dict:
     return found
 
 
-def added_to(earlier: dict, results: dict) -> dict:
-    """Return an earlier comparison's results, if it was of the same things on such a machine."""
+def added_to(earlier: dict, results: dict, anew: set[tuple[str, int]]) -> dict:
+    """Return an earlier comparison's results, if it was of the same things on such a machine.
+
+    Which workloads and numbers of threads are timed `anew` may have another kind of limit there.
+    """
     for what in ("cpu", "python", "versions"):
         if earlier.get(what) != results[what]:
             sys.exit(
                 f"--add-to: expected a comparison of the same {what}, {results[what]}, "
                 f"found {earlier.get(what)}"
             )
+    for key, by_threads in earlier["workloads"].items():
+        for threads, one in by_threads.items():
+            if workloads.WORKLOADS[key].rows == 1 and (key, int(threads)) not in anew:
+                try:
+                    report.reading_rate(one["limit"], int(threads))
+                except ValueError as e:
+                    sys.exit(f"--add-to: {key}: {e}")
     return earlier | {"date": results["date"]}
 
 
@@ -267,7 +309,8 @@ def main() -> None:
         "workloads": {},
     }
     if args.add_to:
-        results = added_to(json.loads(args.add_to.read_text()), results)
+        anew = {(key, n) for key in args.only or workloads.WORKLOADS for n in args.threads}
+        results = added_to(json.loads(args.add_to.read_text()), results, anew)
     for threads in args.threads:
         for key in args.only or workloads.WORKLOADS:
             w = workloads.WORKLOADS[key]

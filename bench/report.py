@@ -6,6 +6,8 @@ from pathlib import Path
 
 from workloads import WORKLOADS, Workload
 
+ABOVE = "the limits, measured several times more, stayed below what was reached"
+
 
 def human(seconds: float) -> str:
     for unit, size in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
@@ -14,13 +16,27 @@ def human(seconds: float) -> str:
     return f"{seconds * 1e9:.0f} ns"
 
 
+def reading_rate(limit: dict, threads: int) -> float:
+    """Return so many threads' bytes/s of a stored limit; a single rate is one thread's."""
+    reading = limit["bytes"]
+    if not isinstance(reading, dict):  # as earlier versions stored it
+        reading = {"1": reading}
+    if str(threads) not in reading:
+        raise ValueError(
+            f"limit: expected the bytes/s that {threads} threads read, found those of "
+            f"{', '.join(reading)}: time these workloads anew"
+        )
+    return reading[str(threads)]
+
+
 def share(w: Workload, seconds: float, limit: dict, threads: int) -> tuple[float, str]:
-    """Return the share of the machine's limit, and which limit: the multiply-adds' or memory's."""
-    arithmetic = w.flops / (limit["flops"] * threads) / seconds
+    """Return the share of the machine's limit, and which limit: the multiply-adds' or reading's."""
+    from featherweight.cli import _timing  # here, since the peers' processes don't need it
+
     if w.rows > 1:
-        return arithmetic, "FMA"
-    memory = w.weight_bytes / limit["bytes"] / seconds  # one row uses every weight once
-    return max((arithmetic, "FMA"), (memory, "one core's reading"))
+        return _timing.share(w.flops, 0.0, _timing.Rates(limit["flops"], {}), threads, seconds)
+    rates = _timing.Rates(limit["flops"], {threads: reading_rate(limit, threads)})
+    return _timing.share(w.flops, w.weight_bytes, rates, threads, seconds)  # each weight once
 
 
 def rows(results: dict) -> list[dict]:
@@ -63,6 +79,8 @@ def text(results: dict) -> str:
             f"{row['share']:.0%} of the limit ({row['limit']}){scaling}"
         )
         lines += [f"    {ratio:6.2f}x  {name}" for name, ratio in row["peers"].items()]
+    if any(row["share"] > 1 for row in rows(results)):
+        lines.append(f"\nmore than 100%: {ABOVE}")
     for name, one in results.get("cold start", {}).items():
         lines.append(f"start of {name}: {human(one['least'])}, {one['kilobytes'] / 1024:.0f} MB")
     for key, by_threads in results["workloads"].items():
@@ -94,6 +112,9 @@ def markdown(results: dict) -> str:
             )
         )
     table = "\n".join(f"| {line} |" for line in lines)
+    above = ""
+    if any(row["share"] > 1 for row in rows(results)):
+        above = f"\n\nMore than 100%: {ABOVE}."
     versions = ", ".join(f"{n} {v}" for n, v in results["versions"].items() if n != "featherweight")
     start = results.get("cold start", {})
     cold = ""
@@ -108,7 +129,7 @@ def markdown(results: dict) -> str:
     return (
         f"`python bench/peers.py` on {results['cpu']}, Python {results['python']}, "
         f"{results['date']}; {versions}. Least of many repeats, all libraries in turn, float32.\n\n"
-        f"{table}{cold}"
+        f"{table}{above}{cold}"
     )
 
 

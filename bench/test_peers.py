@@ -1,6 +1,8 @@
 """The comparison's own parts: answers checked, a small run from end to end, the README."""
 
+import dataclasses
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +13,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import libraries
+import peers
 import report
 import sweep
 import workloads
@@ -53,6 +56,16 @@ def adds_to(target, found):
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     assert run.returncode == 1
     assert "expected a comparison of the same cpu" in run.stderr
+    two = found["workloads"]["row-small"]["1"] | {"limit": {"flops": 1e9, "bytes": 1e9}}
+    both["workloads"]["row-small"] = {"1": two}  # one thread's, as earlier versions stored it
+    target.write_text(json.dumps(both))
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    both["workloads"]["row-small"]["2"] = two
+    target.write_text(json.dumps(both))
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.returncode == 1
+    assert "--add-to: row-small: limit: expected the bytes/s that 2 threads read" in run.stderr
 
 
 def test_a_small_comparison(tmp_path):
@@ -71,6 +84,8 @@ def test_a_small_comparison(tmp_path):
     assert set(one["libraries"]) == {"featherweight", "NumPy"}
     assert all(0 < v["least"] <= v["median"] for v in one["libraries"].values())
     assert one["limit"]["flops"] > 0
+    assert one["limit"]["bytes"].keys() == {"1"}
+    assert one["limit"]["bytes"]["1"] > 0
     assert "one row, 4-64-64-2 tanh, 1 thread(s)" in run.stdout
     assert "x  NumPy" in run.stdout
     adds_to(target, found)
@@ -86,6 +101,75 @@ def test_a_small_comparison(tmp_path):
     readme.write_text("nothing to fill")
     with pytest.raises(ValueError, match="performance marks"):
         report.fill("performance", report.markdown(found), readme)
+
+
+def test_shares_are_of_as_many_threads():
+    """A limit for each number of threads; a single one, as earlier versions stored it, is one's."""
+    w = workloads.WORKLOADS["row-wide"]
+    limit = {"flops": 1e15, "bytes": {"1": 10e9, "2": 40e9}}
+    for threads in (1, 2):
+        least = w.weight_bytes / limit["bytes"][str(threads)]
+        assert report.share(w, least, limit, threads) == (1.0, "reading")
+    old = {"flops": 1e15, "bytes": 10e9}
+    assert report.share(w, w.weight_bytes / 10e9, old, 1) == (1.0, "reading")
+    with pytest.raises(ValueError, match="expected the bytes/s that 2 threads read, found those"):
+        report.share(w, 1.0, old, 2)
+    many = workloads.WORKLOADS["batch-wide"]
+    assert report.share(many, many.flops / 2e15, old, 2) == (1.0, "FMA")
+    slow = {"flops": 1.0, "bytes": {"1": 1e15}}
+    assert report.share(w, w.flops, slow, 1) == (1.0, "FMA")
+
+
+def test_the_best_limit_counts():
+    a = {"flops": 3.0, "bytes": {"2": 5.0}}
+    b = {"flops": 2.0, "bytes": {"2": 6.0}}
+    assert peers.best({}, a) == a
+    assert peers.best(a, b) == peers.best(b, a) == {"flops": 3.0, "bytes": {"2": 6.0}}
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_process_has_as_many_cores_and_threads(threads):
+    one = peers.Worker("NumPy", threads)
+    try:
+        w = workloads.WORKLOADS["row-small"]
+        assert one.ask(do="prepare", workload=dataclasses.asdict(w)) == {}
+        cores = len(os.sched_getaffinity(0))
+        for task in Path(f"/proc/{one.process.pid}/task").iterdir():
+            assert len(os.sched_getaffinity(int(task.name))) == min(threads, cores)
+    finally:
+        one.close()
+
+
+class Limits:
+    """Stands for our own process: each measurement of the limit is ten times the last."""
+
+    def __init__(self, flops):
+        self.threads, self.flops, self.asked = 2, flops, 0
+
+    def ask(self, do, workload):
+        self.asked += 1
+        self.flops *= 10
+        return {"flops": self.flops, "bytes": {"2": 1e30}}
+
+
+@pytest.mark.parametrize(("tenths", "asked"), [(1e1, 0), (1e-2, 2), (1e-9, 5)])
+def test_a_share_above_1_is_measured_again(tenths, asked):
+    """Until it is none, or a few times; then it is shown as it is, with a remark."""
+    w = workloads.WORKLOADS["row-tiny"]
+    first = w.flops * tenths * 1.01
+    result = {
+        "libraries": {"featherweight": {"least": 0.5}},
+        "limit": {"flops": first, "bytes": {"2": 1e30}},
+    }
+    one = Limits(first)
+    peers.raise_limit(one, w, result)
+    assert one.asked == asked
+    above = report.share(w, 0.5, result["limit"], 2)[0] > 1
+    assert above == (asked == 5)
+    results = {"cpu": "", "python": "", "date": "", "versions": {}}
+    results["workloads"] = {"row-tiny": {"2": result}}
+    assert ("more than 100%" in report.text(results)) == above
+    assert ("More than 100%" in report.markdown(results)) == above
 
 
 def test_the_sweep_finds_what_lags(tmp_path):
