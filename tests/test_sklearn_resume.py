@@ -196,7 +196,7 @@ def test_books_are_begun_that_were_not_kept(change, incremental):
         ),
         (
             {"output_activation": "softmax"},
-            "y, output_activation: expected 1 outputs to go on, as before, found 2",
+            "y, output_activation: expected 1 output to go on, as before, found 2",
         ),
     ],
 )

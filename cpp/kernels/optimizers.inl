@@ -7,6 +7,13 @@ namespace opt {
 template <class T>
 inline V<T> decayed(V<T> w, V<T> g, T weight_decay) { return fma(splat<T>(weight_decay), w, g); }
 
+// An eps, which no subnormal number may be: it would count as 0, and 0 be divided by 0.
+template <class T>
+inline T normal_eps(double eps) {
+  constexpr double least = sizeof(T) == sizeof(float) ? 0x1p-126 : 0x1p-1022;
+  return T(eps < least ? least : eps);
+}
+
 template <class T> struct sgd {
   static constexpr int slots = 0, memo = 0, hyper = 2;
   static constexpr const char* names[] = {"lr", "weight_decay"};
@@ -59,7 +66,7 @@ template <class T> struct adam {
     c[3] = T(h[3]);
     c[4] = T(1.0 - h[3]);
     c[5] = T(1.0 / __builtin_sqrt(1.0 - m[1]));
-    c[6] = T(h[4]);
+    c[6] = normal_eps<T>(h[4]);
   }
   static inline V<T> update(V<T> w, V<T> g, V<T>* s, const T* c) {
     return step(w, decayed<T>(w, g, c[1]), s, c);
@@ -97,7 +104,7 @@ template <class T, bool Momentum, bool Centered> struct rms {
     c[2] = T(h[2]);
     c[3] = T(h[3]);
     c[4] = T(1.0 - h[3]);
-    c[5] = T(h[4]);
+    c[5] = normal_eps<T>(h[4]);
   }
   static inline V<T> update(V<T> w, V<T> g, V<T>* s, const T* c) {
     g = decayed<T>(w, g, c[1]);
