@@ -164,7 +164,23 @@ def test_callbacks_of_other_libraries_and_misspelt_events_are_refused():
     both = type("Both", (), {"on_epoch_ends": print, "on_train_end": lambda self, state: None})()
     with pytest.raises(TypeError, match="expected on_epoch_end, found on_epoch_ends in Both"):
         net.fit(x, y, callbacks=both)
+    lightning = type("Both", (), {"on_train_start": print, "on_epoch_end": lambda s, state: None})
+    with pytest.raises(TypeError, match="expected on_train_begin, found on_train_start in Both"):
+        net.fit(x, y, callbacks=lightning())
+    for method in (lambda self: None, lambda self, state, extra: None):
+        with pytest.raises(TypeError, match=r"expected on_epoch_end\(state\)"):
+            net.fit(x, y, callbacks=made("on_epoch_end", method))
     compare.assert_same_bits(net.parameters, before)
+
+
+def test_a_method_may_have_arguments_of_its_own():
+    seen = []
+    method = {"on_epoch_end": lambda self, state, model="mine": seen.append(model)}
+    net, x, y = problem()
+    net.fit(x, y, callbacks=type("Mine", (), method)())
+    assert seen == ["mine"]
+    with pytest.raises(AttributeError, match="stop_training"):
+        net.fit(x, y, callbacks=lambda state: setattr(state, "stop_training", True))
 
 
 @pytest.mark.parametrize(

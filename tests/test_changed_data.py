@@ -144,6 +144,17 @@ def test_a_batch_that_is_refused_is_named():
     compare.assert_same_bits(net.parameters, before)
 
 
+def test_weights_that_a_split_leaves_on_one_side():
+    x, y = rows()
+    weights = np.zeros(ROWS, np.float32)
+    weights[5] = 1
+    net = network()
+    before = net.parameters.copy()
+    with pytest.raises(ValueError, match=r"validation_split: .* found only zeros$"):
+        net.fit(x, y, sample_weight=weights, validation_split=0.5)
+    compare.assert_same_bits(net.parameters, before)
+
+
 def test_weights_that_sum_to_infinity():
     x, y = rows()
     weights = np.ones(ROWS, np.float32)

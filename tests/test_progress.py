@@ -7,6 +7,7 @@ import re
 import struct
 import subprocess
 import sys
+import threading
 import warnings
 
 import numpy as np
@@ -237,3 +238,49 @@ def test_what_the_command_shows(capsys):
     assert capsys.readouterr().err.startswith("epoch 1/2: loss=")
     assert main([*words, "--progress", "line"]) == 2
     assert "did you mean 'lines'" in capsys.readouterr().err
+
+
+def test_a_bar_that_can_no_longer_be_written_ends_no_training(monkeypatch):
+    """And lets tqdm's lock go, for which later bars would wait for ever."""
+
+    class Full:
+        def write(self, text):
+            if text:
+                raise OSError(28, "No space left on device")
+
+        def flush(self):
+            pass
+
+    monkeypatch.setattr(sys, "stderr", Full())
+    net, x = fw.Network([4, 3], rng=0), np.eye(4)
+    net.fit(x, [0, 1, 2, 0], epochs=2, progress=True)
+    monkeypatch.undo()
+    done = []
+    other = threading.Thread(
+        target=lambda: done.append(net.fit(x, [0, 1, 2, 0], progress=True)), daemon=True
+    )
+    other.start()
+    other.join(20)
+    assert done
+
+
+def test_an_interrupted_bar_lets_the_lock_go(monkeypatch):
+    bar = TextBar(total=10, file=io.StringIO())
+
+    def interrupt():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(bar, "display", interrupt)
+    assert not bar.disable
+    with pytest.raises(KeyboardInterrupt):
+        bar.refresh()
+    done = []
+
+    def take():
+        with bar.get_lock():
+            done.append(True)
+
+    other = threading.Thread(target=take, daemon=True)
+    other.start()
+    other.join(20)
+    assert done

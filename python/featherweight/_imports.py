@@ -33,8 +33,8 @@ def ensure_imported(*names: str) -> None:
                 "that needs some before that is done, as from a signal handler (after a first "
                 "call of the same method they are there)"
             )
-        _importing.append(names)
         try:
+            _importing.append(names)
             for name in names:
                 with suppress(Exception):
                     import_module(name, __package__)

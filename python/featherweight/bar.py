@@ -38,6 +38,27 @@ class TextBar(tqdm):  # type: ignore[type-arg]
 
     values: Mapping[str, float] = MappingProxyType({})
 
+    def refresh(self, nolock: bool = False, lock_args: Any = None) -> Any:
+        """Draw the bar, and let the lock of all bars go whatever comes of it.
+
+        tqdm keeps it where an exception ends the drawing, Ctrl-C say, and later bars wait for
+        ever. Where nothing more can be written, on a full disk or a closed stream, the bar ends and
+        not what it is of.
+        """
+        if self.disable:
+            return None
+        lock = self._lock  # type: ignore[attr-defined]
+        if not nolock and lock.acquire(*(lock_args or ())) is False:  # None where it was taken
+            return False
+        try:
+            self.display()
+        except (OSError, ValueError, AttributeError):
+            self.disable = True
+        finally:
+            if not nolock:
+                lock.release()
+        return True
+
     @property
     def format_dict(self) -> Any:
         """What tqdm formats, with the layout that was chosen."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .training import Run
 
 
-class TrainingState:
+class TrainingState(Strict):
     """What a callback gets.
 
     Attributes
@@ -72,6 +72,19 @@ def check_callbacks(callbacks: object) -> list[Callback]:
     return list(given)
 
 
+_OTHER_EVENTS = {  # of Keras and Lightning
+    "on_train_start": "on_train_begin",
+    "on_fit_start": "on_train_begin",
+    "on_fit_end": "on_train_end",
+    "on_epoch_start": "on_epoch_begin",
+    "on_train_epoch_start": "on_epoch_begin",
+    "on_train_epoch_end": "on_epoch_end",
+    "on_validation_epoch_end": "on_epoch_end",
+    "on_batch_start": "on_batch_begin",
+    "on_train_batch_start": "on_batch_begin",
+    "on_train_batch_begin": "on_batch_begin",
+    "on_train_batch_end": "on_batch_end",
+}
 _OTHERS = {"epoch", "batch", "logs", "model", "trainer", "estimator"}  # what others are called with
 
 
@@ -88,19 +101,33 @@ def _check_events(callback: Any) -> None:
     for name in dir(callback):
         if not name.startswith("on_") or name in _EVENTS:
             continue
-        if near := get_close_matches(name, _EVENTS, n=1, cutoff=cutoff):
+        right = _OTHER_EVENTS.get(name)
+        if near := [right] if right else get_close_matches(name, _EVENTS, n=1, cutoff=cutoff):
             raise TypeError(f"callbacks: expected {near[0]}, found {name} in {kind}")
     for event in _EVENTS:
         method = getattr(callback, event, None)
         try:
-            parameters = list(signature(method).parameters) if callable(method) else []
+            taken = signature(method).parameters if callable(method) else {}
         except (TypeError, ValueError):  # compiled
             continue
-        if parameters and _OTHERS & set(parameters):
+        parameters = list(taken)
+        needed = {p.name for p in taken.values() if p.default is p.empty} | set(parameters[:1])
+        if callable(method) and (_OTHERS & needed or not _takes_one(method)):
             raise TypeError(
                 f"callbacks: expected {event}(state), a TrainingState with epoch, loss, history, "
                 f"network; found {event}({', '.join(parameters)}) in {kind}"
             )
+
+
+def _takes_one(method: Any) -> bool:
+    """Whether a method can be called with one argument."""
+    from inspect import signature
+
+    try:
+        signature(method).bind(None)
+    except TypeError:
+        return False
+    return True
 
 
 def _check_callable(callback: Any) -> None:

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from .network import Network
 
 
+NO_WEIGHT = (
+    "sample_weight: expected a weight above 0, found only zeros: the array was changed while in use"
+)
 BLOCK = 1024  # rows that a loss is evaluated, and a metric's outputs are computed, at once
 
 

@@ -2,12 +2,14 @@
 
 import os
 import sys
+from contextlib import suppress
 from typing import Any, Literal
 
 import numpy as np
 
 _METRICS = ("loss", "accuracy", "val_loss", "val_accuracy")
 _TIMES = ("lr", "seconds", "images_per_second")
+_NOT_WRITTEN = (OSError, ValueError, AttributeError)  # by a full disk, a closed stream, or none
 
 
 def _tqdm() -> Any:
@@ -75,7 +77,8 @@ class Bar(Shown):
         self._done = now
 
     def close(self) -> None:
-        self._bar.close()
+        with suppress(*_NOT_WRITTEN):
+            self._bar.close()
 
 
 class Lines(Shown):
@@ -93,7 +96,11 @@ class Lines(Shown):
             # at once: other threads write lines, too
             self._stream.write(line)
             self._stream.flush()
-        except (OSError, ValueError):  # a log's disk is full, or it was closed: train on
+        except (
+            OSError,
+            ValueError,
+            AttributeError,
+        ):  # a log's disk is full, or it was closed: train on
             self.end = lambda *_: None  # type: ignore[method-assign]
 
 
@@ -110,7 +117,8 @@ class Shared:
             self._bar.update(epochs)
 
     def close(self) -> None:
-        self._bar.close()
+        with suppress(*_NOT_WRITTEN):
+            self._bar.close()
 
 
 class Part(Shown):

@@ -34,6 +34,12 @@ class Task(NamedTuple):
         job, validation = self.job, self.validation
         if self.split > 0 and job is not None:
             job, validation = split_rows(job, self.split, self.plan.key)
+            for part, purpose in ((job, "train on"), (validation, "validate on")):
+                if part.weights is not None and not part.weights[part.rows].any():
+                    raise ValueError(
+                        "validation_split: expected a weight above 0 among the rows to "
+                        f"{purpose}, found only zeros"
+                    )
         return Run(network, job, self.batches, validation, self.plan)
 
 

@@ -14,7 +14,7 @@ from . import _core, checks
 from .callbacks import BATCH_EVENTS, TrainingState, tell
 from .ending import check_validation, failure_of, training
 from .history import History
-from .jobs import BLOCK, Job, in_callers_environment, multilabel
+from .jobs import BLOCK, NO_WEIGHT, Job, in_callers_environment, multilabel
 from .metrics import check_multilabel
 from .parameters import finite
 from .plan import Plan
@@ -26,9 +26,6 @@ if TYPE_CHECKING:
     from .network import Network
 
 _FIRST = "before the first epoch"
-_NO_WEIGHT = (
-    "sample_weight: expected a weight above 0, found only zeros: the array was changed while in use"
-)
 
 
 @dataclass
@@ -229,7 +226,7 @@ class Run:
         self._core.clear_padding()
         weighted = self.job is not None and self.job.weights is not None
         if weighted and epoch.weight == 0 and not self.stopped and not epoch.failed:
-            epoch.failed, epoch.invalid = 1, _NO_WEIGHT
+            epoch.failed, epoch.invalid = 1, NO_WEIGHT
         # the last step's are in no loss yet
         if not epoch.failed and not finite(self.network.parameters):
             epoch.failed, epoch.what = epoch.steps, "weights"
@@ -245,15 +242,17 @@ class Run:
         assert self.batches is not None
         for number, item in enumerate(in_callers_environment(self.batches), 1):
             if not isinstance(item, (tuple, list)) or not 2 <= len(item) <= 3:
-                raise TypeError(
+                self.failure = TypeError(
                     f"x: expected an iterable of (x, y) or (x, y, sample_weight), "
                     f"found {type(item).__name__} as batch {number} of epoch {epoch.number}"
                 )
+                raise self.failure
             weight = item[2] if len(item) == 3 else None
             try:
                 job = self.network._job(item[0], item[1], weight, self.plan.loss.name, zeros=True)
             except (TypeError, ValueError) as e:
-                self.failure = type(e)(f"{e} (in batch {number} of epoch {epoch.number})")
+                kind = TypeError if isinstance(e, TypeError) else ValueError
+                self.failure = kind(f"{e} (in batch {number} of epoch {epoch.number})")
                 raise self.failure from None
             if job.n == 0:
                 continue
@@ -385,7 +384,7 @@ class Run:
                 validation.expect_files("y")
                 row["val_loss"], correct = self._checker.evaluate(*validation)
                 if validation.weights is not None and not validation.weights.any():
-                    raise ValueError(_NO_WEIGHT)
+                    raise ValueError(NO_WEIGHT)
             except ValueError as e:
                 self.failure = ValueError(f"validation_data: {e} (after epoch {self.state.epoch})")
                 raise self.failure from None
