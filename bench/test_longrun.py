@@ -21,7 +21,7 @@ BENCH = Path(__file__).resolve().parent
 def test_each_library_learns(name, key):
     """Some digits by heart, by the same network, rate and penalty."""
     if not longrun.there([name]):
-        pytest.skip("not installed")
+        pytest.skip("the peer is not installed: it is measured where it is")
     case = longrun.CASES[key]._replace(rows=300)
     library = longrun.LIBRARIES[name](case)
     begin = library.accuracy() if name != "scikit-learn" else 0.1

@@ -3,7 +3,8 @@
 Importing featherweight is quick because training, files and pictures are imported by the first call
 that uses them. Another thread may fork in the middle of such an import: in the child the thread
 that imports is gone, and the module's lock is locked for ever. So forks wait for it. A signal
-handler that runs in the middle of it, in the thread that imports, can't wait, and is told so.
+handler that runs in the middle of it, in the thread that imports, can't wait, and gets an error
+that says so.
 """
 
 import _thread  # threading would have to be imported, which NumPy doesn't

@@ -30,7 +30,7 @@ def _written(values: Mapping[str, float], names: dict[str, str], form: str, comm
     return comma.join(part.strip() for part in parts)
 
 
-class TextBar(tqdm):  # type: ignore[type-arg]
+class TextBar(tqdm):  # type: ignore[type-arg]  # generic in its stubs alone
     """A bar whose layout is the longest that fits the terminal with all metrics in it.
 
     Where their names don't fit, they are shortened, the values rounded.
@@ -47,7 +47,7 @@ class TextBar(tqdm):  # type: ignore[type-arg]
         """
         if self.disable:
             return None
-        lock = self._lock  # type: ignore[attr-defined]
+        lock = self._lock  # type: ignore[attr-defined]  # which its stubs leave out
         if not nolock and lock.acquire(*(lock_args or ())) is False:  # None where it was taken
             return False
         try:

@@ -291,7 +291,7 @@ def weights_of_rows(name: str, w: Array, want: np.dtype[Any], *, zeros: bool = F
 
 def rows(given: ArrayLike, n: int) -> NDArray[np.int64]:
     """Return row numbers from 0 to n - 1 as (rows,) int64, a copy: the caller's may change."""
-    a = np.array(real_array("rows", given))  # before it is looked at
+    a = np.array(real_array("rows", given))  # before it is checked
     if a.ndim != 1 or (a.dtype.kind not in "iu" and a.size):
         raise ValueError(
             f"rows: expected shape (n,) of whole numbers, found {a.shape} of {a.dtype}"

@@ -1,7 +1,7 @@
 """Names that other libraries use, and the sentences that say which name is meant here.
 
 An unknown keyword, an unknown attribute or a misspelt one is answered with the right name. Nothing
-of this is looked at before Python itself has refused the name.
+of this is consulted before Python itself has refused the name.
 """
 
 import sys
@@ -257,6 +257,7 @@ def _home(name: str) -> str | None:
         for part in home.split("."):
             found = getattr(found, part)
         if isinstance(found, type):
+            # of a class the constructor, which mypy takes for another object's
             found = found.__init__  # type: ignore[misc]
         if name in parameters(found):
             return f"{home}({name}=...)"
@@ -321,7 +322,7 @@ def named(function: F) -> F:
                 raise
         raise better from None
 
-    return call  # type: ignore[return-value]
+    return call  # type: ignore[return-value]  # of the same signature, by wraps
 
 
 def attribute_error(owner: str, name: str, known: Iterable[str]) -> AttributeError | None:
@@ -365,6 +366,7 @@ class Strict:
         super().__init_subclass__(**options)
         made = cls.__dict__.get("__init__")
         if made is not None and cls.__module__.startswith("featherweight."):
+            # the same method, with a better sentence for unknown keywords
             cls.__init__ = named(made)  # type: ignore[method-assign]
 
     if not TYPE_CHECKING:  # a type checker knows the attributes, and would take any then

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from .tables import place
 
-_BLOCK = 1 << 18  # numbers looked at at once: a memory-mapped file may be larger than memory
+_BLOCK = 1 << 18  # numbers checked at once: a memory-mapped file may be larger than memory
 
 
 def first(

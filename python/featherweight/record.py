@@ -275,7 +275,7 @@ def _history(run: "Run", found: Any) -> dict[str, list[Any]]:
 
 
 def _kept(run: "Run", found: Any, tensors: Tensors) -> list[tuple[str, Any, Any]]:
-    """Return each object that has a state, with its state; ours have looked at theirs."""
+    """Return each object that has a state, with its state; ours have checked theirs."""
     keepers = checkpoint.keepers(run)
     if not isinstance(found, list) or len(found) != len(keepers):
         raise _defect(f"a list of {counted(len(keepers), 'state')} as kept", found)

@@ -1,4 +1,4 @@
-"""What a frozen application needs of this package beside its modules."""  # noqa: N999
+"""What a frozen application needs of this package beside its modules."""  # noqa: N999 (PyInstaller prescribes it)
 
 from PyInstaller.utils.hooks import collect_data_files
 

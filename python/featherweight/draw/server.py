@@ -82,6 +82,7 @@ def timed_protocol(seconds: float) -> Any:
     h11 = need("h11")
     arriving = (h11.IDLE, h11.SEND_BODY)
 
+    # the extra is imported when it is used, so mypy does not know the base
     class TimedProtocol(need("uvicorn.protocols.http.h11_impl").H11Protocol):  # type: ignore[misc]
         _timer: Any = None
 
