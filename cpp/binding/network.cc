@@ -201,6 +201,14 @@ void bind_network(py::module_& m) {
              });
            },
            "Set to 0 what panels of 16 have room for beyond a layer's outputs.")
+      .def("finite_parameters",
+           [](CoreNetwork& core) {
+             return core.visit([&](auto& net) {
+               Gate::Reader reader(core.gate);
+               return net.finite_parameters();
+             });
+           },
+           "Whether all weights and biases are finite, whatever the padding holds.")
       .def("begin_fit", [](CoreNetwork& c) {
         c.ready();
         c.gate.begin_fit();

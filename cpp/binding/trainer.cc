@@ -194,7 +194,7 @@ std::pair<std::ptrdiff_t, std::optional<std::string>> epochs(CoreTrainer& t, con
       if (d.weights && r.weight == 0 && r.rows == d.rows())
         return {1, "sample_weight: expected a weight above 0, found only zeros: the array was changed while in use"};
       if (r.failed) return {r.failed, std::nullopt};
-      if (!net.kernels().finite(net.parameters(), net.packed_size())) break;
+      if (!net.finite_parameters()) break;
       std::copy_n(net.parameters(), net.packed_size(), kept);
       if (end - polled > kPollEvery && !stop) {
         ask(0, r);

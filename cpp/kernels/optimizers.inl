@@ -171,10 +171,10 @@ void add_scaled(T* g, const T* w, std::ptrdiff_t n, T by) {
     store<T>(g + i, fma(splat<T>(by), load<T>(w + i), load<T>(g + i)));
 }
 
-// The sum of n squares, n a multiple of a panel: blocks of 64 panels, in each a chain for every lane; the blocks
+// The sum of n squares, n a multiple of a panel, but for the lanes beyond `used`: blocks of 64 panels, in each a chain for every lane; the blocks
 // are added in order, and the lanes in the end. Several blocks' chains run side by side.
 template <class T>
-T squares(const T* g, std::ptrdiff_t n) {
+T squares(const T* g, std::ptrdiff_t n, int used) {
   constexpr int L = Vec<T>::lanes, P = kPanel / L, most = Vec<T>::registers / 2 / P, NB = most > 8 ? 8 : most > 0 ? most : 1;
   constexpr std::ptrdiff_t block = kBlock * kPanel;
   V<T> sums[P] = {};
@@ -197,7 +197,7 @@ T squares(const T* g, std::ptrdiff_t n) {
   alignas(64) T lanes[kPanel];
   FW_UNROLL for (int v = 0; v < P; ++v) store<T>(lanes + v * L, sums[v]);
   T total = lanes[0];
-  for (int i = 1; i < kPanel; ++i) total = total + lanes[i];
+  for (int i = 1; i < used; ++i) total = total + lanes[i];
   return total;
 }
 

@@ -219,10 +219,10 @@ struct Kernels {
   void (*update[kOptimizers])(T* parameters, const T* gradient, T* const* slots,
                               std::ptrdiff_t n, const Step<T>& step);
   // over n consecutive elements, a multiple of 16: limited to [-most, most]; with `by` times w added; the sum of
-  // their squares
+  // their squares, of the first `lanes` elements of every 16
   void (*clip)(T* g, std::ptrdiff_t n, T most);
   void (*add_scaled)(T* g, const T* w, std::ptrdiff_t n, T by);
-  T (*squares)(const T* g, std::ptrdiff_t n);
+  T (*squares)(const T* g, std::ptrdiff_t n, int lanes);
   // whether none of any n elements is NaN or infinite
   bool (*finite)(const T* x, std::ptrdiff_t n);
 

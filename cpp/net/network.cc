@@ -1,6 +1,7 @@
 #include "network.h"
 
 #include <algorithm>
+#include <cmath>
 #include <atomic>
 
 #include "philox.h"
@@ -105,6 +106,19 @@ void Network<T>::clear_padding(T* packed) const {
     for (std::ptrdiff_t k = 0; k < a.inputs; ++k) clear(packed + a.weights + last * a.inputs + k * kPanel);
     clear(packed + a.bias + last);
   }
+}
+
+template <class T>
+bool Network<T>::finite_parameters() const {
+  if (kernels().finite(parameters(), packed_size_)) return true;
+  for (const Layer& a : layers_)
+    for (std::ptrdiff_t o = 0; o < a.outputs; ++o) {
+      const T* w = parameters() + a.weights + (o / kPanel) * a.inputs * kPanel + o % kPanel;
+      for (std::ptrdiff_t k = 0; k < a.inputs; ++k)
+        if (!std::isfinite(w[k * kPanel])) return false;
+      if (!std::isfinite(parameters()[a.bias + o])) return false;
+    }
+  return true;
 }
 
 template <class T>

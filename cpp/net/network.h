@@ -81,6 +81,8 @@ class Network {
   void pack_weights(std::size_t l, const T* from, T* packed) const;
   // Zeros where panels have more room than outputs, in what is packed like the parameters.
   void clear_padding(T* packed) const;
+  // Whether all weights and biases are finite, whatever the padding holds.
+  bool finite_parameters() const;
   void get_bias(std::size_t l, T* to) const;
   void set_bias(std::size_t l, const T* from);
 

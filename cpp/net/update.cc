@@ -101,8 +101,11 @@ template <class T>
 double Trainer<T>::squares(const Layer& a, std::ptrdiff_t first, std::ptrdiff_t last) {
   double sum = 0;
   if (first == last) return sum;
-  for (std::ptrdiff_t p = 0; p < a.panels(); ++p)
-    sum += double(kernels().squares(parameter(a.weights) + (p * a.inputs + first) * kPanel, (last - first) * kPanel));
+  for (std::ptrdiff_t p = 0; p < a.panels(); ++p) {
+    const int neurons = int(std::min<std::ptrdiff_t>(kPanel, a.outputs - p * kPanel));  // without the padding
+    sum += double(kernels().squares(parameter(a.weights) + (p * a.inputs + first) * kPanel, (last - first) * kPanel,
+                                    neurons));
+  }
   return sum;
 }
 
@@ -132,7 +135,8 @@ void Trainer<T>::apply_flat(T* g, const OptimizerState& optimizer, const Steps<T
   Step<T> step = steps.biases;
   if (optimizer.clip_value > 0) k.clip(g, n, T(optimizer.clip_value));
   if (optimizer.clip_norm > 0) {
-    const double norm = std::sqrt(double(k.squares(g, n)));
+    network_.clear_padding(g);  // which holds what comes of the parameters' padding, if another thread writes there
+    const double norm = std::sqrt(double(k.squares(g, n, kPanel)));
     const double by = optimizer.clip_norm / (norm + 1e-6);  // as PyTorch has it
     if (!(by >= 1)) step.by = T(by);
   }

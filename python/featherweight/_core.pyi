@@ -71,6 +71,9 @@ class CoreNetwork:
     def clear_padding(self) -> None:
         """Set to 0 what panels of 16 have room for beyond a layer's outputs."""
 
+    def finite_parameters(self) -> bool:
+        """Whether all weights and biases are finite, whatever the padding holds."""
+
     def begin_fit(self) -> None: ...
     def end_fit(self) -> None: ...
 

@@ -284,8 +284,13 @@ def weights_of_rows(name: str, w: Array, want: np.dtype[Any], *, zeros: bool = F
     if total > most:
         raise ValueError(f"{name}: expected weights that sum to at most {most:g}, found {total:g}")
     a = converted(name, w, want)
-    if a.size and not zeros and not a.any():
-        raise ValueError(f"{name}: expected a weight above 0, found only zeros")
+    least = np.finfo(want).smallest_normal  # what is below counts as 0 everywhere
+    if a.size and a.min() < least:
+        bits = a.view(f"u{want.itemsize}")  # which are not 0 in any environment
+        a = np.where(a < least, want.type(0), a)
+        if not zeros and not a.any():
+            few = f"weights below {least:.2g}, which count as 0" if bits.any() else "zeros"
+            raise ValueError(f"{name}: expected a weight above 0, found only {few}")
     return a
 
 

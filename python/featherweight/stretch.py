@@ -5,8 +5,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .parameters import finite
-
 if TYPE_CHECKING:
     from .training import Run
 
@@ -55,7 +53,7 @@ def stretch(run: "Run") -> bool:
         raise
     done = int(seen[0])
     run.state.epoch = before + done
-    if failed or not finite(run.network.parameters):
+    if failed or not run.network._core.finite_parameters():
         account(done - 1)
         epoch = Epoch(before + done)
         epoch.invalid = invalid

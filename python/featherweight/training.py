@@ -16,7 +16,6 @@ from .ending import check_validation, failure_of, training
 from .history import History
 from .jobs import BLOCK, NO_WEIGHT, Job, in_callers_environment, multilabel
 from .metrics import check_multilabel
-from .parameters import finite
 from .plan import Plan
 from .progress import Lines, Shown, begin
 from .stretch import stretch
@@ -220,7 +219,7 @@ class Run:
                 self._pass(epoch, self.job, key, self._size)
         except BaseException as e:
             # after a step whose weights nobody has looked at, or from a batch that is refused
-            if e is self.failure or not finite(self.network.parameters):
+            if e is self.failure or not self._core.finite_parameters():
                 self._go_back(number)
             raise
         self._core.clear_padding()
@@ -228,7 +227,7 @@ class Run:
         if weighted and epoch.weight == 0 and not self.stopped and not epoch.failed:
             epoch.failed, epoch.invalid = 1, NO_WEIGHT
         # the last step's are in no loss yet
-        if not epoch.failed and not finite(self.network.parameters):
+        if not epoch.failed and not self._core.finite_parameters():
             epoch.failed, epoch.what = epoch.steps, "weights"
         return epoch
 

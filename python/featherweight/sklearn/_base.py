@@ -19,6 +19,7 @@ from ..checks import converted, counted
 from ..network import Network
 from ..tables import refuse_lazy
 from ..threads import check_threads
+from ..unscaled import warn_of_bytes_in_table
 from . import _books, _checks, _data, _optimizers, _weights
 from ._callbacks import Callbacks
 from ._data import Problem
@@ -89,6 +90,7 @@ class BaseMLP(
         with _books.Attempt(self) as attempt:
             for name, value in (("X", x), ("y", y), ("sample_weight", sample_weight)):
                 refuse_lazy(name, value)
+            warn_of_bytes_in_table(x)
             hidden = _checks.hidden_sizes(self)
             acts = _checks.activations(self, len(hidden))
             _checks.combination(self, len(hidden))
