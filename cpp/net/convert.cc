@@ -1,7 +1,9 @@
 #include "convert.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
+#include <limits>
 #include <type_traits>
 
 namespace fw {
@@ -50,6 +52,15 @@ float from_half(std::uint16_t bits) {
   out |= sign;
   std::memcpy(&value, &out, sizeof value);
   return value;
+}
+
+bool to_float(const double* from, std::ptrdiff_t n, float* to) {
+  int lost = 0;
+  for (std::ptrdiff_t i = 0; i < n; ++i) {
+    to[i] = float(from[i]);
+    lost |= (std::abs(to[i]) > std::numeric_limits<float>::max()) & (std::abs(from[i]) <= std::numeric_limits<double>::max());
+  }
+  return lost == 0;
 }
 
 template <class T>

@@ -9,6 +9,9 @@ namespace fw {
 // A half-precision number (IEEE 754 binary16) of these bits.
 float from_half(std::uint16_t bits);
 
+// n doubles as floats; returns whether all finite ones are within a float's range.
+bool to_float(const double* from, std::ptrdiff_t n, float* to);
+
 // x * scale, panel by panel, lanes past the last column 0, for numbers of x's type, byte order and step. rows[r]
 // is where row r begins.
 template <class T>

@@ -22,6 +22,7 @@ from ._seed import seed_key
 
 Array = NDArray[Any]
 
+_SMALL = 1 << 16  # numbers that are converted while others wait for the interpreter
 _PLAIN = (np.ndarray, np.memmap, list, tuple, int, float)
 
 
@@ -165,6 +166,11 @@ def converted(name: str, a: Array, want: DTypeLike, *, held: bool = True) -> Arr
     """
     if a.dtype == want and a.flags.c_contiguous and a.flags.aligned:
         return a
+    small = a.size <= _SMALL and a.dtype == np.float64 and want == np.float32
+    if small and a.flags.c_contiguous and a.flags.aligned:
+        narrowed = _core.to_float32(a)  # NumPy's way would take longer than a small network
+        if narrowed is not None:
+            return narrowed
     if a.dtype.kind == "f" and a.itemsize == 2:
         a = _float32_of_halves()[a.astype(np.float16, copy=False).view(np.uint16)]
     may_overflow = a.dtype.kind == "f" and a.itemsize > np.dtype(want).itemsize
