@@ -249,14 +249,14 @@ class Run:
             weight = item[2] if len(item) == 3 else None
             try:
                 job = self.network._job(item[0], item[1], weight, self.plan.loss.name, zeros=True)
+                if job.n and self.plan.classifier and multilabel(job):
+                    self._has_several_labels()
             except (TypeError, ValueError) as e:
                 kind = TypeError if isinstance(e, TypeError) else ValueError
                 self.failure = kind(f"{e} (in batch {number} of epoch {epoch.number})")
                 raise self.failure from None
             if job.n == 0:
                 continue
-            if self.plan.classifier and multilabel(job):
-                self._has_several_labels()
             if not self.latest:  # the first
                 warn_of_bytes(self.network, job)
             if not self._enter_batch(epoch.steps + 1):
