@@ -8,7 +8,7 @@ import math
 import operator
 import os
 from collections.abc import Iterable, Mapping, Sequence, Set
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from functools import cache
 from itertools import pairwise
 from typing import Any, Literal
@@ -49,8 +49,12 @@ def counted(n: int, noun: str) -> str:
 
 
 def ordered(name: str, value: Any) -> Any:
-    """Return the value unless it is a set or a dict, whose order says nothing."""
-    if isinstance(value, (Set, Mapping)):
+    """Return the value unless it is a set or a dict, whose order says nothing.
+
+    A dict's keys are a set, too, but one in an order.
+    """
+    unordered = isinstance(value, Set) and not hasattr(value, "__reversed__")
+    if unordered or isinstance(value, Mapping):
         raise TypeError(f"{name}: expected a sequence, found a {type(value).__name__}: {value!r}")
     return value
 
@@ -140,12 +144,10 @@ def dtype(value: object) -> np.dtype[Any]:
 def real_array(name: str, value: object) -> Array:
     """Return value as an array of real numbers, not yet converted."""
     if type(value) in _PLAIN:
-        try:
+        with suppress(ValueError):  # said below
             a = np.asarray(value)
-        except ValueError:
-            raise ValueError(f"{name}: expected numbers, found rows of unequal length") from None
-        if a.dtype.kind in "fiub":
-            return a
+            if a.dtype.kind in "fiub":
+                return a
     ensure_imported(".tables")
     from . import tables
 

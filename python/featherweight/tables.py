@@ -30,11 +30,22 @@ def read(name: str, value: Any) -> Array:
         return _of_frame(name, value, columns)
     if isinstance(value, np.ndarray) and isinstance(value, np.ma.MaskedArray):
         _refuse_masked(name, value)
-    try:
-        a = np.asarray(value)
-    except ValueError:
-        raise ValueError(f"{name}: expected numbers, found rows of unequal length") from None
+    a = as_array(name, value)
     return a if a.dtype.kind in "fiub" else _numbers(name, a, columns)
+
+
+def as_array(name: str, value: Any) -> Array:
+    """Return what NumPy makes of a value, or say why it can't."""
+    try:
+        return np.asarray(value)
+    except ValueError as e:
+        if "inhomogeneous" in str(e):  # NumPy's own sentence
+            raise ValueError(f"{name}: expected numbers, found rows of unequal length") from None
+        text = " ".join(str(e).split())
+        raise ValueError(
+            f"{name}: expected numbers, found an object of type {type(value).__name__} that can't "
+            f"be made an array: {text}"
+        ) from e
 
 
 def view(name: str, value: Any) -> Array | None:
@@ -60,9 +71,14 @@ def refuse_lazy(name: str, value: Any) -> None:
     # looked up in the type: a frame takes long to find that it lacks an attribute
     graph = getattr(type(value), "__dask_graph__", None)
     if graph is not None and graph(value) is not None:
+        if hasattr(value, "map_blocks"):
+            hint = "X.map_blocks(net, dtype=..., chunks=...) calls a network block by block"
+        elif hasattr(value, "map_partitions"):  # a DataFrame's
+            hint = "X.map_partitions(net, meta=...) calls a network partition by partition"
+        else:
+            hint = "its compute() returns what lies in memory"
         raise TypeError(
-            f"{name}: expected an array in memory, found a Dask {type(value).__name__}; "
-            "X.map_blocks(net, dtype=..., chunks=...) calls a network block by block"
+            f"{name}: expected an array in memory, found a Dask {type(value).__name__}; {hint}"
         )
 
 
