@@ -19,35 +19,48 @@ def network(**options):
 
 
 HALF = r"featherweight\.losses\.Quantile\(0\.5\) is half of it"
+# by argument: what is given, and the name that is meant
+MEANT = {
+    "activation": {
+        "swish": "silu",
+        "SiLU": "silu",
+        "logistic": "sigmoid",
+        "LeakyReLU": "leaky_relu",
+        "linear": "identity",
+    },
+    "output": {"linear": "identity", "log_softmax": "softmax"},
+    "loss": {
+        "sparse_categorical_crossentropy": "cross_entropy",
+        "CrossEntropyLoss": "cross_entropy",
+        "BCELoss": "binary_cross_entropy",
+        "BCEWithLogitsLoss": "binary_cross_entropy",
+        "squared_error": "mse",
+        "MSELoss": "mse",
+        "SmoothL1Loss": "huber",
+        "pinball": "quantile",
+    },
+    "metrics": {"acc": "accuracy", "neg_mean_squared_error": "mse", "r2_score": "r2"},
+}
+OPTIMIZERS = {
+    "adam": "Adam",
+    "AdamW": "AdamW",
+    "rmsprop": "RMSprop",
+    "lbfgs": "LBFGS",
+    fw.SGD: "SGD",
+    type("Adam", (), {})(): "Adam",
+}
 WORDS = [
-    ("activation", "swish", "did you mean 'silu'"),
-    ("activation", "SiLU", "did you mean 'silu'"),
-    ("activation", "logistic", "did you mean 'sigmoid'"),
-    ("activation", "LeakyReLU", "did you mean .*'leaky_relu'"),
-    ("activation", "linear", "did you mean 'identity'"),
+    *(
+        (name, word, f"did you mean '{ours}'")
+        for name in MEANT
+        for word, ours in MEANT[name].items()
+    ),
+    *(
+        ("optimizer", word, rf"did you mean featherweight\.{ours}\(\)\?")
+        for word, ours in OPTIMIZERS.items()
+    ),
+    *(("loss", word, HALF) for word in ("mae", "L1Loss", "mean_absolute_error")),
     ("activation", ["linear"], r"\[0\]: found 'linear', did you mean 'identity'"),
-    ("output", "linear", "did you mean 'identity'"),
-    ("output", "log_softmax", "did you mean 'softmax'"),
-    ("loss", "sparse_categorical_crossentropy", "did you mean 'cross_entropy'"),
-    ("loss", "CrossEntropyLoss", "did you mean 'cross_entropy'"),
-    ("loss", "BCELoss", "did you mean 'binary_cross_entropy'"),
-    ("loss", "BCEWithLogitsLoss", "did you mean 'binary_cross_entropy'"),
-    ("loss", "squared_error", "did you mean 'mse'"),
-    ("loss", "MSELoss", "did you mean 'mse'"),
-    ("loss", "mae", HALF),
-    ("loss", "L1Loss", HALF),
-    ("loss", "mean_absolute_error", HALF),
-    ("loss", "SmoothL1Loss", "did you mean 'huber'"),
-    ("loss", "pinball", "did you mean 'quantile'"),
-    ("metrics", "acc", "did you mean 'accuracy'"),
-    ("metrics", "neg_mean_squared_error", "did you mean 'mse'"),
-    ("metrics", "r2_score", "did you mean 'r2'"),
-    ("optimizer", "adam", r"did you mean featherweight\.Adam\(\)\?"),
-    ("optimizer", "AdamW", r"did you mean featherweight\.AdamW\(\)\?"),
-    ("optimizer", "rmsprop", r"did you mean featherweight\.RMSprop\(\)\?"),
-    ("optimizer", "lbfgs", r"did you mean featherweight\.LBFGS\(\)\?"),
-    ("optimizer", fw.SGD, r"did you mean featherweight\.SGD\(\)\?"),
-    ("optimizer", type("Adam", (), {})(), r"did you mean featherweight\.Adam\(\)\?"),
 ]
 
 
