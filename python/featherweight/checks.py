@@ -35,7 +35,7 @@ def choice(name: str, value: object, allowed: Sequence[str]) -> str:
 
     if not isinstance(value, str):
         raise TypeError(
-            f"{name}: expected a name, found {value!r}{hint_of_object(name, value, allowed)}"
+            f"{name}: expected a name, found {shown(value)}{hint_of_object(name, value, allowed)}"
         )
     raise ValueError(
         f"{name}: found {value!r}, {hint(name, value, allowed)}"
@@ -48,6 +48,20 @@ def counted(n: int, noun: str) -> str:
     return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
 
+def shown(value: object) -> str:
+    """Return what a sentence says of a value: its repr if that is short, of an array its shape."""
+    shape = getattr(value, "shape", ())
+    if isinstance(shape, tuple) and shape:
+        kind = "array" if isinstance(value, np.ndarray) else type(value).__name__
+        return f"{'an' if kind[0] in 'aeiouAEIOU' else 'a'} {kind} of shape {shape}"
+    text = repr(value)
+    if len(text) > 120 or "\n" in text:
+        from reprlib import repr as short
+
+        text = " ".join(short(value).split())
+    return text
+
+
 def ordered(name: str, value: Any) -> Any:
     """Return the value unless it is a set or a dict, whose order says nothing.
 
@@ -55,7 +69,9 @@ def ordered(name: str, value: Any) -> Any:
     """
     unordered = isinstance(value, Set) and not hasattr(value, "__reversed__")
     if unordered or isinstance(value, Mapping):
-        raise TypeError(f"{name}: expected a sequence, found a {type(value).__name__}: {value!r}")
+        raise TypeError(
+            f"{name}: expected a sequence, found a {type(value).__name__}: {shown(value)}"
+        )
     return value
 
 
@@ -66,7 +82,7 @@ def whole(name: str, value: object, low: int, high: int | None = None) -> int:
             raise TypeError
         n = operator.index(value)  # type: ignore[arg-type]
     except TypeError:
-        raise TypeError(f"{name}: expected a whole number, found {value!r}") from None
+        raise TypeError(f"{name}: expected a whole number, found {shown(value)}") from None
     if n < low or (high is not None and n > high):
         limits = f"at least {low}" if high is None else f"{low} to {high}"
         raise ValueError(f"{name}: expected {limits}, found {n}")
@@ -76,7 +92,7 @@ def whole(name: str, value: object, low: int, high: int | None = None) -> int:
 def number(name: str, value: object, low: float, high: float, *, open_low: bool = False) -> float:
     """Return value as a float within [low, high), or (low, high) if open_low."""
     if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
-        raise TypeError(f"{name}: expected a real number, found {value!r}")
+        raise TypeError(f"{name}: expected a real number, found {shown(value)}")
     number = float(value)
     if math.isfinite(number) and (low < number if open_low else low <= number) and number < high:
         return number
@@ -89,7 +105,7 @@ def number(name: str, value: object, low: float, high: float, *, open_low: bool 
 def flag(name: str, value: object) -> bool:
     """Return a bool as one of Python's."""
     if not isinstance(value, (bool, np.bool_)):
-        raise TypeError(f"{name}: expected True or False, found {value!r}")
+        raise TypeError(f"{name}: expected True or False, found {shown(value)}")
     return bool(value)
 
 
@@ -100,7 +116,7 @@ def path(name: str, value: Any) -> str:
     except TypeError:
         found = None
     if not isinstance(found, str):
-        raise TypeError(f"{name}: expected a str or a path, found {value!r}")
+        raise TypeError(f"{name}: expected a str or a path, found {shown(value)}")
     if "\0" in found:
         raise ValueError(f"{name}: expected a path without null characters, found {found!r}")
     return found
@@ -109,7 +125,7 @@ def path(name: str, value: Any) -> str:
 def layer_sizes(sizes: object, itemsize: int) -> tuple[int, ...]:
     """Return sizes as a tuple of at least two positive ints whose parameters fit the memory."""
     if isinstance(sizes, (str, bytes)) or not isinstance(sizes, (Iterable, np.ndarray)):
-        raise TypeError(f"sizes: expected a sequence of whole numbers, found {sizes!r}")
+        raise TypeError(f"sizes: expected a sequence of whole numbers, found {shown(sizes)}")
     checked = tuple(whole(f"sizes[{i}]", n, 1) for i, n in enumerate(ordered("sizes", sizes)))
     if len(checked) < 2:
         raise ValueError(f"sizes: expected at least 2 (inputs and outputs), found {len(checked)}")
@@ -135,7 +151,7 @@ def dtype(value: object) -> np.dtype[Any]:
     try:
         d: np.dtype[Any] = np.dtype(value)  # type: ignore[call-overload]
     except TypeError:
-        raise TypeError(f"dtype: expected float32 or float64, found {value!r}") from None
+        raise TypeError(f"dtype: expected float32 or float64, found {shown(value)}") from None
     if d not in (np.dtype(np.float32), np.dtype(np.float64)) or not d.isnative:
         raise ValueError(f"dtype: expected float32 or float64, found {d}")
     return d

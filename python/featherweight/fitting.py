@@ -8,7 +8,7 @@ import numpy as np
 
 from . import _core
 from ._imports import ensure_imported
-from .hints import named
+from .hints import check_keywords, named, parameters
 from .learning import Learning
 
 if TYPE_CHECKING:
@@ -213,9 +213,12 @@ class Fitting(Learning):
         History
             Of one epoch; empty without rows.
         """
-        for name in ("epochs", "validation_split", "resume"):
+        fixed = ("epochs", "validation_split", "resume")
+        for name in fixed:
             if name in options:
                 raise TypeError(f"{name}: expected none in partial_fit, which is one epoch")
+        known = [name for name in parameters(Fitting.fit) if name not in fixed]
+        check_keywords(known, "Network.partial_fit", options, passed={"x": x, "y": y})
         ensure_imported(".optimizers", ".losses", ".history")
         if options.get("optimizer") is None:
             if self._partial is None:

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import checks
 from ._imports import ensure_imported
+from .hints import Strict, named
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -20,7 +21,7 @@ _FIELDS = (
 )
 
 
-class History:
+class History(Strict):
     """What training measured, one entry per epoch; empty lists for what was not measured.
 
     Attributes
@@ -54,8 +55,7 @@ class History:
     images_per_second: list[float]
 
     def __init__(self) -> None:
-        for name in _FIELDS:
-            setattr(self, name, [])
+        vars(self).update({name: [] for name in _FIELDS})
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -66,19 +66,10 @@ class History:
         found: list[Any] = getattr(self, checks.choice("history", name, self.names))
         return found
 
-    if not TYPE_CHECKING:  # a type checker knows the lists
-
-        def __getattr__(self, name: str) -> Any:
-            from .hints import attribute_error
-
-            found = attribute_error("History", name, (*dir(type(self)), *vars(self)))
-            if found is not None:
-                raise found
-            return object.__getattribute__(self, name)  # which raises Python's own sentence
-
     def _add(self, name: str, value: float) -> None:
         self.__dict__.setdefault(name, []).append(value)
 
+    @named
     def to_dict(self) -> dict[str, list[Any]]:
         """Return the lists by name, copied."""
         return {name: list(self[name]) for name in self.names}
@@ -86,6 +77,7 @@ class History:
     def _columns(self) -> dict[str, list[Any]]:
         return {name: values for name, values in self.to_dict().items() if values}
 
+    @named
     def to_csv(self, path: "str | PathLike[str]") -> None:
         """Write the lists that aren't empty as columns, a line per epoch; whole or not at all.
 
@@ -107,6 +99,7 @@ class History:
         with replacing(path) as f:
             f.write(text.getvalue().encode())
 
+    @named
     def to_pandas(self) -> Any:
         """Return a pandas DataFrame of the lists that aren't empty, indexed by epoch."""
         from importlib import import_module

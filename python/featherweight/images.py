@@ -20,6 +20,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from . import ink
 from ._arrays import reading
+from .hints import named
+from .unscaled import callers_level
 
 __all__ = ["prepare", "read_digit", "read_digits"]
 
@@ -37,6 +39,7 @@ _LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
 _FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "PPM")
 
 
+@named
 def read_digit(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
     """Read a picture of one digit and prepare it for a network.
 
@@ -77,6 +80,7 @@ def read_digit(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
     return digit
 
 
+@named
 def read_digits(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
     """Read a picture, or an ``.npy`` file with a stack of them, and prepare each.
 
@@ -106,10 +110,11 @@ def read_digits(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
             raise ValueError(f"{where}: {e}") from None
         if apart:
             where = name if len(stack) == 1 else f"{name}[{i}]"
-            warnings.warn(f"{where}: {_APART}", stacklevel=2)
+            warnings.warn(f"{where}: {_APART}", stacklevel=callers_level())
     return prepared
 
 
+@named
 def prepare(array: ArrayLike, *, background: float | None = None) -> NDArray[np.uint8]:
     """Prepare a picture of one digit for a network.
 
@@ -145,7 +150,7 @@ def prepare(array: ArrayLike, *, background: float | None = None) -> NDArray[np.
     """
     prepared, apart = _prepared(array, background)
     if apart and background is None:
-        warnings.warn(f"array: {_APART}", stacklevel=2)
+        warnings.warn(f"array: {_APART}", stacklevel=callers_level())
     return prepared
 
 

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from . import checks
 from .hints import named
+from .unscaled import callers_level
 
 if TYPE_CHECKING:
     from .network import Network
@@ -126,7 +127,7 @@ def excite(
         warnings.warn(
             f"no gradient was found that excites neuron {neuron}: another start may have one",
             RuntimeWarning,
-            stacklevel=2,
+            stacklevel=callers_level(),
         )
     return x
 

@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from .training import Run
 
 
+# what may be given by name; resume has a sentence of its own
+_KEYWORDS = ["threads", *(name for name in parameters(Network.fit) if name != "resume")]
+
+
 @named
 def fit_many(
     networks: Sequence[Network],
@@ -95,6 +99,10 @@ def fit_many(
         raise TypeError("y: expected targets, found None")
     if options.get("resume") is not None:
         raise ValueError(f"resume: expected none in fit_many, found {options['resume']!r}")
+    optional = {"optimizer": optimizer, "rows": rows, "rng": rng, "callbacks": callbacks or None}
+    passed = {"x": x, "y": y} | {k: v for k, v in optional.items() if v is not None}
+    given = {k: v for k, v in options.items() if k != "resume"}
+    check_keywords(_KEYWORDS, "fit_many", given, passed=passed)
     own = {
         "optimizer": _optimizers(optimizer, n),
         "rows": _each("rows", rows, n),
@@ -127,7 +135,6 @@ def _tasks(
     """Return what each network is to do, all of it checked."""
     from inspect import signature
 
-    check_keywords(parameters(Network.fit), "fit_many", options)
     given = signature(Network.fit).bind(None, x, y, **options)
     given.apply_defaults()
     tasks: list[Task] = []

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 _RELU_FAMILY = ("relu", "leaky_relu", "elu", "gelu", "silu", "softplus")
 
 
+@named
 def isas() -> tuple[str, ...]:
     """Return the instruction sets that run on this machine.
 

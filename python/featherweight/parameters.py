@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import checks
+from .hints import Strict
 
 if TYPE_CHECKING:
     from .network import Network
@@ -31,7 +32,7 @@ def padding(network: "Network") -> NDArray[np.bool_]:
     return unused
 
 
-class Parameters(Sequence[NDArray[Any]]):
+class Parameters(Strict, Sequence[NDArray[Any]]):
     """Weights or biases by layer: reading gives a fresh read-only array, assigning stores."""
 
     def __init__(self, network: "Network", kind: Literal["weights", "biases"]) -> None:

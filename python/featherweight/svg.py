@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import diagram
+from .hints import Strict
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -20,7 +21,7 @@ _UP, _DOWN = (
 )
 
 
-class Diagram:
+class Diagram(Strict):
     """What `Network.diagram` returns: an image that a notebook shows.
 
     Attributes
@@ -28,6 +29,8 @@ class Diagram:
     svg : str
         The image.
     """
+
+    svg: str
 
     def __init__(self, network: "Network", x: "ArrayLike | None" = None, most: int = 16) -> None:
         self.svg = draw(network, x, most)

@@ -45,11 +45,11 @@ def _warn(x: NDArray[Any], sentence: str) -> bool:
     most = int(x[:_FIRST_ROWS].max(initial=0)) if x.dtype == np.uint8 else 0
     if most <= _MOST:
         return False
-    warnings.warn(sentence.format(most), UnscaledInputWarning, stacklevel=_callers_level())
+    warnings.warn(sentence.format(most), UnscaledInputWarning, stacklevel=callers_level())
     return True
 
 
-def _callers_level() -> int:
+def callers_level() -> int:
     """Return the stack level of the user's call, as `warn` counts it.
 
     A scikit-learn estimator's methods are called by way of scikit-learn.
