@@ -8,7 +8,7 @@
 #include <variant>
 
 #include "../net/float_environment.h"
-#include "../net/gate.h"
+#include "../net/access.h"
 #include "../net/network.h"
 #include "arrays.h"
 #include "gil.h"

@@ -1,6 +1,6 @@
 // The layers' products with their epilogues: forward, z = sums + bias and y = act(z), and backward,
 // dx = sums * act'(below). Sums of up to kTileRows rows and some panels come in a buffer (tiles.inl,
-// row.inl) that lies in the first-level cache, and are stored once: the sums are compiled once per tile
+// single_row.inl) that lies in the first-level cache, and are stored once: the sums are compiled once per tile
 // shape and the epilogue once per activation, instead of their product.
 
 // Stores one panel of `rows` rows, all lanes or those of real outputs alone; value(i, lane) makes a

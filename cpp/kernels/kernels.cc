@@ -15,13 +15,13 @@ template <int N> struct Int { static constexpr int value = N; };
 #include "math.inl"
 #include "activations.inl"
 #include "tiles.inl"
-#include "row.inl"
+#include "single_row.inl"
 #include "dense.inl"
 #include "optimizers.inl"
 #include "gradient.inl"
 #include "losses.inl"
 #include "dropout.inl"
-#include "limits.inl"
+#include "peak.inl"
 
 template <class T>
 constexpr Kernels<T> kernels() {

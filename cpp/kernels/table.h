@@ -247,7 +247,7 @@ struct Kernels {
   // sum of weights[i] * values[i] (weights may be null: all 1) by the sum rule
   T (*sum)(const T* values, const T* weights, std::ptrdiff_t n);
 
-  // loops that show what this core can do at best: see limits.inl
+  // loops that show what this core can do at best: see peak.inl
   T (*fma_limit)(std::ptrdiff_t steps);
   T (*read_limit)(const T* p, std::ptrdiff_t n);
 };

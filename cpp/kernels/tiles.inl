@@ -281,7 +281,7 @@ FW_INLINE void all_tiles(const TileArgs<T>& a) {
   if constexpr (M8 > 1) last_tile<T, M8 - 1, NP, Layout>(a, r);
 }
 
-#include "bytes.inl"
+#include "uint8_rows.inl"
 
 // The rows of a layer's input: T in any layout, or bytes to be scaled as they are loaded.
 template <class T>

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "../kernels/table.h"
-#include "matrix.h"
+#include "views.h"
 
 namespace fw {
 

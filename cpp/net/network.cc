@@ -234,7 +234,7 @@ bool Network<T>::forward_blocks(const InputView& x, T* out, std::ptrdiff_t out_s
   const std::ptrdiff_t blocks = block ? (x.rows + block - 1) / block : 0;
   std::atomic<bool> finite = true;
   auto task = [&](std::ptrdiff_t b) {
-    // each thread's own, and no smaller than any network needed before: see arena.h
+    // each thread's own, and no smaller than any network needed before: see buffer.h
     T* memory = scratch<T>().reserve(3 * Panels<T>::size(block, widest_));
     const std::ptrdiff_t first = b * block, rows = std::min(block, x.rows - first);
     forward_rows(x, first, rows, out, out_stride, memory, block, 1);

@@ -8,9 +8,9 @@
 #include <vector>
 
 #include "../kernels/table.h"
-#include "arena.h"
+#include "buffer.h"
 #include "float_environment.h"
-#include "matrix.h"
+#include "views.h"
 
 namespace fw {
 

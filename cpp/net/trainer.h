@@ -1,10 +1,10 @@
 // Training: one step, one epoch, gradients and the loss on given rows. A step is two parallel
 // phases, each row or weight by one thread alone, so that threads never split a sum:
-//   1. by rows, or through wide layers by panels of outputs (passes.cc): gather, forward, loss, and the gradients dz
+//   1. by rows, or through wide layers by panels of outputs (forward_backward.cc): gather, forward, loss, and the gradients dz
 //      down to the first layer
 //   2. by panels of weights: dW over the whole batch, handed to the optimizer tile by tile
 // Where a step is too short for that but its first layer is wide, two threads share the layer by its
-// inputs instead: see pair.cc.
+// inputs instead: see paired_step.cc.
 #pragma once
 
 #include <algorithm>
@@ -72,7 +72,7 @@ struct LossOptions {
   std::vector<double> output_weights = {};  // what each output's part counts, or none
 };
 
-// Where two threads may share a first layer by its inputs (pair.cc), when they do: as it pays, which depends on
+// Where two threads may share a first layer by its inputs (paired_step.cc), when they do: as it pays, which depends on
 // the cores that are free; or, so that tests don't, always, or for the first two steps of each epoch.
 enum class Pairing { as_it_pays, always, for_two_steps };
 void set_pairing(Pairing pairing);

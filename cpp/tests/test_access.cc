@@ -1,5 +1,5 @@
 // The gate: who is let in, who waits, who is refused, and that those who left have left.
-#include "../net/gate.h"
+#include "../net/access.h"
 
 #include <atomic>
 #include <chrono>
@@ -197,5 +197,5 @@ int main() {
   if (!std::getenv("FEATHERWEIGHT_NO_FORK")) forked();
 #endif
   nothing_torn();
-  return check::finish("test_gate");
+  return check::finish("test_access");
 }

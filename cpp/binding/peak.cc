@@ -2,7 +2,7 @@
 #include <chrono>
 
 #include "../kernels/dispatch.h"
-#include "../net/arena.h"
+#include "../net/buffer.h"
 #include "network.h"
 
 namespace fw {

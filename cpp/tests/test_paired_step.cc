@@ -154,5 +154,5 @@ int main() {
   pays();
   polls();
   without_memory();
-  return check::finish("test_pair");
+  return check::finish("test_paired_step");
 }
