@@ -1,4 +1,4 @@
-// What the caller's arrays look like from here: plain views that own nothing.
+// Views of the caller's arrays: pointers, sizes and strides that own nothing.
 #pragma once
 
 #include <cstddef>
@@ -6,27 +6,28 @@
 
 namespace fw {
 
-// The types of numbers that training reads; native: T or uint8, which the kernels read themselves.
+// The element types that training reads. native: T or uint8, which the kernels read directly.
 enum class Element { native, int8, int16, int32, int64, uint8, uint16, uint32, uint64, float16, float32, float64 };
 
-// (rows, columns) of T or uint8, unit stride within a row; row_stride in elements. Of any other type row_stride
-// and `step` are in bytes, and the bytes of a number may be in the other order than this machine's.
+// (rows, columns). Native elements: contiguous within a row, row_stride in elements. Other types: row_stride and
+// column_stride in bytes, and the bytes of an element may be in reverse order.
 struct InputView {
   const void* data;
   bool is_uint8;
   std::ptrdiff_t rows, columns, row_stride;
   Element element = Element::native;
-  std::ptrdiff_t step = 0;
-  bool swapped = false;
+  std::ptrdiff_t column_stride = 0;
+  bool byte_swapped = false;
 };
 
-// Class labels (n,), or values (n, outputs) in rows without gaps, or numbers of another type or layout.
+// Exactly one is given: class labels (n,), or values (n, outputs), contiguous, or values of another type or
+// layout, or dL/dy (n, outputs), the gradient of an external loss.
 template <class T>
 struct Targets {
   const std::int64_t* labels;
   const T* values;
-  const T* upstream = nullptr;  // instead of targets and a loss: its gradient dL/dy, (rows, outputs)
-  InputView others = {};        // those numbers, not of `native` element, or null
+  const T* upstream_gradient = nullptr;
+  InputView other_values = {};
 };
 
 }  // namespace fw

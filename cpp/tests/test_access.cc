@@ -1,4 +1,4 @@
-// The gate: who is let in, who waits, who is refused, and that those who left have left.
+// The lock of a network: who enters, who waits, who is refused, and that leaving releases it.
 #include "../net/access.h"
 
 #include <atomic>
@@ -11,7 +11,7 @@
 
 namespace {
 
-using fw::Gate;
+using fw::Access;
 
 template <class F>
 bool elsewhere(F f) {
@@ -29,12 +29,12 @@ bool comes(F f) {
   return true;
 }
 
-bool let_in(Gate& gate) { return bool(Gate::TryReader(gate)); }
+bool may_read(Access& access) { return bool(Access::TryReader(access)); }
 
 template <class Guard>
-bool refused(Gate& gate) {
+bool refused(Access& access) {
   try {
-    Guard guard(gate);
+    Guard guard(access);
     return false;
   } catch (const std::runtime_error&) {
     return true;
@@ -42,98 +42,98 @@ bool refused(Gate& gate) {
 }
 
 void readers_and_writers() {
-  Gate gate;
-  CHECK(let_in(gate));
+  Access access;
+  CHECK(may_read(access));
   {
-    const Gate::Reader one(gate);
-    const Gate::TryReader two(gate);
+    const Access::Reader one(access);
+    const Access::TryReader two(access);
     CHECK(bool(two));
-    CHECK(elsewhere([&] { return let_in(gate); }));
+    CHECK(elsewhere([&] { return may_read(access); }));
   }
   {
-    const Gate::Writer writer(gate);
-    CHECK(!let_in(gate));
-    CHECK(elsewhere([&] { return !let_in(gate); }));
+    const Access::Writer writer(access);
+    CHECK(!may_read(access));
+    CHECK(elsewhere([&] { return !may_read(access); }));
   }
-  CHECK(let_in(gate));
-  const Gate::Writer all_have_left(gate);  // would wait forever for one who has not
+  CHECK(may_read(access));
+  const Access::Writer all_have_left(access);  // would wait forever for one who has not
 }
 
 void training() {
-  Gate gate;
-  gate.begin_fit();
-  CHECK(let_in(gate));
-  CHECK(!refused<Gate::Reader>(gate));
-  CHECK(elsewhere([&] { return !let_in(gate); }));
-  CHECK(elsewhere([&] { return refused<Gate::Reader>(gate) && refused<Gate::Writer>(gate); }));
-  gate.end_fit();
-  CHECK(elsewhere([&] { return let_in(gate) && !refused<Gate::Reader>(gate); }));
+  Access access;
+  access.begin_fit();
+  CHECK(may_read(access));
+  CHECK(!refused<Access::Reader>(access));
+  CHECK(elsewhere([&] { return !may_read(access); }));
+  CHECK(elsewhere([&] { return refused<Access::Reader>(access) && refused<Access::Writer>(access); }));
+  access.end_fit();
+  CHECK(elsewhere([&] { return may_read(access) && !refused<Access::Reader>(access); }));
 }
 
 // A reader that stands still waits for this thread, whose writers are refused then instead of waiting for it.
 void paused() {
-  Gate gate, other;
+  Access access, other;
   {
-    const Gate::Reader reader(gate);
-    const Gate::Pause pause(gate);
-    CHECK(refused<Gate::Writer>(gate));
-    CHECK(!refused<Gate::Reader>(gate));
-    CHECK(!refused<Gate::Writer>(other));
+    const Access::Reader reader(access);
+    const Access::Pause pause(access);
+    CHECK(refused<Access::Writer>(access));
+    CHECK(!refused<Access::Reader>(access));
+    CHECK(!refused<Access::Writer>(other));
   }
-  CHECK(!refused<Gate::Writer>(gate));
+  CHECK(!refused<Access::Writer>(access));
 }
 
 // No more readers are let in before a writer that waits, but for those that it waits for.
 void waiting() {
-  Gate gate;
+  Access access;
   std::atomic<bool> written{false};
   std::thread writer, late;
   {
-    const Gate::Reader reader(gate);
-    const Gate::Pause pause(gate);
+    const Access::Reader reader(access);
+    const Access::Pause pause(access);
     writer = std::thread([&] {
-      const Gate::Writer inside(gate);
+      const Access::Writer inside(access);
       written = true;
     });
-    CHECK(comes([&] { return elsewhere([&] { return !let_in(gate); }); }));  // it waits
+    CHECK(comes([&] { return elsewhere([&] { return !may_read(access); }); }));  // it waits
     late = std::thread([&] {
-      const Gate::Reader after(gate);
+      const Access::Reader after(access);
       CHECK(written);
     });
-    for (int i = 0; i < 100; ++i) CHECK(!refused<Gate::Reader>(gate) && refused<Gate::Writer>(gate));
+    for (int i = 0; i < 100; ++i) CHECK(!refused<Access::Reader>(access) && refused<Access::Writer>(access));
     CHECK(!written);
   }
   writer.join();
   late.join();
   CHECK(written);
-  CHECK(let_in(gate));
+  CHECK(may_read(access));
 }
 
 // One that is refused while it waits waits no longer.
 void refused_while_waiting() {
-  Gate gate;
+  Access access;
   std::atomic<int> refusals{0};
   std::thread writer;
   {
-    const Gate::Reader reader(gate);
-    writer = std::thread([&] { refusals += refused<Gate::Writer>(gate); });
-    CHECK(comes([&] { return elsewhere([&] { return !let_in(gate); }); }));
-    gate.begin_fit();
+    const Access::Reader reader(access);
+    writer = std::thread([&] { refusals += refused<Access::Writer>(access); });
+    CHECK(comes([&] { return elsewhere([&] { return !may_read(access); }); }));
+    access.begin_fit();
     writer.join();
   }
-  gate.end_fit();
+  access.end_fit();
   CHECK(refusals == 1);
-  CHECK(let_in(gate));
+  CHECK(may_read(access));
 }
 
 #if defined(__unix__) || defined(__APPLE__)
-// A child of a fork has of a gate what the thread had that forked, and nothing of others.
+// A forked child holds what the forking thread held, and nothing of other threads.
 void forked() {
-  Gate read, written, trained, mine, paused, own;
+  Access read, written, trained, mine, paused, own;
   std::atomic<bool> there{false}, done{false};
   std::thread other([&] {
-    const Gate::Reader reader(read);
-    const Gate::Writer writer(written);
+    const Access::Reader reader(read);
+    const Access::Writer writer(written);
     trained.begin_fit();
     there = true;
     while (!done) std::this_thread::yield();
@@ -142,41 +142,41 @@ void forked() {
   while (!there) std::this_thread::yield();
   mine.begin_fit();
   {
-    const Gate::Reader reader(paused);
-    const Gate::Pause pause(paused);
-    const Gate::Writer epoch(mine), writer(own);
+    const Access::Reader reader(paused);
+    const Access::Pause pause(paused);
+    const Access::Writer epoch(mine), writer(own);
     const auto right = [&] {
-      const bool rest = !refused<Gate::Writer>(read) && let_in(written) && !refused<Gate::Writer>(trained);
-      const bool kept = refused<Gate::Writer>(paused) && refused<Gate::Writer>(mine) && !refused<Gate::Reader>(mine) &&
-                        !let_in(own) && elsewhere([&] { return refused<Gate::Reader>(mine); });
+      const bool rest = !refused<Access::Writer>(read) && may_read(written) && !refused<Access::Writer>(trained);
+      const bool kept = refused<Access::Writer>(paused) && refused<Access::Writer>(mine) && !refused<Access::Reader>(mine) &&
+                        !may_read(own) && elsewhere([&] { return refused<Access::Reader>(mine); });
       return rest && kept;
     };
     CHECK(check::holds_in_child(right));
     CHECK(check::holds_in_child([&] { return check::holds_in_child(right) && right(); }));
-    CHECK(!let_in(written) && let_in(read));
+    CHECK(!may_read(written) && may_read(read));
   }
-  CHECK(!refused<Gate::Writer>(paused) && !refused<Gate::Writer>(mine) && let_in(own));
+  CHECK(!refused<Access::Writer>(paused) && !refused<Access::Writer>(mine) && may_read(own));
   mine.end_fit();
   done = true;
   other.join();
-  CHECK(let_in(written) && !refused<Gate::Writer>(trained) && !refused<Gate::Writer>(read));
+  CHECK(may_read(written) && !refused<Access::Writer>(trained) && !refused<Access::Writer>(read));
 }
 #endif
 
 // A writer's two halves are never seen apart, by whichever way a reader came in.
 void nothing_torn() {
-  Gate gate;
+  Access access;
   int first = 0, second = 0;  // plain: a reader beside the writer would race
   bool torn = false;
   std::thread writer([&] {
     for (int i = 0; i < 2000; ++i) {
-      const Gate::Writer inside(gate);
+      const Access::Writer inside(access);
       ++first;
       ++second;
     }
   });
   for (int seen = 0; seen < 2000;) {
-    if (const Gate::TryReader reader(gate); reader) {
+    if (const Access::TryReader reader(access); reader) {
       torn = torn || first != second;
       seen = first;
     }

@@ -1,4 +1,4 @@
-// Softmax, the losses, staging, the weighted sum and the check for finite numbers, on every instruction
+// Softmax, the losses, conversion to panels, the weighted sum and the check for finite numbers, on every instruction
 // set that can run here: against plain loops in a wider type and by bits against the scalar table.
 #include <algorithm>
 #include <array>
@@ -23,8 +23,7 @@ void softmax(std::ptrdiff_t rows, std::ptrdiff_t outputs, Layout layout, bool sp
   z.fill(random, -8, 8);
   dy.fill(random, -1, 1);
   if (special) {
-    // no subnormal number: sums, which z consists of, have none in this environment, and the largest of a row
-    // would keep one or make it 0 as the compiler chooses an instruction or a jump
+    // no subnormal number: the largest of a row would keep it or not, as the compiler chooses its instructions
     const T some[] = {T(-INFINITY), T(NAN), T(1e30), T(-1e30), std::numeric_limits<T>::min()};
     for (std::ptrdiff_t r = 0; r < rows; ++r) z(r, r % outputs) = some[r % 5];
   }
@@ -194,7 +193,7 @@ void loss(int which, std::ptrdiff_t rows, std::ptrdiff_t outputs, bool weighted)
 }
 
 template <class T, class S>
-void stage(std::ptrdiff_t rows, std::ptrdiff_t inputs, Layout in) {
+void to_panels(std::ptrdiff_t rows, std::ptrdiff_t inputs, Layout in) {
   Random random(3);
   Matrix<S> x(rows, inputs, in);
   x.fill(random, 0, 255);
@@ -203,9 +202,9 @@ void stage(std::ptrdiff_t rows, std::ptrdiff_t inputs, Layout in) {
     exercised(table);
     Matrix<T> out(rows, inputs, panel_major, true);
     if constexpr (sizeof(S) == 1)
-      kernels<T>(*table).stage_u8(x.rows(), rows, inputs, scale, out.out());
+      kernels<T>(*table).to_panels_u8(x.rows(), rows, inputs, scale, out.out());
     else
-      kernels<T>(*table).stage(x.rows(), rows, inputs, scale, out.out());
+      kernels<T>(*table).to_panels(x.rows(), rows, inputs, scale, out.out());
     CHECK(out.intact() && out.padding_is_zero());
     std::vector<T> expected;
     for (S v : x.values()) expected.push_back(T(v) * scale);
@@ -249,7 +248,7 @@ void finite(std::ptrdiff_t n) {
   for (T& v : x) v = T(random(-1, 1)) * std::numeric_limits<T>::max();
   for (const fw::KernelTable* table : fw::available_isas()) {
     exercised(table);
-    const auto kernel = kernels<T>(*table).finite;
+    const auto kernel = kernels<T>(*table).all_finite;
     CHECK(kernel(x.data(), n) && kernel(x.data(), 0));
     for (std::ptrdiff_t i = 0; i < n; ++i)
       for (const T bad : {T(NAN), T(INFINITY), -T(INFINITY)}) {
@@ -271,8 +270,8 @@ void all() {
       for (int which = 0; which < fw::kLosses; ++which)
         for (const bool weighted : {false, true}) loss<T>(which, rows, n, weighted);
       for (const Layout layout : {row_major, row_major_loose, panel_major, by_pointers}) {
-        stage<T, std::uint8_t>(rows, n, layout);
-        stage<T, T>(rows, n, layout);
+        to_panels<T, std::uint8_t>(rows, n, layout);
+        to_panels<T, T>(rows, n, layout);
       }
     }
   for (std::ptrdiff_t n : kSizes) sum<T>(n);

@@ -17,9 +17,7 @@ template <class W>
 void reference(int which, int step, W& w, W* slot, W g) {
   const W lr = W(0.1L), decay = W(0.01L), b1 = W(0.9L), b2 = W(0.99L), eps = W(1e-8L);
   const W d = g + decay * w;
-  const auto is = [&](std::initializer_list<int> some) {
-    return std::find(some.begin(), some.end(), which) != some.end();
-  };
+  const auto is = [&](std::initializer_list<int> some) { return std::find(some.begin(), some.end(), which) != some.end(); };
   if (which == fw::opt_sgd) w -= lr * d;
   if (which == fw::opt_momentum) w -= lr * (slot[0] = b1 * slot[0] + d);
   if (which == fw::opt_nesterov) w -= lr * (d + b1 * (slot[0] = b1 * slot[0] + d));
@@ -62,19 +60,19 @@ void optimizer(int which, std::ptrdiff_t n) {
       w.push_back(state(0, i) = T(random(-1, 1)));
       for (int slot = 1; slot <= fw::kMaxSlots; ++slot) state(slot, i) = 0;
     }
-    double memo[fw::kMaxMemo] = {1, 1};
+    double scalar_state[fw::kMaxScalarState] = {1, 1};
     const auto& k = kernels<T>(*table);
     for (int step = 1; step <= 2; ++step) {
       Matrix<T> g(1, n, row_major);
       g.fill(random, 0.2, 1);
-      fw::Step<T> scalars;
-      k.prepare[which](hyper, memo, &scalars);
-      scalars.by = step == 1 ? T(1) : T(0.75);
+      fw::StepScalars<T> scalars;
+      k.prepare[which](hyper, scalar_state, &scalars);
+      scalars.gradient_scale = step == 1 ? T(1) : T(0.75);
       T* beside[fw::kMaxSlots] = {};
       for (int slot = 0; slot < slots; ++slot) beside[slot] = &state(1 + slot, 0);
       k.update[which](&state(0, 0), &g(0, 0), beside, n, scalars);
       for (std::size_t i = 0; i < std::size_t(n); ++i)
-        reference<W>(which, step, w[i], s[i].data(), W(scalars.by) * W(g(0, std::ptrdiff_t(i))));
+        reference<W>(which, step, w[i], s[i].data(), W(scalars.gradient_scale) * W(g(0, std::ptrdiff_t(i))));
     }
     CHECK(state.intact());
     auto got = state.values();
@@ -103,7 +101,7 @@ void whole_gradient(std::ptrdiff_t n) {
     W exact = 0, size = 0;
     for (std::ptrdiff_t i = 0; i < n; ++i) exact += W(g(0, i)) * W(g(0, i));
     size = exact + 1;
-    const T got = k.squares(&g(0, 0), n, 16);
+    const T got = k.sum_of_squares(&g(0, 0), n, 16);
     CHECK(std::abs(W(got) - exact) <= 100 * unit<T> * size);
     CHECK(n < 17 || std::abs(W(got) - (exact - W(g(0, n - 1)) * W(g(0, n - 1)))) > 0);
     if (table == first()) kept = got;
@@ -114,7 +112,7 @@ void whole_gradient(std::ptrdiff_t n) {
         zero(0, i) = i % 16 < lanes ? g(0, i) : T(0);
         any(0, i) = i % 16 < lanes ? g(0, i) : i % 3 ? T(NAN) : T(1e9);
       }
-      CHECK(k.squares(&any(0, 0), n, lanes) == k.squares(&zero(0, 0), n, 16));
+      CHECK(k.sum_of_squares(&any(0, 0), n, lanes) == k.sum_of_squares(&zero(0, 0), n, 16));
     }
     const auto before = g.values();
     k.add_scaled(&g(0, 0), &w(0, 0), n, T(0.5));

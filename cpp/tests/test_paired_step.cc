@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "../kernels/dispatch.h"
+#include "../net/pairing_budget.h"
 #include "../net/trainer.h"
 #include "check.h"
 #include "epochs.h"
