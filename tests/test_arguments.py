@@ -98,6 +98,32 @@ def test_unknown_keywords_of_scikit_learns_pair(kind):
     assert "max_iter" in getattr(pair, kind)().get_params()
 
 
+@pytest.mark.parametrize("kind", ["MLPClassifier", "MLPRegressor"])
+def test_scikit_learns_pair_names_arguments_of_its_own(kind):
+    """Those of the network, which it hasn't, would be of no use."""
+    pair = pytest.importorskip("featherweight.sklearn", reason="scikit-learn is not installed")
+    pytest.importorskip("sklearn", reason="scikit-learn is not installed")
+    made = getattr(pair, kind)
+    taken = set(inspect.signature(made).parameters)
+    given = {"random_state": 1, "max_iter": 3, "solver": "adam"}
+    network = {n for f in (fw.Network, fw.Network.fit) for n in inspect.signature(f).parameters}
+    words = {*names.ARGUMENTS, *names.ESTIMATORS, *network, "foo"} - taken - {"self"}
+    for word in words:
+        with pytest.raises(TypeError, match=f"^{word}: expected .* in {kind}$") as info:
+            made(**given, **{word: 1})
+        assert "Network" not in str(info.value)
+        assert "optimizer=fw" not in str(info.value)
+        named = re.match(rf"{word}: expected (\w+)=", str(info.value))
+        assert named is None or named[1] in taken - given.keys()
+    for word, right in {
+        "hidden": "hidden_layer_sizes",
+        "l2": "alpha",
+        "seed": "random_state",
+    }.items():
+        with pytest.raises(TypeError, match=f"^{word}: expected {right}=..., found"):
+            made(**{word: 1})
+
+
 MODES = "expected nothing: there are no modes"
 ROWS = "expected no batch size: any number of rows"
 READ_AS = [  # by a newcomer who has given what must be given

@@ -158,7 +158,7 @@ def test_copies_and_pickles_and_signatures_are_as_before():
 
 
 def test_the_table_is_of_plain_words():
-    for table in (names.ARGUMENTS, names.ATTRIBUTES, *names.SPECIAL.values()):
+    for table in (names.ARGUMENTS, names.ATTRIBUTES, *names.SPECIAL.values(), names.ESTIMATORS):
         assert all(word.isidentifier() for word in table)
         # of one function alone nothing at all may be meant
         assert table in names.SPECIAL.values() or all(table.values())

@@ -95,10 +95,12 @@ def _argument(
 
     Never one of those passed already.
     """
-    from .names import ARGUMENTS
+    from .names import ARGUMENTS, ESTIMATORS
 
+    estimator = "BaseEstimator" in contexts
     row = _special(name, contexts)
-    row = ARGUMENTS.get(name, ()) if row is None else row
+    if row is None:
+        row = (ESTIMATORS if estimator else ARGUMENTS).get(name, ())
     for word in row:
         if word in left:
             return f"{word}=..."
@@ -121,7 +123,7 @@ def _argument(
     near = _near(name, left)
     if near is not None:
         return f"{near}=..."
-    home = _home(name)
+    home = None if estimator else _home(name)
     return None if home is None else f"{home}({name}=...)"
 
 

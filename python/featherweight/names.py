@@ -243,5 +243,35 @@ SPECIAL = {
     "misread": _rows(("n n_images max_images", "most"), ("class_names", "names")),
     "Parameters": _rows(("copy", "a copy of each layer's: [w.copy() for w in net.weights]")),
 }
+# What the two estimators for scikit-learn call the arguments: of other tables none is theirs.
+ESTIMATORS = _rows(
+    (f"{_SIZES} sizes", "hidden_layer_sizes"),
+    ("activations hidden_activation act", "activation"),
+    ("final_activation output", "output_activation"),
+    ("seed random_seed rng generator", "random_state"),
+    ("n_jobs num_threads workers nthreads", "threads"),
+    ("device", f"{_CPUS} (threads=... says on how many)"),
+    ("lr eta", "learning_rate_init"),
+    ("epochs n_epochs num_epochs nb_epoch max_epochs n_iter", "max_iter"),
+    ("opt optim optimizer", "solver"),
+    ("bs batch minibatch_size", "batch_size"),
+    ("verbosity disp", "verbose"),
+    ("validation_split val_split", "validation_fraction"),
+    ("validation validation_data val_data eval_set valid_data", "fit(X, y, X_val=..., y_val=...)"),
+    ("sample_weight sample_weights", "fit(X, y, sample_weight=...)"),
+    ("criterion loss_fn objective loss", "loss", "nothing: the loss follows from the targets"),
+    ("class_weights", "class_weight"),
+    ("patience", "n_iter_no_change"),
+    ("min_delta", "tol"),
+    ("l2 regularization kernel_regularizer", "alpha"),
+    ("wd", "weight_decay"),
+    ("nesterov", "nesterovs_momentum"),
+    ("betas beta1", "beta_1"),
+    ("beta2", "beta_2"),
+    ("eps", "epsilon"),
+    ("decay scheduler lr_scheduler lr_schedule", "schedule"),
+    ("dropout_rate", "dropout"),
+    ("timeout", "max_time"),
+)
 # by kind: what the first argument is called elsewhere, which here is none
 FIRST = {"Optimizer": "params", "Schedule": "optimizer"}
