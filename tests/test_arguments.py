@@ -189,6 +189,41 @@ def test_arguments_of_other_libraries_read_by_a_newcomer(call, sentence):
     assert len(str(info.value)) < 400
 
 
+WIDE = np.arange(5000.0).reshape(50, 100)
+WRONG = [
+    ("activation", lambda: fw.Network([4, 3, 2], WIDE)),
+    ("input_scale", lambda: fw.Network([4, 2], input_scale=WIDE)),
+    ("rng", lambda: fw.Network([4, 2], rng=WIDE)),
+    ("sizes", lambda: fw.Network([WIDE, 2])),
+    ("lr", lambda: fw.SGD(lr=WIDE)),
+    ("betas", lambda: fw.Adam(betas=WIDE)),
+    ("schedule", lambda: fw.Adam(schedule=WIDE)),
+    ("optimizer", lambda: net().fit(X, Y, optimizer=WIDE)),
+    ("loss", lambda: net().fit(X, Y, loss=WIDE)),
+    ("metrics", lambda: net().fit(X, Y, metrics=WIDE)),
+    ("callbacks", lambda: net().fit(X, Y, callbacks=WIDE)),
+    ("class_weight", lambda: net().fit(X, Y, class_weight=WIDE)),
+    ("epochs", lambda: net().fit(X, Y, epochs=WIDE)),
+    ("l2", lambda: net().fit(X, Y, l2=WIDE)),
+    ("gradients", lambda: fw.Adam().step(net(), WIDE.tolist())),
+    ("networks", lambda: fw.fit_many([WIDE], X, Y)),
+    ("bounds", lambda: fw.looking.excite(net(), 0, 0, bounds=WIDE)),
+    ("lr_lambda", lambda: fw.schedules.LambdaLR(WIDE)),
+    ("schedulers", lambda: fw.schedules.SequentialLR(WIDE, [1])),
+    ("monitor", lambda: fw.EarlyStopping(WIDE)),
+    ("function", lambda: fw.Metric(WIDE)),
+    ("path", lambda: net().save(WIDE)),
+]
+
+
+@pytest.mark.parametrize(("name", "call"), WRONG)
+def test_arrays_are_not_printed_in_errors(name, call):
+    with pytest.raises((TypeError, ValueError), match=rf"^{name}(\[0\])?: expected") as info:
+        call()
+    assert len(str(info.value)) < 250
+    assert "\n" not in str(info.value)
+
+
 SGD, STEPS = fw.SGD(), fw.schedules.StepLR
 GIVEN = [  # functions, and what is passed
     (fw.Network, ([4, 2],), {"rng": 0, "threads": 1, "output": "sigmoid"}),

@@ -35,7 +35,7 @@ def choice(name: str, value: object, allowed: Sequence[str]) -> str:
 
     if not isinstance(value, str):
         raise TypeError(
-            f"{name}: expected a name, found {shown(value)}{hint_of_object(name, value, allowed)}"
+            f"{name}: expected a name, found {brief(value)}{hint_of_object(name, value, allowed)}"
         )
     raise ValueError(
         f"{name}: found {value!r}, {hint(name, value, allowed)}"
@@ -48,7 +48,7 @@ def counted(n: int, noun: str) -> str:
     return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
 
-def shown(value: object) -> str:
+def brief(value: object) -> str:
     """Return what a sentence says of a value: its repr if that is short, of an array its shape."""
     shape = getattr(value, "shape", ())
     if isinstance(shape, tuple) and shape:
@@ -59,7 +59,7 @@ def shown(value: object) -> str:
         from reprlib import repr as short
 
         text = " ".join(short(value).split())
-    return text
+    return text if len(text) <= 120 else f"{text[:117]}..."
 
 
 def ordered(name: str, value: Any) -> Any:
@@ -70,7 +70,7 @@ def ordered(name: str, value: Any) -> Any:
     unordered = isinstance(value, Set) and not hasattr(value, "__reversed__")
     if unordered or isinstance(value, Mapping):
         raise TypeError(
-            f"{name}: expected a sequence, found a {type(value).__name__}: {shown(value)}"
+            f"{name}: expected a sequence, found a {type(value).__name__}: {brief(value)}"
         )
     return value
 
@@ -82,7 +82,7 @@ def whole(name: str, value: object, low: int, high: int | None = None) -> int:
             raise TypeError
         n = operator.index(value)  # type: ignore[arg-type]
     except TypeError:
-        raise TypeError(f"{name}: expected a whole number, found {shown(value)}") from None
+        raise TypeError(f"{name}: expected a whole number, found {brief(value)}") from None
     if n < low or (high is not None and n > high):
         limits = f"at least {low}" if high is None else f"{low} to {high}"
         raise ValueError(f"{name}: expected {limits}, found {n}")
@@ -92,7 +92,7 @@ def whole(name: str, value: object, low: int, high: int | None = None) -> int:
 def number(name: str, value: object, low: float, high: float, *, open_low: bool = False) -> float:
     """Return value as a float within [low, high), or (low, high) if open_low."""
     if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
-        raise TypeError(f"{name}: expected a real number, found {shown(value)}")
+        raise TypeError(f"{name}: expected a real number, found {brief(value)}")
     number = float(value)
     if math.isfinite(number) and (low < number if open_low else low <= number) and number < high:
         return number
@@ -105,7 +105,7 @@ def number(name: str, value: object, low: float, high: float, *, open_low: bool 
 def flag(name: str, value: object) -> bool:
     """Return a bool as one of Python's."""
     if not isinstance(value, (bool, np.bool_)):
-        raise TypeError(f"{name}: expected True or False, found {shown(value)}")
+        raise TypeError(f"{name}: expected True or False, found {brief(value)}")
     return bool(value)
 
 
@@ -116,7 +116,7 @@ def path(name: str, value: Any) -> str:
     except TypeError:
         found = None
     if not isinstance(found, str):
-        raise TypeError(f"{name}: expected a str or a path, found {shown(value)}")
+        raise TypeError(f"{name}: expected a str or a path, found {brief(value)}")
     if "\0" in found:
         raise ValueError(f"{name}: expected a path without null characters, found {found!r}")
     return found
@@ -125,7 +125,7 @@ def path(name: str, value: Any) -> str:
 def layer_sizes(sizes: object, itemsize: int) -> tuple[int, ...]:
     """Return sizes as a tuple of at least two positive ints whose parameters fit the memory."""
     if isinstance(sizes, (str, bytes)) or not isinstance(sizes, (Iterable, np.ndarray)):
-        raise TypeError(f"sizes: expected a sequence of whole numbers, found {shown(sizes)}")
+        raise TypeError(f"sizes: expected a sequence of whole numbers, found {brief(sizes)}")
     checked = tuple(whole(f"sizes[{i}]", n, 1) for i, n in enumerate(ordered("sizes", sizes)))
     if len(checked) < 2:
         raise ValueError(f"sizes: expected at least 2 (inputs and outputs), found {len(checked)}")
@@ -151,7 +151,7 @@ def dtype(value: object) -> np.dtype[Any]:
     try:
         d: np.dtype[Any] = np.dtype(value)  # type: ignore[call-overload]
     except TypeError:
-        raise TypeError(f"dtype: expected float32 or float64, found {shown(value)}") from None
+        raise TypeError(f"dtype: expected float32 or float64, found {brief(value)}") from None
     if d not in (np.dtype(np.float32), np.dtype(np.float64)) or not d.isnative:
         raise ValueError(f"dtype: expected float32 or float64, found {d}")
     return d
@@ -344,7 +344,9 @@ def output_weights(given: Sequence[float] | None, outputs: int, loss: str) -> li
     if weights.shape != (outputs,):
         raise ValueError(f"output_weights: expected shape ({outputs},), found {weights.shape}")
     if not np.isfinite(weights).all() or (weights < 0).any():
-        raise ValueError(f"output_weights: expected finite weights of at least 0, found {given!r}")
+        raise ValueError(
+            f"output_weights: expected finite weights of at least 0, found {brief(given)}"
+        )
     return [float(w) for w in weights]
 
 
@@ -369,7 +371,9 @@ def dropout(hidden: object, inputs: object, n: int) -> tuple[float, ...]:
 def key(rng: object) -> int:
     """Return the 64-bit key of our own generator for whatever numpy.random.default_rng takes."""
     if isinstance(rng, (bool, np.bool_, float, str, bytes)):
-        raise TypeError(f"rng: expected None, whole numbers or a NumPy generator, found {rng!r}")
+        raise TypeError(
+            f"rng: expected None, whole numbers or a NumPy generator, found {brief(rng)}"
+        )
     if rng is None:
         return seed_key(int.from_bytes(os.urandom(16), "little"))
     if isinstance(rng, (int, np.integer)) and rng >= 0:
@@ -384,7 +388,8 @@ def key(rng: object) -> int:
         seed = rng if isinstance(rng, np.random.SeedSequence) else np.random.SeedSequence(rng)  # type: ignore[arg-type]
     except (TypeError, ValueError):
         raise ValueError(
-            f"rng: expected None, whole numbers of at least 0 or a NumPy generator, found {rng!r}"
+            "rng: expected None, whole numbers of at least 0 or a NumPy generator, "
+            f"found {brief(rng)}"
         ) from None
     # fixed for all versions of NumPy by its compatibility policy (NEP 19)
     return int(seed.generate_state(1, np.uint64)[0])

@@ -51,7 +51,7 @@ def pack(network: "Network", gradients: "Gradients | NDArray[Any]") -> NDArray[A
     elif not isinstance(gradients, Gradients):
         raise TypeError(
             "gradients: expected those of Network.gradients or Network.backward, or a flat array, "
-            f"found {gradients!r}"
+            f"found {checks.brief(gradients)}"
         )
     sizes, core = network.sizes, network._core
     n = len(sizes) - 1

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from functools import wraps
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from .checks import counted, shown
+from .checks import brief, counted
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -42,7 +42,7 @@ def _said(words: tuple[str, ...]) -> str | None:
 
 def _given(name: str, value: object) -> str:
     """Return a keyword as it was given; of an array, its shape."""
-    text = shown(value)
+    text = brief(value)
     return f"{name}, {text}" if getattr(value, "shape", ()) else f"{name}={text}"
 
 
@@ -190,7 +190,7 @@ def _explain(
     if twice:
         name = twice[0]
         return TypeError(
-            f"{name}: expected one, found {shown(passed[name])} and {_given(name, given[name])} "
+            f"{name}: expected one, found {brief(passed[name])} and {_given(name, given[name])} "
             f"in {where}"
         )
     if len(args) > len(places) and not code.co_flags & 0x04:  # *args
@@ -224,7 +224,7 @@ def _of_other_libraries(args: tuple[Any, ...], where: str) -> TypeError | None:
     if not wrong:
         return None
     name = FIRST[kind]
-    return TypeError(f"{name}: expected {SPECIAL[kind][name][0]}, found {shown(first)} in {where}")
+    return TypeError(f"{name}: expected {SPECIAL[kind][name][0]}, found {brief(first)} in {where}")
 
 
 def named(function: F) -> F:
@@ -347,7 +347,7 @@ class Strict:
                 right = _attribute(name, (*dir(cls), *vars(self)), _kinds(cls))
                 right = _with_home(right or f"one that {cls.__name__} has")
                 raise AttributeError(
-                    f"{name}: expected {right}, found {name} = {shown(value)}, which "
+                    f"{name}: expected {right}, found {name} = {brief(value)}, which "
                     f"{cls.__name__} would not use"
                 )
             super().__setattr__(name, value)

@@ -176,5 +176,7 @@ def _bounds(value: Any) -> tuple[float, float]:
     except (TypeError, ValueError):
         low = high = math.nan
     if not (math.isfinite(low) and math.isfinite(high) and low < high):
-        raise ValueError(f"bounds: expected two finite numbers, low < high, found {value!r}")
+        raise ValueError(
+            f"bounds: expected two finite numbers, low < high, found {checks.brief(value)}"
+        )
     return low, high

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from . import _core
 from .callbacks import Callback, check_callbacks
 from .checkpoint import Checkpoint
-from .checks import counted, ordered
+from .checks import brief, counted, ordered
 from .hints import check_keywords, named, parameters
 from .history import History
 from .network import Network
@@ -222,11 +222,11 @@ def _where(tasks: list[Task], jobs: dict[int, Future[History]], halted: set[int]
 
 def _networks(given: Any) -> list[Network]:
     if not isinstance(given, Iterable):
-        raise TypeError(f"networks: expected a sequence of Network, found {given!r}")
+        raise TypeError(f"networks: expected a sequence of Network, found {brief(given)}")
     nets = list(ordered("networks", given))
     for i, net in enumerate(nets):
         if not isinstance(net, Network):
-            raise TypeError(f"networks[{i}]: expected a Network, found {net!r}")
+            raise TypeError(f"networks[{i}]: expected a Network, found {brief(net)}")
     if _twice(nets):
         raise ValueError("networks: expected all different ones, found one twice")
     return nets

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _core
+from .checks import brief
 from .gradients import Gradients, check_limits, pack
 from .hints import Strict, named
 from .schedules import Schedule
@@ -200,7 +201,7 @@ def check_optimizer(given: Any) -> Optimizer | None:
     from .synonyms import optimizer_hint
 
     raise TypeError(
-        f"optimizer: expected SGD, Adam, AdamW, RMSprop, LBFGS or None, found {given!r}"
+        f"optimizer: expected SGD, Adam, AdamW, RMSprop, LBFGS or None, found {brief(given)}"
         f"{optimizer_hint(given)}"
     )
 
