@@ -207,12 +207,12 @@ def test_what_fails_where_training_ended_well_is_raised():
 @pytest.mark.parametrize(
     "where",
     [
-        "task.split_rows",
-        "task.check_callbacks",
-        "record.restore",
-        "training.Run.begin",
-        "training.Run.ready",
-        "training.Run.__init__",
+        "training.fit.split_rows",
+        "training.fit.check_callbacks",
+        "training.record.restore",
+        "training.run.Run.begin",
+        "training.run.Run.ready",
+        "training.run.Run.__init__",
     ],
 )
 def test_an_interrupt_before_the_first_epoch_says_so(where, monkeypatch, tmp_path):

@@ -9,7 +9,7 @@ import pytest
 
 import featherweight as fw
 import featherweight.images
-from featherweight import hints
+from featherweight.support import hints
 
 X, Y = np.zeros((8, 4), np.float32), np.zeros(8, np.int64)
 

@@ -265,19 +265,8 @@ def test_import_is_light():
     assert "argparse" in imported("import argparse, featherweight")  # the check can see
 
 
-ANSWERS = {
-    "_core",
-    "_imports",
-    "_seed",
-    "_threadpoolctl",
-    "checks",
-    "fitting",
-    "hints",
-    "learning",
-    "network",
-} | {
-    "parameters",
-    "threads",
+ANSWERS = {"_core", "fitting", "learning", "network", "model", "model.parameters", "support"} | {
+    f"support.{name}" for name in ("checks", "hints", "imports", "seed", "threadpoolctl", "threads")
 }
 
 

@@ -15,7 +15,7 @@ pytest.importorskip("sklearn", reason="scikit-learn is not installed")
 from sklearn.base import clone
 
 import featherweight as fw
-from featherweight import files
+from featherweight.exchange import safetensors as files
 from featherweight.sklearn import MLPClassifier, MLPRegressor, _records
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

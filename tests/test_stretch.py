@@ -9,7 +9,9 @@ import pytest
 
 import compare
 import featherweight as fw
-from featherweight import many, progress, stretch, training
+from featherweight.training import epochs as stretch
+from featherweight.training import many, progress
+from featherweight.training import run as training
 
 rng = np.random.Generator(np.random.Philox(4))
 X = rng.normal(size=(70, 9)).astype(np.float32)

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from . import _core
-from ._imports import ensure_imported
-from .hints import named
 from .learning import Learning
+from .support.hints import named
+from .support.imports import ensure_imported
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike
 
-    from .history import History
     from .optimizers import Optimizer
-    from .training import Run
+    from .training.history import History
+    from .training.run import Run
 
 
 class Fitting(Learning):
@@ -162,12 +162,12 @@ class Fitting(Learning):
             Of uint8 rows above 1, such as pixels, in a network whose `input_scale` is 1.
         """
         given = {name: value for name, value in locals().items() if name != "self"}
-        ensure_imported(".ending", ".task", ".remembering", ".unscaled")
+        ensure_imported(".training.messages", ".training.fit", ".remembering", ".training.unscaled")
         if resume is not None:
-            ensure_imported(".record")
-        from .ending import stopped
-        from .task import prepare
-        from .unscaled import warn_of_bytes
+            ensure_imported(".training.record")
+        from .training.fit import prepare
+        from .training.messages import stopped
+        from .training.unscaled import warn_of_bytes
 
         run: Run | None = None
         try:
@@ -190,7 +190,7 @@ class Fitting(Learning):
             with _core.OurEnvironment():
                 run.ready()
                 if resume is not None:
-                    from .record import restore
+                    from .training.record import restore
 
                     restore(run, resume, rng)
                 self._history = run.history
@@ -216,7 +216,7 @@ class Fitting(Learning):
         for name in ("epochs", "validation_split", "resume"):
             if name in options:
                 raise TypeError(f"{name}: expected none in partial_fit, which is one epoch")
-        ensure_imported(".optimizers", ".losses", ".history")
+        ensure_imported(".optimizers", ".losses", ".training.history")
         if options.get("optimizer") is None:
             if self._partial is None:
                 from .optimizers import Adam
@@ -225,7 +225,7 @@ class Fitting(Learning):
             options["optimizer"] = self._partial
         if y is not None and np.shape(x) == (0, self._sizes[0]):
             from . import losses
-            from .history import History
+            from .training.history import History
 
             loss = losses.resolve(options.get("loss"), self._output).name
             self._job(x, y, options.get("sample_weight"), loss)

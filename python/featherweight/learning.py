@@ -7,20 +7,21 @@ from typing import TYPE_CHECKING, Any, Literal, cast, overload
 
 import numpy as np
 
-from . import _core, checks
-from ._imports import ensure_imported
-from .hints import Strict, named
+from . import _core
+from .support import checks
+from .support.hints import Strict, named
+from .support.imports import ensure_imported
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
-    from .gradients import Gradients
-    from .history import History
-    from .jobs import Job
+    from .model.gradients import Gradients
+    from .model.samples import Job
     from .network import Network
     from .optimizers import Optimizer
+    from .training.history import History
 
 
 class Learning(Strict, _core.ForwardCall):
@@ -82,8 +83,8 @@ class Learning(Strict, _core.ForwardCall):
         name: str = "x",
     ) -> None:
         """Say where rows that were given as x hold NaN or infinity, if they do."""
-        ensure_imported(".not_finite", ".tables")
-        from . import not_finite, tables
+        ensure_imported(".support.not_finite", ".support.tables")
+        from .support import not_finite, tables
 
         names = tables.column_names(x)
         found = not_finite.first(read, self._dtype, rows=rows, columns=names)
@@ -109,9 +110,10 @@ class Learning(Strict, _core.ForwardCall):
         TypeError, ValueError
             For wrong arguments, or if an output is NaN, as of rows that hold NaN or infinity.
         """
-        ensure_imported(".losses", ".metrics", ".jobs")
-        from . import losses, metrics
-        from .jobs import multilabel
+        ensure_imported(".losses", ".training.metrics", ".model.samples")
+        from . import losses
+        from .model.samples import multilabel
+        from .training import metrics
 
         job = self._job(x, y, None, losses.default(self._output), check="mse")
         if job.n == 0:
@@ -142,9 +144,9 @@ class Learning(Strict, _core.ForwardCall):
         check: str | None = None,
         zeros: bool = False,
     ) -> Job:
-        ensure_imported(".targets", ".jobs", ".remembering")
-        from . import targets
-        from .jobs import Job
+        ensure_imported(".model.targets", ".model.samples", ".remembering")
+        from .model import targets
+        from .model.samples import Job
 
         rows = checks.inputs(x, self._sizes[0], self._dtype, mapped=True, name=f"{name}x")
         if hasattr(x, "columns"):  # a table, which is read column by column anyway
@@ -224,7 +226,7 @@ class Learning(Strict, _core.ForwardCall):
         TypeError, ValueError
             For wrong arguments, or if rows hold NaN or infinity and the loss is not finite.
         """
-        ensure_imported(".losses", ".gradients")
+        ensure_imported(".losses", ".model.gradients")
         from . import losses
 
         kind = losses.resolve(loss, self._output)
@@ -247,8 +249,8 @@ class Learning(Strict, _core.ForwardCall):
         return value, self._unpacked(packed, dx[0] if np.ndim(x) == 1 else dx)
 
     def _unpacked(self, packed: NDArray[Any], dx: NDArray[Any]) -> Gradients:
-        ensure_imported(".gradients")
-        from .gradients import Gradients
+        ensure_imported(".model.gradients")
+        from .model.gradients import Gradients
 
         layers = range(len(self._sizes) - 1)
         return Gradients(
@@ -307,9 +309,9 @@ class Learning(Strict, _core.ForwardCall):
         Arguments are those of `fit`. Weights weigh the loss; the score counts rows. Raises
         ValueError where rows hold NaN or infinity and the loss or the score is not finite.
         """
-        ensure_imported(".losses", ".jobs", ".metrics")
+        ensure_imported(".losses", ".model.samples", ".training.metrics")
         from . import losses
-        from .jobs import BLOCK
+        from .model.samples import BLOCK
 
         kind = losses.resolve(loss, self._output)
         job = self._job(x, y, sample_weight, kind.name)

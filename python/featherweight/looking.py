@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from . import checks
-from .hints import named
+from .support import checks
+from .support.hints import named
 
 if TYPE_CHECKING:
     from .network import Network

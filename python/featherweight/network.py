@@ -11,19 +11,21 @@ from typing import TYPE_CHECKING, Any, SupportsIndex
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from . import _core, _threadpoolctl, checks
-from ._imports import ensure_imported
+from . import _core
 from .fitting import Fitting
-from .hints import named
-from .parameters import Parameters
-from .threads import check_threads
+from .model.parameters import Parameters
+from .support import checks
+from .support import threadpoolctl as _threadpoolctl
+from .support.hints import named
+from .support.imports import ensure_imported
+from .support.threads import check_threads
 
 if TYPE_CHECKING:
     from inspect import Signature
     from os import PathLike
 
-    from .history import History
-    from .svg import Diagram
+    from .diagrams.svg import Diagram
+    from .training.history import History
 
 
 _RELU_FAMILY = ("relu", "leaky_relu", "elu", "gelu", "silu", "softplus")
@@ -292,8 +294,8 @@ class Network(Fitting):
             For another `most`, an input of another shape, or weights or activations that are not
             finite.
         """
-        ensure_imported(".svg")
-        from .svg import Diagram
+        ensure_imported(".diagrams.svg")
+        from .diagrams.svg import Diagram
 
         return Diagram(self, x, most)
 
@@ -397,8 +399,8 @@ class Network(Fitting):
         file as it was; what a killed process left there is removed. Raises OSError where it
         can't be written.
         """
-        ensure_imported(".files")
-        from .files import save
+        ensure_imported(".exchange.safetensors")
+        from .exchange.safetensors import save
 
         save(self, path)
 

@@ -4,9 +4,9 @@ from typing import Any
 
 from numpy.typing import ArrayLike, NDArray
 
-from . import checks
-from .hints import named
 from .network import Network
+from .support import checks
+from .support.hints import named
 
 
 class Remembering(Network):

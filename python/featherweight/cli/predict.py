@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..checks import output_kind
-from ..files import load
+from ..exchange.safetensors import load
 from ..images import read_digits
 from ..network import Network
+from ..support.checks import output_kind
 from . import CommandError, Parser, complain, say, sentence
 
 _NAME = "featherweight predict"

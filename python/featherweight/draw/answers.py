@@ -6,10 +6,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import checks, data, files, looking
-from ..diagram import columns, limit
+from .. import data, looking
+from ..diagrams.layout import columns, limit
+from ..exchange import safetensors as files
 from ..images import prepare
 from ..network import Network
+from ..support import checks
 
 SIDE = 28
 CANVAS = 140  # the drawing, as it is sent: CANVAS x CANVAS bytes, light on dark

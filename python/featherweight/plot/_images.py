@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .. import checks, looking, targets
-from ..diagram import limit
-from ..hints import named
+from .. import looking
+from ..diagrams.layout import limit
+from ..model import targets
 from ..remembering import quietly
+from ..support import checks
+from ..support.hints import named
 from ._axes import (
     axes,
     bar,

@@ -14,11 +14,11 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight
 
-from ..callbacks import check_callbacks
-from ..checks import converted, counted
 from ..network import Network
-from ..tables import refuse_lazy
-from ..threads import check_threads
+from ..support.checks import converted, counted
+from ..support.tables import refuse_lazy
+from ..support.threads import check_threads
+from ..training.callbacks import check_callbacks
 from . import _books, _checks, _data, _optimizers, _weights
 from ._callbacks import Callbacks
 from ._data import Problem

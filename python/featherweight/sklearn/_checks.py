@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 
-from .. import _core, checks
+from .. import _core
+from ..support import checks
 
 NAMES = {"logistic": "sigmoid"}  # scikit-learn's names that aren't ours
 SKLEARN = {ours: theirs for theirs, ours in NAMES.items()}

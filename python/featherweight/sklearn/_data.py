@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from sklearn.base import is_regressor
 from sklearn.utils.validation import _check_sample_weight
 
-from ..checks import converted
-from ..jobs import Job
-from ..tables import refuse_lazy
+from ..model.samples import Job
+from ..support.checks import converted
+from ..support.tables import refuse_lazy
 
 # What a sparse matrix may take when made dense, in bytes; above, it is made so batch by batch
 DENSE = 1 << 30

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from .. import files
-from ..checks import counted, whole
-from ..threads import check_threads
+from ..exchange import safetensors as files
+from ..support.checks import counted, whole
+from ..support.threads import check_threads
 from . import _checks, _optimizers, _records
 
 if TYPE_CHECKING:

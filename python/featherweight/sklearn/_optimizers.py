@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..checks import number, whole
 from ..optimizers import SGD, Adam, AdamW, Optimizer
 from ..schedules import Schedule
+from ..support.checks import number, whole
 from ._records import MOST
 
 if TYPE_CHECKING:

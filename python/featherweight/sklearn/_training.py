@@ -9,17 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
-from ..jobs import Job
-from ..lbfgs import LBFGS
 from ..losses import Named
-from ..parameters import finite
-from ..plan import Plan
-from ..training import Epoch, Run
+from ..model.parameters import finite
+from ..model.samples import Job
+from ..optimizers.lbfgs import LBFGS
+from ..training.plan import Plan
+from ..training.run import Epoch, Run
 from ._data import Batches, Parts, Problem
 
 if TYPE_CHECKING:
-    from ..history import History
     from ..network import Network
+    from ..training.history import History
     from ._books import Attempt
 
 _FAILED = (

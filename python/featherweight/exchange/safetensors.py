@@ -1,0 +1,195 @@
+"""Networks as safetensors files."""
+
+import json
+import os
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from ..support.hints import named
+from ..support.imports import ensure_imported
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ..network import Network
+
+FORMAT_VERSION = 1
+# one entry, since the library writes several in an order that changes from run to run
+_METADATA = "featherweight"
+
+
+def save(network: "Network", path: "str | os.PathLike[str]") -> None:
+    """Write `network` to `path`; see `Network.save`."""
+    write(path, *describe(network))
+
+
+def describe(
+    network: "Network", parameters: "NDArray[Any] | None" = None
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return a network's tensors, its own or those of packed parameters, and what else it is."""
+    tensors: dict[str, Any] = {}
+    for i in range(len(network.sizes) - 1):
+        tensors[f"weights.{i}"] = network._core.weights(i, parameters)
+        tensors[f"biases.{i}"] = network._core.bias(i, parameters)
+    return tensors, {
+        "format_version": FORMAT_VERSION,
+        "sizes": network.sizes,
+        "activation": network.activation,
+        "output": network.output,
+        "dtype": network.dtype.name,
+        "input_scale": network.input_scale.hex(),
+    }
+
+
+def write(
+    path: "str | os.PathLike[str]",
+    tensors: dict[str, Any],
+    header: dict[str, Any],
+    *,
+    clean: bool = True,
+) -> None:
+    """Write a safetensors file, whole or not at all; see `writing.replacing`."""
+    ensure_imported("safetensors.numpy", ".exchange.atomic")
+    from safetensors.numpy import save as serialize
+
+    from .atomic import replacing
+
+    with replacing(path, clean=clean) as f:
+        f.write(serialize(tensors, {_METADATA: json.dumps(header, sort_keys=True)}))
+
+
+@named
+def load(
+    path: "str | os.PathLike[str]", *, threads: int | None = None, isa: str | None = None
+) -> "Network":
+    """Read a network that `Network.save` wrote.
+
+    Parameters
+    ----------
+    path : str or path
+    threads, isa
+        As in `Network`.
+
+    Raises
+    ------
+    OSError
+        If the file can't be read.
+    ValueError
+        If it isn't such a file, is truncated, or is of a newer format.
+    """
+    name = os.fspath(path)
+    return build(name, *read(name), threads=threads, isa=isa)
+
+
+def build(
+    name: str,
+    tensors: dict[str, Any],
+    header: dict[str, Any],
+    *,
+    threads: int | None = None,
+    isa: str | None = None,
+) -> "Network":
+    """Return the network that a file's content describes; raises as `load`."""
+    from ..network import Network
+
+    try:
+        sizes = _check_tensors(tensors, header)
+        network = Network(
+            sizes,
+            header["activation"],
+            header["output"],
+            dtype=header["dtype"],
+            input_scale=float.fromhex(header["input_scale"]),
+            rng=0,
+            threads=threads,
+            isa=isa,
+        )
+    except (LookupError, TypeError, AttributeError, ArithmeticError, RecursionError) as e:
+        raise ValueError(f"{name}: expected a network's description, found {e!r}") from None
+    except ValueError as e:
+        if str(e).startswith(("isa:", "threads:")):
+            raise
+        if str(e).startswith("expected"):
+            raise ValueError(f"{name}: {e}") from None
+        raise ValueError(f"{name}: expected a network's description, found {e}") from None
+    for i in range(len(sizes) - 1):
+        network.weights[i], network.biases[i] = tensors[f"weights.{i}"], tensors[f"biases.{i}"]
+    return network
+
+
+def _check_tensors(tensors: dict[str, Any], header: dict[str, Any]) -> tuple[int, ...]:
+    """Return the layers' sizes if the tensors are theirs.
+
+    Before memory is asked for: of a small file that claims a large network.
+    """
+    from ..support.checks import choice, layer_sizes
+
+    choice("dtype", header["dtype"], ("float32", "float64"))
+    sizes = layer_sizes(header["sizes"], 4)
+    expected: dict[str, tuple[int, ...]] = {}
+    for i, (n, m) in enumerate(pairwise(sizes)):
+        expected |= {f"weights.{i}": (m, n), f"biases.{i}": (m,)}
+    if "training" in header or "estimator" in header:  # of which the network alone is wanted
+        tensors = {key: tensors[key] for key in set(expected) & set(tensors)}
+    if set(tensors) != set(expected):
+        raise ValueError(f"expected the tensors {sorted(expected)}, found {sorted(tensors)}")
+    for key, shape in expected.items():
+        a = tensors[key]
+        if a.dtype != header["dtype"]:
+            raise ValueError(f"expected {key} of {header['dtype']}, found {a.dtype}")
+        if a.shape != shape:
+            raise ValueError(f"expected {key} of shape {shape}, found {a.shape}")
+    return sizes
+
+
+def read(name: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the tensors and the header of a file; raises as `load`."""
+    ensure_imported("safetensors")
+    from safetensors import SafetensorError, safe_open
+
+    with open(name, "rb"):
+        pass  # the plain error, with its errno, where there is no such file or it's a folder
+    tensors: dict[str, Any] = {}
+    try:
+        with safe_open(name, framework="np") as f:
+            metadata = f.metadata() or {}
+            for key in f.keys():  # noqa: SIM118 - a file, not a dict: it can't be iterated over
+                tensors[key] = f.get_tensor(key)
+        _refuse_repeated_names(name)
+    except (SafetensorError, TypeError, ValueError, KeyError, AttributeError) as e:
+        raise ValueError(f"{name}: expected a whole safetensors file, found: {e}") from None
+    return tensors, _header(name, metadata)
+
+
+def _refuse_repeated_names(name: str) -> None:
+    """Read the header once more, of which the safetensors package keeps the last of each name."""
+    with open(name, "rb") as f:
+        json.loads(f.read(int.from_bytes(f.read(8), "little")), object_pairs_hook=_once)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return what JSON calls an object as a dict if it has each name once."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [key for key, _ in pairs]
+        twice = next(key for key in names if names.count(key) > 1)
+        raise ValueError(f"the name {twice!r} more than once")
+    return found
+
+
+def _header(name: str, metadata: dict[str, str]) -> dict[str, Any]:
+    try:
+        header = json.loads(metadata[_METADATA], object_pairs_hook=_once)
+        version = header["format_version"]
+    except (KeyError, TypeError, ValueError, RecursionError):
+        raise ValueError(
+            f"{name}: expected a network saved by featherweight, found a safetensors file of "
+            "something else"
+        ) from None
+    if type(version) is not int or version != FORMAT_VERSION:  # True is 1
+        raise ValueError(
+            f"{name}: expected format version {FORMAT_VERSION}, found {version}: "
+            "a newer featherweight may read it"
+        )
+    assert isinstance(header, dict)
+    return header
