@@ -24,7 +24,7 @@ def test_a_split_is_stratified_and_drawn():
     class Watch:
         def on_train_begin(self, state):
             run = state._run
-            kept.append((run.job.rows, run.validation.rows))
+            kept.append((run.samples.rows, run.validation.rows))
 
     net.fit(x, labels, validation_split=0.2, callbacks=Watch())
     problem()[0].fit(x, labels, validation_split=0.2, callbacks=Watch())
@@ -43,7 +43,7 @@ def test_a_split_trains_as_its_rows_alone(isa, dtype):
     rows = []
     history = net.fit(
         x, labels, epochs=2, validation_split=0.3, rng=4, dropout=0.3,
-        callbacks=lambda state: rows.append((state._run.job.rows, state._run.validation.rows)),
+        callbacks=lambda state: rows.append((state._run.samples.rows, state._run.validation.rows)),
     )  # fmt: skip
     train, valid = rows[0]
     twin, _, _ = problem(dtype, isa=isa)

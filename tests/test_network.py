@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import featherweight as fw
+from featherweight.model.model import RELU_FAMILY
 
 
 def small(**options):
@@ -35,7 +36,7 @@ def test_the_network_of_the_story():
 def test_initial_weights(name):
     """Within their limit, near it, centred, of the documented kind; biases 0."""
     net = fw.Network([60, 50, 40], name, "softmax", rng=1)
-    he = name in ("relu", "leaky_relu", "elu", "gelu", "silu", "softplus")
+    he = name in RELU_FAMILY
     limits = [np.sqrt(6 / 60) if he else np.sqrt(6 / 110), np.sqrt(6 / 90)]
     for w, b, limit in zip(net.weights, net.biases, limits, strict=True):
         assert np.abs(w).max() <= limit

@@ -4,14 +4,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from ._core import __version__
-from .network import Network, isas
+from .network import Network, isas, load
 from .support import threadpoolctl as _threadpoolctl
 from .support.imports import ensure_imported
 from .support.threads import get_num_threads, set_num_threads
 
 if TYPE_CHECKING:
     from . import data, looking, losses, plot, schedules
-    from .exchange.safetensors import load
     from .model.gradients import Gradients
     from .optimizers import SGD, Adam, AdamW, RMSprop
     from .optimizers.lbfgs import LBFGS
@@ -37,7 +36,6 @@ _LATER = {
     "EarlyStopping": "training.callbacks",
     "TrainingState": "training.callbacks",
     "Checkpoint": "training.checkpoint",
-    "load": "exchange.safetensors",
     "Gradients": "model.gradients",
     "History": "training.history",
     "LBFGS": "optimizers.lbfgs",

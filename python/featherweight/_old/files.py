@@ -1,5 +1,5 @@
 """The module as pickles made by older versions name it."""
 
-from featherweight.exchange.safetensors import load
+from featherweight.network import load
 
 __all__ = ["load"]

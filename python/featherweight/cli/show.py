@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import Any
 
 from ..exchange.atomic import check_place, replacing
-from ..exchange.safetensors import load
+from ..network import load
 from ..support.checks import counted
 from . import CommandError, Parser, complain, say, sentence
 

@@ -2,16 +2,13 @@
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..remembering import quietly
+from ..model.model import Model
 from ..support import checks
-
-if TYPE_CHECKING:
-    from ..network import Network
 
 POSITIVE, NEGATIVE = "#D55E00", "#0072B2"  # weights: Okabe and Ito's vermilion and blue
 IMAGE = 12.0  # the side of an input that is drawn as an image, 1 being the distance of neurons
@@ -119,7 +116,7 @@ def shade(value: float) -> str:
     return "#" + "".join(f"{c:02x}" for c in mixed)
 
 
-def columns(network: "Network", x: ArrayLike | None = None, most: int = 16) -> list[Column]:
+def columns(network: Model, x: ArrayLike | None = None, most: int = 16) -> list[Column]:
     """Choose the neurons to draw: all of a layer, or `most` of them.
 
     Of a wider layer those are taken whose weights to the next layer, times their activations for
@@ -176,7 +173,7 @@ def columns(network: "Network", x: ArrayLike | None = None, most: int = 16) -> l
     return found
 
 
-def lines(network: "Network", found: list[Column], most: int = 160) -> list[Line]:
+def lines(network: Model, found: list[Column], most: int = 160) -> list[Line]:
     """Choose the weights to draw between the drawn neurons: of each layer the largest.
 
     Parameters
@@ -224,11 +221,11 @@ def middles(found: list[Column], gap: float) -> list[float]:
     return at
 
 
-def _activations(network: "Network", x: ArrayLike) -> list[Any]:
+def _activations(network: Model, x: ArrayLike) -> list[Any]:
     a = checks.real_array("x", x)
     if a.shape != network.sizes[:1]:
         raise ValueError(f"x: expected one input of shape {network.sizes[:1]}, found {a.shape}")
-    found: list[Any] = quietly(network, "activations")(a)
+    found: list[Any] = network._plain().activations(a)
     for i, v in enumerate(found):
         checks.finite("activations", v, f" in layer {i}")
     return found

@@ -10,7 +10,7 @@ from . import layout as diagram
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-    from ..network import Network
+    from ..model.model import Model
 
 # _STEP pixels are the distance of neurons; a key needs a width of _LEAST
 _STEP, _RADIUS, _GAP, _TOP, _SIDE, _LEAST = 15, 5, 130 / 15, 40, 55, 310
@@ -29,7 +29,7 @@ class Diagram:
         The image.
     """
 
-    def __init__(self, network: "Network", x: "ArrayLike | None" = None, most: int = 16) -> None:
+    def __init__(self, network: "Model", x: "ArrayLike | None" = None, most: int = 16) -> None:
         self.svg = draw(network, x, most)
         self._what = f"{'-'.join(map(str, network.sizes))}{', lit by an input' * (x is not None)}"
 
@@ -40,7 +40,7 @@ class Diagram:
         return self.svg
 
 
-def draw(network: "Network", x: "ArrayLike | None" = None, most: int = 16) -> str:
+def draw(network: "Model", x: "ArrayLike | None" = None, most: int = 16) -> str:
     """Draw a network, lit by an input if there is one.
 
     Parameters

@@ -3,28 +3,28 @@
 import json
 import os
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from ..support.hints import named
+from ..model.model import Model
 from ..support.imports import ensure_imported
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ..network import Network
+Built = TypeVar("Built", bound=Model)
 
 FORMAT_VERSION = 1
 # one entry, since the library writes several in an order that changes from run to run
 _METADATA = "featherweight"
 
 
-def save(network: "Network", path: "str | os.PathLike[str]") -> None:
+def save(network: Model, path: "str | os.PathLike[str]") -> None:
     """Write `network` to `path`; see `Network.save`."""
     write(path, *describe(network))
 
 
 def describe(
-    network: "Network", parameters: "NDArray[Any] | None" = None
+    network: Model, parameters: "NDArray[Any] | None" = None
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return a network's tensors, its own or those of packed parameters, and what else it is."""
     tensors: dict[str, Any] = {}
@@ -58,43 +58,19 @@ def write(
         f.write(serialize(tensors, {_METADATA: json.dumps(header, sort_keys=True)}))
 
 
-@named
-def load(
-    path: "str | os.PathLike[str]", *, threads: int | None = None, isa: str | None = None
-) -> "Network":
-    """Read a network that `Network.save` wrote.
-
-    Parameters
-    ----------
-    path : str or path
-    threads, isa
-        As in `Network`.
-
-    Raises
-    ------
-    OSError
-        If the file can't be read.
-    ValueError
-        If it isn't such a file, is truncated, or is of a newer format.
-    """
-    name = os.fspath(path)
-    return build(name, *read(name), threads=threads, isa=isa)
-
-
 def build(
+    make: type[Built],
     name: str,
     tensors: dict[str, Any],
     header: dict[str, Any],
     *,
     threads: int | None = None,
     isa: str | None = None,
-) -> "Network":
-    """Return the network that a file's content describes; raises as `load`."""
-    from ..network import Network
-
+) -> Built:
+    """Return the network, or model, that a file describes; raises as `featherweight.load`."""
     try:
         sizes = _check_tensors(tensors, header)
-        network = Network(
+        network = make(
             sizes,
             header["activation"],
             header["output"],
@@ -143,7 +119,7 @@ def _check_tensors(tensors: dict[str, Any], header: dict[str, Any]) -> tuple[int
 
 
 def read(name: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the tensors and the header of a file; raises as `load`."""
+    """Return the tensors and the header of a file; raises as `featherweight.load`."""
     ensure_imported("safetensors")
     from safetensors import SafetensorError, safe_open
 

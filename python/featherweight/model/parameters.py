@@ -2,17 +2,26 @@
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .. import _core
 from ..support import checks
 
-if TYPE_CHECKING:
-    from ..network import Network
-
 _PART = 1 << 16  # numbers whose flags are made at once: for all of them it would be much memory
+
+
+class Packed(Protocol):
+    """What has packed parameters: a model."""
+
+    _core: _core.CoreNetwork
+
+    @property
+    def sizes(self) -> tuple[int, ...]: ...
+    @property
+    def dtype(self) -> np.dtype[Any]: ...
 
 
 def finite(values: NDArray[Any]) -> bool:
@@ -21,7 +30,7 @@ def finite(values: NDArray[Any]) -> bool:
     return all(bool(np.isfinite(part).all()) for part in parts)
 
 
-def padding(network: "Network") -> NDArray[np.bool_]:
+def padding(network: Packed) -> NDArray[np.bool_]:
     """Return where in the packed parameters, or an array of their order, no parameter is."""
     used = np.zeros(network._core.packed_size, network.dtype)
     for layer, (i, o) in enumerate(pairwise(network.sizes)):
@@ -34,7 +43,7 @@ def padding(network: "Network") -> NDArray[np.bool_]:
 class Parameters(Sequence[NDArray[Any]]):
     """Weights or biases by layer: reading gives a fresh read-only array, assigning stores."""
 
-    def __init__(self, network: "Network", kind: Literal["weights", "biases"]) -> None:
+    def __init__(self, network: Packed, kind: Literal["weights", "biases"]) -> None:
         self._network = network
         self._kind = kind
 

@@ -3,18 +3,16 @@
 import math
 import os
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from .. import _core
 from ..support import checks
+from ..support.not_finite import refuse
 from . import targets
-
-if TYPE_CHECKING:
-    from ..network import Network
-
+from .outputs import Sized
 
 NO_WEIGHT = (
     "sample_weight: expected a weight above 0, found only zeros: the array was changed while in use"
@@ -22,7 +20,7 @@ NO_WEIGHT = (
 BLOCK = 1024  # rows that a loss is evaluated, and a metric's outputs are computed, at once
 
 
-class Job(NamedTuple):
+class Samples(NamedTuple):
     """Data as the core takes them; `rows`, if given, says which there are, and in which order."""
 
     x: NDArray[Any]
@@ -30,6 +28,34 @@ class Job(NamedTuple):
     values: NDArray[Any] | None
     weights: NDArray[Any] | None
     rows: NDArray[np.int64] | None = None
+
+    @classmethod
+    def checked(
+        cls,
+        model: Sized,
+        x: ArrayLike,
+        y: ArrayLike,
+        weight: ArrayLike | None = None,
+        *,
+        loss: str,
+        name: str = "",
+        zeros: bool = False,
+    ) -> "Samples":
+        """Return data for a model and a loss, read in place if they can be; say what is wrong.
+
+        Sentences have `name` before x, y and sample_weight; only zeros as weights are refused
+        unless `zeros`.
+        """
+        inputs, outputs, dtype = model.sizes[0], model.sizes[-1], model.dtype
+        rows = checks.inputs(x, inputs, dtype, mapped=True, name=f"{name}x")
+        if hasattr(x, "columns"):  # a table, which is read column by column anyway
+            refuse(f"{name}x", x, rows, dtype)
+        n, y_name = rows.shape[0], f"{name}y"
+        if np.ndim(x) == 1 and outputs > 1 and np.shape(y) == (outputs,):
+            y = checks.real_array(y_name, y)[np.newaxis]
+        labels, values = targets.check(y, n, outputs, dtype, loss, y_name)
+        weights = checks.sample_weights(weight, n, dtype, zeros=zeros, name=f"{name}sample_weight")
+        return cls(rows, labels, values, weights)
 
     @property
     def n(self) -> int:
@@ -61,17 +87,6 @@ class Job(NamedTuple):
                     f"{missing[2]:,} in {missing[0]}: it was changed while in use"
                 )
 
-    def outputs(self, network: "Network") -> NDArray[Any]:
-        """Return what the network makes of the rows, some at a time."""
-        from ..remembering import quietly
-
-        read = quietly(network, "__call__")
-        found = np.empty((self.n, network.sizes[-1]), network.dtype)
-        for i in range(0, self.n, BLOCK):
-            part = slice(i, i + BLOCK)
-            found[part] = read(self.x[part if self.rows is None else self.rows[part]])
-        return found
-
 
 def _missing(a: NDArray[Any] | None) -> tuple[str, int, int] | None:
     """Return the name of a mapped file that is too short, and how long it must be and is."""
@@ -102,38 +117,40 @@ def in_callers_environment(batches: Iterable[Any]) -> Iterator[Any]:
         yield item
 
 
-def multilabel(job: Job) -> bool:
+def multilabel(samples: Samples) -> bool:
     """Whether targets are 0 and 1, and other than one of them is 1 in some row."""
-    if job.values is None or job.values.shape[1] == 1 or _continuous(job):
+    if samples.values is None or samples.values.shape[1] == 1 or _continuous(samples):
         return False
-    return any(bool((block.sum(axis=1) != 1).any()) for _, block in targets.blocks(job.values))
+    return any(bool((block.sum(axis=1) != 1).any()) for _, block in targets.blocks(samples.values))
 
 
-def classes_of(job: Job) -> NDArray[np.int64]:
+def classes_of(samples: Samples) -> NDArray[np.int64]:
     """Return each row's class, of all rows of x."""
-    if job.labels is not None:
-        return job.labels
-    assert job.values is not None
-    if job.values.shape[1] == 1:
-        return (job.values[:, 0] > 0.5).astype(np.int64)
-    found = np.empty(len(job.values), np.int64)
-    for i, block in targets.blocks(job.values):
+    if samples.labels is not None:
+        return samples.labels
+    assert samples.values is not None
+    if samples.values.shape[1] == 1:
+        return (samples.values[:, 0] > 0.5).astype(np.int64)
+    found = np.empty(len(samples.values), np.int64)
+    for i, block in targets.blocks(samples.values):
         found[i : i + len(block)] = block.argmax(axis=1)
     return found
 
 
 def class_weighted(
-    job: Job, given: dict[int, float] | str, outputs: int, dtype: np.dtype[Any]
-) -> Job:
-    """Return the job with its rows' weights multiplied by those of their classes."""
-    if multilabel(job):
+    samples: Samples, given: dict[int, float] | str, outputs: int, dtype: np.dtype[Any]
+) -> Samples:
+    """Return the samples with its rows' weights multiplied by those of their classes."""
+    if multilabel(samples):
         raise ValueError("class_weight: expected rows of one class each, found multilabel targets")
-    classes, n = classes_of(job), max(2, outputs)
+    classes, n = classes_of(samples), max(2, outputs)
     weights = np.ones(n)
     if isinstance(given, str):
         checks.choice("class_weight", given, ("balanced",))
-        counts = np.bincount(classes if job.rows is None else classes[job.rows], minlength=n)
-        each = job.n / (np.sum(counts > 0) * np.maximum(counts, 1))
+        counts = np.bincount(
+            classes if samples.rows is None else classes[samples.rows], minlength=n
+        )
+        each = samples.n / (np.sum(counts > 0) * np.maximum(counts, 1))
         weights = np.where(counts > 0, each, 1.0)
     elif isinstance(given, dict):
         labels = [targets.label("class_weight", label, n) for label in given]
@@ -145,21 +162,21 @@ def class_weighted(
     else:
         raise TypeError(f"class_weight: expected a dict, 'balanced' or None, found {given!r}")
     rows = weights[classes]
-    if job.weights is not None:
-        rows = rows * job.weights
-    return job._replace(weights=checks.weights_of_rows("class_weight", rows, dtype))
+    if samples.weights is not None:
+        rows = rows * samples.weights
+    return samples._replace(weights=checks.weights_of_rows("class_weight", rows, dtype))
 
 
-def split_rows(job: Job, part: float, key: int) -> tuple[Job, Job]:
-    """Return the job's rows as those to train on and those to validate on, both in order.
+def split_rows(samples: Samples, part: float, key: int) -> tuple[Samples, Samples]:
+    """Return the samples' rows as those to train on and those to validate on, both in order.
 
     Of each class (of targets that are classes) the same part, the largest remainders rounded up.
     """
-    n = job.n
-    every = np.arange(n) if job.rows is None else job.rows
+    n = samples.n
+    every = np.arange(n) if samples.rows is None else samples.rows
     total = min(n - 1, max(1, round(part * n)))
-    whole = job.labels is not None or not (multilabel(job) or _continuous(job))
-    groups = classes_of(job) if whole else np.zeros(len(job.x), np.int64)
+    whole = samples.labels is not None or not (multilabel(samples) or _continuous(samples))
+    groups = classes_of(samples) if whole else np.zeros(len(samples.x), np.int64)
     _, groups, counts = np.unique(groups[every], return_inverse=True, return_counts=True)
     exact = counts * (total / n)
     take = np.floor(exact).astype(np.int64)
@@ -169,10 +186,12 @@ def split_rows(job: Job, part: float, key: int) -> tuple[Job, Job]:
     order = _core.shuffled(np.arange(n), key, 0)
     for g in range(len(counts)):
         kept[order[groups[order] == g][: take[g]]] = True
-    return job._replace(rows=every[~kept]), job._replace(rows=every[kept])
+    return samples._replace(rows=every[~kept]), samples._replace(rows=every[kept])
 
 
-def _continuous(job: Job) -> bool:
-    if job.values is None:
+def _continuous(samples: Samples) -> bool:
+    if samples.values is None:
         return False
-    return any(bool(((block != 0) & (block != 1)).any()) for _, block in targets.blocks(job.values))
+    return any(
+        bool(((block != 0) & (block != 1)).any()) for _, block in targets.blocks(samples.values)
+    )

@@ -9,14 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import _core
-from ..model.gradients import Gradients, check_limits, pack
+from ..model.gradients import Gradients, unpacked
+from ..model.model import Model
 from ..schedules import Schedule
+from ..support import checks
 from ..support.hints import Strict, named
-from .ranges import SETTINGS, as_schedule, rates
+from .ranges import SETTINGS, as_schedule, check_limits, rates
 
 if TYPE_CHECKING:
-    from ..model.samples import Job
-    from ..network import Network
+    from ..model.samples import Samples
     from ..training.history import History
     from ..training.plan import Plan
     from ..training.run import Run
@@ -36,7 +37,7 @@ class Optimizer(Strict):
 
     lr: float
     schedule: Schedule | None
-    _owner: "weakref.ref[Network] | None" = None
+    _owner: "weakref.ref[Model] | None" = None
     _slots: NDArray[Any]
     _memo: NDArray[np.float64]
     _steps: int = 0
@@ -54,7 +55,7 @@ class Optimizer(Strict):
         """Return the compiled optimizer's name and its hyper-parameters."""
         raise NotImplementedError
 
-    def _bind(self, network: "Network") -> tuple[NDArray[np.float64], NDArray[Any]]:
+    def _bind(self, network: Model) -> tuple[NDArray[np.float64], NDArray[Any]]:
         """Return the running scalars and the (slots, packed) state kept for `network`."""
         slots = _core.optimizer_slots(self._kernel()[0])
         shape = (slots, network.parameters.size)
@@ -83,7 +84,7 @@ class Optimizer(Strict):
         return name, base | {k: v if by_step else float(v[0]) for k, v in found.items()}
 
     def _prepared(
-        self, network: "Network", steps: int
+        self, network: Model, steps: int
     ) -> tuple[str, dict[str, Any], NDArray[np.float64], NDArray[Any]]:
         """Return what `_hyper` and `_bind` do; where that is refused, the state stays as it is."""
         owned = self._owner is not None and self._owner() is network
@@ -108,8 +109,8 @@ class Optimizer(Strict):
     @named
     def step(
         self,
-        network: "Network",
-        gradients: "Gradients | NDArray[Any]",
+        network: Model,
+        gradients: Gradients | NDArray[Any],
         *,
         clip_value: float | None = None,
         clip_norm: float | None = None,
@@ -132,7 +133,7 @@ class Optimizer(Strict):
         RuntimeError
             If the network is being trained.
         """
-        if not isinstance(network, _core.ForwardCall):
+        if not isinstance(network, Model):
             raise TypeError(f"network: expected a Network, found {network!r}")
         limits = check_limits(clip_value, clip_norm, l2)
         with _core.OurEnvironment():
@@ -147,7 +148,7 @@ class Optimizer(Strict):
         if self.schedule is not None and value is not None:
             self.schedule.observe(float(value))
 
-    def _check(self, plan: "Plan", job: "Job | None") -> None:
+    def _check(self, plan: "Plan", samples: "Samples | None") -> None:
         """Say, before anything is changed, why it can't do what fit is asked to."""
         base = self._kernel()[1]
         if self.schedule is not None:
@@ -163,7 +164,7 @@ class Optimizer(Strict):
         return {"optimizer.slots": self._slots, "optimizer.memo": self._memo}
 
     def _expected(
-        self, network: "Network", settings: dict[str, Any]
+        self, network: Model, settings: dict[str, Any]
     ) -> dict[str, tuple[tuple[int, ...], "np.dtype[Any]", bool]]:
         """Return the shape and dtype that `_tensors` have with such settings, by name.
 
@@ -179,7 +180,7 @@ class Optimizer(Strict):
             "optimizer.memo": ((2,), np.dtype(np.float64), False),
         }
 
-    def _restore(self, network: "Network", tensors: dict[str, NDArray[Any]]) -> None:
+    def _restore(self, network: Model, tensors: dict[str, NDArray[Any]]) -> None:
         self._bind(network)
         # in place of the arrays, which keep what was in them if anything else is refused
         self._memo, self._slots = tensors["optimizer.memo"], tensors["optimizer.slots"]
@@ -193,6 +194,44 @@ class Optimizer(Strict):
         if settings.get("schedule") is None:
             settings.pop("schedule", None)
         return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in settings.items())})"
+
+
+def pack(network: Model, gradients: Gradients | NDArray[Any]) -> NDArray[Any]:
+    """Return gradients as a new flat array in the order of the parameters, its padding 0."""
+    flat = np.zeros_like(network.parameters)
+    if isinstance(gradients, np.ndarray):
+        native = gradients.dtype.newbyteorder("=")
+        if gradients.shape != flat.shape or native != flat.dtype:
+            raise ValueError(
+                f"gradients: expected shape {flat.shape} of {flat.dtype}, "
+                f"found {gradients.shape} of {gradients.dtype}"
+            )
+        given = checks.converted("gradients", gradients, flat.dtype)
+        gradients = unpacked(
+            network._core, len(network.sizes) - 1, given, flat
+        )  # what the caller has in the padding stays there
+    elif not isinstance(gradients, Gradients):
+        raise TypeError(
+            "gradients: expected those of Network.gradients or Network.backward, or a flat array, "
+            f"found {gradients!r}"
+        )
+    sizes, core = network.sizes, network._core
+    n = len(sizes) - 1
+    for name, parts, store in (
+        ("weights", gradients.weights, core.set_weights),
+        ("biases", gradients.biases, core.set_bias),
+    ):
+        if len(parts) != n:
+            raise ValueError(f"gradients: expected {n} {name}, found {len(parts)}")
+        for i, part in enumerate(parts):
+            shape = (sizes[i + 1], sizes[i])[: 2 if name == "weights" else 1]
+            a = checks.real_array(f"gradients.{name}[{i}]", part)
+            if a.shape != shape:
+                raise ValueError(
+                    f"gradients: expected {name}[{i}] of shape {shape}, found {a.shape}"
+                )
+            store(i, checks.converted(f"gradients.{name}[{i}]", a, flat.dtype), flat)
+    return flat
 
 
 def check_optimizer(given: Any) -> Optimizer | None:

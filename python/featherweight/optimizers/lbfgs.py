@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..model.samples import Job
+from ..model.samples import Samples
 from ..support.checks import counted
 from ..support.imports import ensure_imported
 from ..training.messages import bad_inputs, training
@@ -16,7 +16,7 @@ from ..training.run import Epoch
 from .base import Optimizer
 
 if TYPE_CHECKING:
-    from ..network import Network
+    from ..model.model import Model
     from ..training.history import History
     from ..training.plan import Plan
     from ..training.run import Run
@@ -92,7 +92,7 @@ class LBFGS(Optimizer):
     def _kernel(self) -> tuple[str, dict[str, float]]:
         raise TypeError("LBFGS: expected to be used by fit, which gives it all rows")
 
-    def _check(self, plan: "Plan", job: Job | None) -> None:
+    def _check(self, plan: "Plan", samples: Samples | None) -> None:
         ensure_imported("scipy.optimize")
         try:
             import_module("scipy.optimize")
@@ -100,22 +100,22 @@ class LBFGS(Optimizer):
             raise ImportError(
                 "LBFGS needs SciPy, which is not installed: pip install 'featherweight[lbfgs]'"
             ) from None
-        if job is None:
+        if samples is None:
             raise ValueError("x: expected arrays with LBFGS, found an iterable of batches")
         if plan.limits[0] or plan.limits[1] or any(plan.dropout):
             raise ValueError("optimizer: expected no clipping and no dropout with LBFGS")
 
     def _fit(self, run: "Run") -> "History":
-        assert run.job is not None
+        assert run.samples is not None
         self._end, run.state._holds = None, "the last completed one"
         with training(run, "iteration"):
-            self._minimize(run, run.job)
+            self._minimize(run, run.samples)
         return run.history
 
-    def _minimize(self, run: "Run", job: Job) -> None:
+    def _minimize(self, run: "Run", samples: Samples) -> None:
         minimize = import_module("scipy.optimize").minimize
         plan, network = run.plan, run.network
-        objective = _Objective(run, job)
+        objective = _Objective(run, samples)
         accepted, done, again = network.parameters.copy(), len(run.history.epoch), 0
         if not done:
             self._start = accepted.copy()
@@ -149,7 +149,7 @@ class LBFGS(Optimizer):
                 return
             accepted[:] = network.parameters
             epoch = Epoch(len(run.history.epoch) + 1)
-            epoch.loss, epoch.rows, epoch.lr = loss, objective.job.n, 1.0
+            epoch.loss, epoch.rows, epoch.lr = loss, objective.samples.n, 1.0
             if plan.classifier:
                 epoch.correct = objective.correct
             if run.end(epoch):
@@ -170,23 +170,23 @@ class LBFGS(Optimizer):
         return {"optimizer.start": self._start}
 
     def _expected(
-        self, network: "Network", settings: dict[str, Any]
+        self, network: "Model", settings: dict[str, Any]
     ) -> dict[str, tuple[tuple[int, ...], "np.dtype[Any]", bool]]:
         return {"optimizer.start": ((network._core.packed_size,), network.dtype, False)}
 
-    def _restore(self, network: "Network", tensors: dict[str, NDArray[Any]]) -> None:
+    def _restore(self, network: "Model", tensors: dict[str, NDArray[Any]]) -> None:
         self._start = tensors["optimizer.start"]
 
 
 class _Objective:
     """The loss of all rows, and its gradient, as functions of the packed parameters."""
 
-    def __init__(self, run: "Run", job: Job) -> None:
-        if job.rows is not None:
-            parts: list[Any] = [None if a is None else a[job.rows] for a in job[:4]]
-            job = Job(*parts)
-        self._run, self.job, self.parameters = run, job, run.network.parameters
-        self.trainer = run.plan.trainer(run.network._core, job.n)
+    def __init__(self, run: "Run", samples: Samples) -> None:
+        if samples.rows is not None:
+            parts: list[Any] = [None if a is None else a[samples.rows] for a in samples[:4]]
+            samples = Samples(*parts)
+        self._run, self.samples, self.parameters = run, samples, run.network.parameters
+        self.trainer = run.plan.trainer(run.network._core, samples.n)
         self._flat = np.empty_like(self.parameters)
         self._l2, self._weights = run.plan.limits[2], np.zeros(self.parameters.shape, bool)
         at = 0
@@ -199,7 +199,7 @@ class _Objective:
 
     def __call__(self, theta: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         self.parameters[:] = theta
-        loss, self.correct = self.trainer.gradients(*self.job[:4], self._flat, None)
+        loss, self.correct = self.trainer.gradients(*self.samples[:4], self._flat, None)
         if self._last is None and not math.isfinite(loss):
             why = bad_inputs(self._run)
             sentence = (

@@ -56,6 +56,21 @@ SETTINGS: dict[str, Callable[[Any], Any]] = {
 }
 
 
+def check_limits(
+    clip_value: float | None, clip_norm: float | None, l2: float
+) -> tuple[float, float, float]:
+    """Return the three as the core takes them, 0 for none."""
+    value = (
+        0.0
+        if clip_value is None
+        else number("clip_value", clip_value, 0.0, math.inf, open_low=True)
+    )
+    norm = (
+        0.0 if clip_norm is None else number("clip_norm", clip_norm, 0.0, math.inf, open_low=True)
+    )
+    return value, norm, number("l2", l2, 0.0, math.inf)
+
+
 def rates(name: str, values: Any, shape: tuple[int, ...]) -> NDArray[np.float64]:
     """Return a schedule's values of a hyper-parameter, one for each time that it was given."""
     a = real_array("schedule", values)

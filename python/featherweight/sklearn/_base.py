@@ -1,5 +1,6 @@
 """What the classifier and the regressor share."""
 
+import copy
 import warnings
 from typing import Any
 
@@ -174,7 +175,7 @@ class BaseMLP(
             return
         network = Network(sizes, acts, output, dtype=before.dtype, rng=0, threads=self.threads)
         network.parameters[:] = before.parameters
-        network._key, network._epochs = before._key, before._epochs
+        network._generator = copy.copy(before._generator)
         self.network_ = network
         self.out_activation_ = _checks.SKLEARN.get(output, output)
         if "_optimizer" in self.__dict__:
@@ -206,7 +207,7 @@ class BaseMLP(
             batch = min(int(self.batch_size), n)
         validation = None
         if held_out is not None and (callbacks or self.schedule is not None):
-            validation = _data.job(self, *held_out)
+            validation = _data.samples(self, *held_out)
         self._optimizer = _optimizers.renewed(self, self.__dict__.get("_optimizer"))
         plan = self._goal().plan(
             self, network,

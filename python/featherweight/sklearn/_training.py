@@ -11,8 +11,9 @@ from sklearn.exceptions import ConvergenceWarning
 
 from ..losses import Named
 from ..model.parameters import finite
-from ..model.samples import Job
+from ..model.samples import Samples
 from ..optimizers.lbfgs import LBFGS
+from ..support import checks
 from ..training.plan import Plan
 from ..training.run import Epoch, Run
 from ._data import Batches, Parts, Problem
@@ -48,9 +49,11 @@ class Goal(NamedTuple):
             "loss": loss,
             "output_weights": list(self.output_weights),
             "shuffle": False,
-            "key": network._key,
-            "first_epoch": network._epochs,
-            "dropout": network._dropout(estimator.dropout, estimator.input_dropout),
+            "key": network._generator.key,
+            "first_epoch": network._generator.epochs,
+            "dropout": checks.dropout(
+                estimator.dropout, estimator.input_dropout, len(network.sizes) - 2
+            ),
             "progress": estimator.progress,
             "max_time": math.inf if estimator.max_time is None else float(estimator.max_time),
         }
@@ -69,14 +72,14 @@ class Stochastic(Run):
         plan: Plan,
         rows: NDArray[np.int64] | None,
         held_out: Any,
-        validation: Job | Parts | None,
+        validation: Samples | Parts | None,
     ) -> None:
         sparse = hasattr(problem.x, "toarray")
         batches = Batches(problem, plan.batch_size) if sparse else None
-        job = None if sparse else Job(*problem, rows=rows)
+        samples = None if sparse else Samples(*problem, rows=rows)
         parts = validation if isinstance(validation, Parts) else None
         head = validation.head if isinstance(validation, Parts) else validation
-        super().__init__(estimator.network_, job, batches, head, plan)
+        super().__init__(estimator.network_, samples, batches, head, plan)
         self._attempt, self._parts = attempt, parts
         self._estimator, self._goal, self._held_out = estimator, goal, held_out
         self._count = problem.rows if rows is None else len(rows)
@@ -101,8 +104,8 @@ class Stochastic(Run):
         if isinstance(self.batches, Batches):
             self.batches.rows = rows
         else:
-            assert self.job is not None
-            self.job = self.job._replace(rows=rows)
+            assert self.samples is not None
+            self.samples = self.samples._replace(rows=rows)
 
     def _epoch(self, number: int) -> Epoch:
         before = self.plan.optimizer._steps
@@ -199,9 +202,9 @@ class Whole(Run):
     """A run of fit by L-BFGS, whose epochs are iterations."""
 
     def __init__(
-        self, estimator: Any, attempt: "Attempt", job: Job, goal: Goal, plan: Plan
+        self, estimator: Any, attempt: "Attempt", samples: Samples, goal: Goal, plan: Plan
     ) -> None:
-        super().__init__(estimator.network_, job, None, None, plan)
+        super().__init__(estimator.network_, samples, None, None, plan)
         self._estimator, self._attempt, self._goal = estimator, attempt, goal
 
     def shown(self, loss: float) -> float:
@@ -238,8 +241,8 @@ def by_lbfgs(
         limits=(0.0, 0.0, penalty), classifier=False, callbacks=callbacks,
     )  # fmt: skip
     estimator.n_iter_ = 0
-    run = Whole(estimator, attempt, Job(*problem), goal, plan)
-    optimizer._check(plan, run.job)
+    run = Whole(estimator, attempt, Samples(*problem), goal, plan)
+    optimizer._check(plan, run.samples)
     history = network._run(run, None, None)
     end = optimizer._end
     if end is None:  # a callback was against it from the beginning

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from contextlib import nullcontext
 from functools import cache
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -359,8 +359,3 @@ def key(rng: object) -> int:
         ) from None
     # fixed for all versions of NumPy by its compatibility policy (NEP 19)
     return int(seed.generate_state(1, np.uint64)[0])
-
-
-def output_kind(output: str) -> Literal["classifier", "regressor"]:
-    """Return what predict and score make of a network with this output."""
-    return "classifier" if output in ("softmax", "sigmoid") else "regressor"

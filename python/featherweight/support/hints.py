@@ -302,10 +302,9 @@ def named(function: F) -> F:
 
     What it is called in messages is the public name: its signature and all else stay as they are.
     """
-    for internal in ("Fitting.", "Learning."):
-        if function.__qualname__.startswith(internal):
-            function.__qualname__ = "Network." + function.__qualname__.removeprefix(internal)
-            function.__module__ = "featherweight.network"
+    if function.__qualname__.startswith("Model."):
+        function.__qualname__ = "Network." + function.__qualname__.removeprefix("Model.")
+        function.__module__ = "featherweight.network"
     where = function.__qualname__.removesuffix(".__init__")
 
     @wraps(function)

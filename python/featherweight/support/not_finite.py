@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .tables import place
+from .tables import column_names, place
 
 _BLOCK = 1 << 18  # numbers checked at once: a memory-mapped file may be larger than memory
 
@@ -55,3 +55,16 @@ def first(
             at = (i + r if order is None else int(order[i + r]), c)
             return f"{value}{held}{place(at[:dimensions], columns)}"
     return None
+
+
+def refuse(
+    name: str,
+    x: Any,
+    read: NDArray[Any],
+    want: np.dtype[Any],
+    rows: NDArray[np.int64] | None = None,
+) -> None:
+    """Say where rows that were given as x, and were read, hold NaN or infinity, if they do."""
+    found = first(read, want, rows=rows, columns=column_names(x))
+    if found is not None:
+        raise ValueError(f"{name}: expected finite numbers, found {found}")

@@ -12,7 +12,7 @@ from ..support.hints import Strict
 from .history import History
 
 if TYPE_CHECKING:
-    from ..network import Network
+    from ..model.model import Model
     from ..optimizers import Optimizer
     from .run import Run
 
@@ -42,7 +42,7 @@ class TrainingState(Strict):
     loss = math.nan
 
     def __init__(
-        self, network: "Network", history: History, optimizer: "Optimizer", epochs: int, run: "Run"
+        self, network: "Model", history: History, optimizer: "Optimizer", epochs: int, run: "Run"
     ) -> None:
         self.epoch = self.batch = 0
         self.loss = math.nan
@@ -265,7 +265,7 @@ class EarlyStopping(Strict):
         self.best, self.best_epoch = state["best"], state["best_epoch"]
         self._weights = state.get("weights")
 
-    def _check_state(self, state: Any, network: "Network | None" = None) -> None:
+    def _check_state(self, state: Any, network: "Model | None" = None) -> None:
         """Refuse what `state_dict` can't have returned, of training this network if it is given."""
         if not isinstance(state, dict) or not {"best", "best_epoch"} <= set(state):
             found = sorted(map(str, state)) if isinstance(state, dict) else state

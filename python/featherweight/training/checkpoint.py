@@ -128,11 +128,11 @@ class State:
 
 def settings(run: "Run") -> dict[str, Any]:
     """Return what must be the same for a resumed run to have the bits of an undisturbed one."""
-    plan, job, validation = run.plan, run.job, run.validation
+    plan, samples, validation = run.plan, run.samples, run.validation
     optimizer = dict(plan.optimizer.__getstate__())
     schedule = repr(optimizer.get("schedule"))
     optimizer["schedule"] = re.sub(r" at 0x[0-9a-fA-F]+", "", schedule)  # of a function
-    weights = None if job is None or job.weights is None else _digest(job.weights)
+    weights = None if samples is None or samples.weights is None else _digest(samples.weights)
     return {
         "optimizer": [
             type(plan.optimizer).__name__,
@@ -145,7 +145,7 @@ def settings(run: "Run") -> dict[str, Any]:
         "dropout": list(plan.dropout),
         "label_smoothing": plan.smoothing,
         "output_weights": plan.output_weights,
-        "rows": None if job is None else job.n,
+        "rows": None if samples is None else samples.n,
         WEIGHTS: weights,
         "validation rows": None if validation is None else validation.n,
         "metrics": [m.name for m in plan.metrics],

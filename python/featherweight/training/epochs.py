@@ -22,19 +22,19 @@ def stretch(run: "Run") -> bool:
     """
     from .run import Epoch
 
-    plan, job, history, optimizer = run.plan, run.job, run.history, run.plan.optimizer
-    assert job is not None
+    plan, samples, history, optimizer = run.plan, run.samples, run.history, run.plan.optimizer
+    assert samples is not None
     before, batch = len(history.epoch), run._size
     count = min(plan.epochs - before, _MOST)
     seen, found = np.zeros(2, np.int64), np.empty((count, 4))
     run.next()
-    name, hyper, memo, slots = optimizer._prepared(run.network, -(-job.n // batch))
+    name, hyper, memo, slots = optimizer._prepared(run.network, -(-samples.n // batch))
     run._good[:] = run.network.parameters
-    job.expect_files("y")
+    samples.expect_files("y")
 
     def poll(done: int, rows: int, loss: float, correct: int) -> bool:
         number = before + done + (rows > 0)  # between epochs, the one that has ended
-        return run._poll(Epoch(number, loss, correct, rows or job.n), 0, rows in (0, job.n))
+        return run._poll(Epoch(number, loss, correct, rows or samples.n), 0, rows in (0, samples.n))
 
     def account(good: int) -> None:
         done, rows = int(seen[0]), int(seen[1])
@@ -45,9 +45,9 @@ def stretch(run: "Run") -> bool:
 
     try:
         failed, invalid = run._trainer.epochs(
-            job.x, job.labels, job.values, job.weights, name, hyper, plan.limits, memo, slots,
+            *samples[:4], name, hyper, plan.limits, memo, slots,
             plan.key if plan.shuffle else None, plan.first_epoch + before, count, poll, seen, found,
-            run._good, job.rows,
+            run._good, samples.rows,
         )  # fmt: skip
     except BaseException:
         run.state.epoch = before + int(seen[0]) + 1
@@ -59,7 +59,7 @@ def stretch(run: "Run") -> bool:
         account(done - 1)
         epoch = Epoch(before + done)
         epoch.invalid = invalid
-        epoch.failed = failed or -(-job.n // batch)
+        epoch.failed = failed or -(-samples.n // batch)
         epoch.what = "loss" if failed else "weights"
         run.end(epoch)  # which raises
     account(done)

@@ -3,14 +3,16 @@
 import math
 from collections.abc import Iterable
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from .. import losses
-from ..model.gradients import check_limits
-from ..model.samples import Job, class_weighted, multilabel, split_rows
+from ..model.model import Model
+from ..model.outputs import output_kind
+from ..model.samples import Samples, class_weighted, multilabel, split_rows
 from ..optimizers import Adam, check_optimizer
+from ..optimizers.ranges import check_limits
 from ..support import checks
 from . import metrics
 from .callbacks import check_callbacks
@@ -18,35 +20,32 @@ from .plan import Plan
 from .progress import check_progress
 from .run import Run
 
-if TYPE_CHECKING:
-    from ..network import Network
-
 
 class Task(NamedTuple):
     """What a call of fit shall do, all of it checked."""
 
     plan: Plan
-    job: Job | None
+    samples: Samples | None
     batches: Iterable[Any] | None
-    validation: Job | None
+    validation: Samples | None
     split: float
 
-    def run(self, network: "Network") -> Run:
+    def run(self, network: Model) -> Run:
         """Return it as a run, with the memory that it takes."""
-        job, validation = self.job, self.validation
-        if self.split > 0 and job is not None:
-            job, validation = split_rows(job, self.split, self.plan.key)
-            for part, purpose in ((job, "train on"), (validation, "validate on")):
+        samples, validation = self.samples, self.validation
+        if self.split > 0 and samples is not None:
+            samples, validation = split_rows(samples, self.split, self.plan.key)
+            for part, purpose in ((samples, "train on"), (validation, "validate on")):
                 if part.weights is not None and not part.weights[part.rows].any():
                     raise ValueError(
                         "validation_split: expected a weight above 0 among the rows to "
                         f"{purpose}, found only zeros"
                     )
-        return Run(network, job, self.batches, validation, self.plan)
+        return Run(network, samples, self.batches, validation, self.plan)
 
 
 def prepare(
-    net: "Network", given: dict[str, Any], shared: dict[Any, tuple[Job, Job | None]]
+    net: Model, given: dict[str, Any], shared: dict[Any, tuple[Samples, Samples | None]]
 ) -> Task:
     """Check what fit was given, and return what is to be done; nothing is changed.
 
@@ -54,8 +53,8 @@ def prepare(
     """
     o = SimpleNamespace(**given)
     check_optimizer(o.optimizer)
-    found = losses.resolve(o.loss, net._output)
-    key = net._key if o.rng is None else checks.key(o.rng)
+    found = losses.resolve(o.loss, net.output)
+    key = net._generator.key if o.rng is None else checks.key(o.rng)
     if o.resume is not None:
         checks.path("resume", o.resume)
     if o.resume is not None and o.rng is None:
@@ -70,12 +69,12 @@ def prepare(
         loss=found,
         shuffle=checks.flag("shuffle", o.shuffle),
         key=key,
-        first_epoch=net._epochs if o.rng is None else 0,
+        first_epoch=net._generator.epochs if o.rng is None else 0,
         limits=check_limits(o.clip_value, o.clip_norm, o.l2),
-        classifier=checks.output_kind(net._output) == "classifier",
-        dropout=net._dropout(o.dropout, o.input_dropout),
+        classifier=output_kind(net.output) == "classifier",
+        dropout=checks.dropout(o.dropout, o.input_dropout, len(net.sizes) - 2),
         smoothing=losses.check_smoothing(o.label_smoothing, found),
-        output_weights=checks.output_weights(o.output_weights, net._sizes[-1], found.name),
+        output_weights=checks.output_weights(o.output_weights, net.sizes[-1], found.name),
         metrics=metrics.check(o.metrics),
         callbacks=check_callbacks(o.callbacks),
         progress=check_progress(o.progress),
@@ -83,7 +82,7 @@ def prepare(
         if o.max_time is None
         else checks.number("max_time", o.max_time, 0.0, math.inf, open_low=True),
     )
-    job, batches = None, None
+    samples, batches = None, None
     if o.y is None and not isinstance(o.x, np.ndarray):
         batches = _check_batches(o.x, plan.epochs)
         for name in ("sample_weight", "class_weight", "rows"):
@@ -93,37 +92,39 @@ def prepare(
     elif o.y is None:
         raise TypeError("y: expected targets, found None")
     else:
-        kind = (net._sizes[0], net._sizes[-1], net._dtype, found.name)
+        kind = (net.sizes[0], net.sizes[-1], net.dtype, found.name)
         if kind not in shared:
-            job = net._job(o.x, o.y, o.sample_weight, found.name)
-            shared[kind] = job, _validation(net, o.validation_data, found.name)
-        job, validation = shared[kind]
+            samples = Samples.checked(net, o.x, o.y, o.sample_weight, loss=found.name)
+            shared[kind] = samples, _validation(net, o.validation_data, found.name)
+        samples, validation = shared[kind]
         if o.rows is not None:
-            job = job._replace(rows=checks.rows(o.rows, job.n))
-        if job.n == 0:
+            samples = samples._replace(rows=checks.rows(o.rows, samples.n))
+        if samples.n == 0:
             raise ValueError("x: expected at least one row to train on, found none")
-        if job.rows is not None and job.weights is not None:
-            checks.weights_of_rows("sample_weight", job.weights[job.rows], net._dtype)
+        if samples.rows is not None and samples.weights is not None:
+            checks.weights_of_rows("sample_weight", samples.weights[samples.rows], net.dtype)
         if o.class_weight is not None:
             if not plan.classifier:
                 raise ValueError(
                     "class_weight: expected a softmax or sigmoid output with it, "
-                    f"found {net._output!r}"
+                    f"found {net.output!r}"
                 )
-            job = class_weighted(job, o.class_weight, net._sizes[-1], net._dtype)
-    if plan.classifier and any(multilabel(j) for j in (job, validation) if j is not None):
+            samples = class_weighted(samples, o.class_weight, net.sizes[-1], net.dtype)
+    if plan.classifier and any(multilabel(j) for j in (samples, validation) if j is not None):
         plan.classifier, plan.multilabel = False, True
         metrics.check_multilabel(plan.metrics)
     split = checks.number("validation_split", o.validation_split, 0.0, 1.0)
     if split > 0:
-        if job is None or validation is not None:
+        if samples is None or validation is not None:
             raise ValueError(
                 "validation_split: expected arrays to split and no validation_data with it"
             )
-        if job.n < 2:
-            raise ValueError(f"validation_split: expected at least 2 rows to split, found {job.n}")
-    plan.optimizer._check(plan, job)
-    return Task(plan, job, batches, validation, split)
+        if samples.n < 2:
+            raise ValueError(
+                f"validation_split: expected at least 2 rows to split, found {samples.n}"
+            )
+    plan.optimizer._check(plan, samples)
+    return Task(plan, samples, batches, validation, split)
 
 
 def _check_batches(batches: Any, epochs: int) -> Iterable[Any]:
@@ -156,7 +157,7 @@ def _check_batches(batches: Any, epochs: int) -> Iterable[Any]:
     return batches
 
 
-def _validation(net: "Network", given: Any, loss: str) -> Job | None:
+def _validation(net: Model, given: Any, loss: str) -> Samples | None:
     if given is None:
         return None
     if not isinstance(given, (tuple, list)) or not 2 <= len(given) <= 3:
@@ -172,7 +173,7 @@ def _validation(net: "Network", given: Any, loss: str) -> Job | None:
                 f"found a {type(given).__name__} with a {type(part).__name__} of arrays in it"
             )
     weights = given[2] if len(given) == 3 else None
-    job = net._job(given[0], given[1], weights, loss, name="validation ")
-    if job.n == 0:
+    samples = Samples.checked(net, given[0], given[1], weights, loss=loss, name="validation ")
+    if samples.n == 0:
         raise ValueError("validation_data: expected at least one row, found none")
-    return job
+    return samples

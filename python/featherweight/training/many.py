@@ -104,7 +104,7 @@ def fit_many(
     tasks = _tasks(nets, x, y, own, options)
     for path in _paths(own["callbacks"]):  # before any of them is trained
         check_place(path)
-    any(warn_of_bytes(net, task.job) for net, task in zip(nets, tasks, strict=True))  # once
+    any(warn_of_bytes(net, task.samples) for net, task in zip(nets, tasks, strict=True))  # once
     _part_schedules(own["optimizer"])  # now that nothing is refused any more
     if not shown(progress):
         return _train(nets, tasks, own["rng"], workers)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ..support.not_finite import first
 
 if TYPE_CHECKING:
-    from ..model.samples import Job
+    from ..model.samples import Samples
     from .run import Epoch, Run
 
 
@@ -73,7 +73,7 @@ def failure_of(run: "Run", epoch: "Epoch") -> FloatingPointError | ValueError:
 
     Its loss or weights were no longer finite, or its data were changed.
     """
-    of = "" if run.job is None else f" of {-(-run.job.n // run._size)}"
+    of = "" if run.samples is None else f" of {-(-run.samples.n // run._size)}"
     where = f"in epoch {epoch.number}, step {epoch.failed}{of}"
     if epoch.invalid is not None:
         run.failure = ValueError(f"{epoch.invalid} ({where})")
@@ -91,20 +91,20 @@ def failure_of(run: "Run", epoch: "Epoch") -> FloatingPointError | ValueError:
 
 def bad_inputs(run: "Run") -> str | None:
     """Return a sentence on the inputs trained on last that are NaN or infinite, or None."""
-    for number, job in run.latest if run.job is None else [(0, run.job)]:
-        found = first(job.x, run.network.dtype, rows=job.rows)
+    for number, samples in run.latest if run.samples is None else [(0, run.samples)]:
+        found = first(samples.x, run.network.dtype, rows=samples.rows)
         if found is not None:
             batch = f" of batch {number}" if number else ""
             return f"x: expected finite numbers, found {found}{batch}"
     return None
 
 
-def check_validation(run: "Run", validation: "Job") -> None:
+def check_validation(run: "Run", validation: "Samples") -> None:
     """Raise the error of validation data that are NaN or infinite, if they are."""
     found = None if run.checked else first(validation.x, run.network.dtype, rows=validation.rows)
     run.checked = True
     if found is not None:
-        own = run.job is None or validation.x is not run.job.x  # not a part of x
+        own = run.samples is None or validation.x is not run.samples.x  # not a part of x
         run.failure = FloatingPointError(
             f"{'validation ' * own}x: expected finite numbers, found {found}"
         )

@@ -117,9 +117,6 @@ class Metric(Strict):
     def __repr__(self) -> str:
         return f"Metric({self.name})"
 
-    def _value(self, y: Array, outputs: Array, predicted: Array, multilabel: bool) -> Any:
-        return self.function(y, outputs if self.outputs else predicted)
-
 
 class _Named(Metric):
     """One of ours, which knows of multilabel targets."""
@@ -127,8 +124,12 @@ class _Named(Metric):
     def __init__(self, name: str) -> None:
         self.name, self.outputs = name, True
 
-    def _value(self, y: Array, outputs: Array, predicted: Array, multilabel: bool) -> float:
-        return _NAMED[self.name](y, outputs, multilabel)
+
+def value(metric: Metric, y: Array, outputs: Array, predicted: Array, multilabel: bool) -> Any:
+    """Return what a metric says of targets, outputs and what is predicted by them."""
+    if isinstance(metric, _Named):
+        return _NAMED[metric.name](y, outputs, multilabel)
+    return metric.function(y, outputs if metric.outputs else predicted)
 
 
 def check(metrics: Any) -> list[Metric]:

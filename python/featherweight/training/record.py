@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..exchange import safetensors as files
+from ..model.model import Model
 from ..model.parameters import finite, padding
 from ..optimizers.ranges import SETTINGS
 from ..support.checks import counted
@@ -141,7 +142,7 @@ def _parsed(
     if rng is not None and key != run.plan.key:
         raise ValueError("resume: expected the rng as before, or None, found another")
     rates = _rates(run, rates)
-    saved = files.build(name, tensors, header)
+    saved = files.build(Model, name, tensors, header)
     if not finite(saved.parameters):
         raise _defect("finite weights", "NaN or infinity")
     kept = _kept(run, training["kept"], tensors)
@@ -323,7 +324,7 @@ def _apply(run: "Run", record: Record, rng: Any) -> None:
         run.kept = partial(_load_all, callbacks, take_back)
     plan.key, plan.first_epoch = record.key, record.first_epoch
     if rng is None:
-        network._key = plan.key
+        network._generator.key = plan.key
     for name, values in record.history.items():
         setattr(run.history, name, values)
     run.asked = record.stopped
@@ -340,14 +341,14 @@ def _as_it_is(run: "Run") -> Callable[[], None]:
     attributes = optimizer.__dict__.copy()
     observed = {} if schedule is None else schedule.state_dict()
     parameters = network.parameters.copy()
-    before = network._key, network._history, plan.key, plan.first_epoch
+    before = network._generator.key, network._history, plan.key, plan.first_epoch
 
     def take_back() -> None:
         optimizer.__dict__ = attributes
         if schedule is not None:
             schedule.load_state_dict(observed)
         network.parameters[:] = parameters
-        network._key, network._history, plan.key, plan.first_epoch = before
+        network._generator.key, network._history, plan.key, plan.first_epoch = before
         for name in run.history.names:
             run.history[name].clear()
 

@@ -6,25 +6,24 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from .. import _core
+from ..model.model import Model
 from ..model.parameters import finite
-from ..model.samples import BLOCK, NO_WEIGHT, Job, in_callers_environment, multilabel
+from ..model.samples import BLOCK, NO_WEIGHT, Samples, in_callers_environment, multilabel
 from ..support import checks
 from .callbacks import BATCH_EVENTS, TrainingState, tell
 from .epochs import stretch
+from .evaluation import metric_values
 from .history import History
 from .messages import check_validation, failure_of, training
 from .metrics import check_multilabel
 from .plan import Plan
 from .progress import Lines, Shown, begin
 from .unscaled import warn_of_bytes
-
-if TYPE_CHECKING:
-    from ..network import Network
 
 _FIRST = "before the first epoch"
 
@@ -52,13 +51,13 @@ class Run:
 
     def __init__(
         self,
-        network: "Network",
-        job: Job | None,
+        network: Model,
+        samples: Samples | None,
         batches: Iterable[Any] | None,
-        validation: Job | None,
+        validation: Samples | None,
         plan: Plan,
     ) -> None:
-        self.network, self.plan, self.job, self.batches = network, plan, job, batches
+        self.network, self.plan, self.samples, self.batches = network, plan, samples, batches
         self.validation = validation
         self.history = History()
         self.state = TrainingState(network, self.history, plan.optimizer, plan.epochs, self)
@@ -76,12 +75,14 @@ class Run:
         self._core = network._core
         self._bar = Shown()  # nothing, until training begins
         self._size = 0  # of the trainer's batches
-        self.latest: deque[tuple[int, Job]] = deque(maxlen=2)  # batches of an iterable, by number
+        self.latest: deque[tuple[int, Samples]] = deque(
+            maxlen=2
+        )  # batches of an iterable, by number
         self.checked = False  # that the validation data are finite
         self._seen = np.zeros(1, np.int64)  # rows of the present pass, kept by the core
         self._every_step = any(hasattr(c, e) for c in plan.callbacks for e in BATCH_EVENTS)
-        if job is not None:
-            self._resize(min(plan.batch_size, job.n))
+        if samples is not None:
+            self._resize(min(plan.batch_size, samples.n))
         self._checker = None
         if validation is not None:
             self._checker = _core.CoreTrainer(
@@ -125,7 +126,7 @@ class Run:
                 epoch = self._epoch(state.epoch)
                 if epoch.rows == 0 and self.asked:
                     break
-                idle = self.job is None and epoch.weight == 0
+                idle = self.samples is None and epoch.weight == 0
                 if idle and not (epoch.failed or self.stopped):
                     raise ValueError(
                         "x: expected at least one row of a weight above 0 from the iterable, found "
@@ -153,7 +154,7 @@ class Run:
 
     def _show(self) -> None:
         """Begin to show progress, below what callbacks have printed."""
-        rows = 0 if self.job is None else self.job.n
+        rows = 0 if self.samples is None else self.samples.n
         self._bar = begin(self.plan.progress, self.plan.epochs, rows, len(self.history.epoch))
 
     def set_rates(self) -> None:
@@ -204,28 +205,28 @@ class Run:
         looked_at = plan.callbacks or plan.metrics or self.validation is not None
         looked_at = looked_at or isinstance(self._bar, Lines)
         scheduled = plan.optimizer.schedule is not None
-        return type(self) is Run and self.job is not None and not (looked_at or scheduled)
+        return type(self) is Run and self.samples is not None and not (looked_at or scheduled)
 
     # One epoch
 
     def _epoch(self, number: int) -> Epoch:
         self._good[:] = self.network.parameters
-        if self.job is not None:
-            self.job.expect_files("y")
+        if self.samples is not None:
+            self.samples.expect_files("y")
         epoch = Epoch(number)
         try:
-            if self.job is None:
+            if self.samples is None:
                 self._batches(epoch)
             elif self._enter_batch(1):
                 key = self.plan.key if self.plan.shuffle else None
-                self._pass(epoch, self.job, key, self._size)
+                self._pass(epoch, self.samples, key, self._size)
         except BaseException as e:
             # after a step whose weights nobody has looked at, or from a batch that is refused
             if e is self.failure or not finite(self.network.parameters):
                 self._go_back(number)
             raise
         self._core.clear_padding()
-        weighted = self.job is not None and self.job.weights is not None
+        weighted = self.samples is not None and self.samples.weights is not None
         if weighted and epoch.weight == 0 and not self.stopped and not epoch.failed:
             epoch.failed, epoch.invalid = 1, NO_WEIGHT
         # the last step's are in no loss yet
@@ -250,22 +251,24 @@ class Run:
                 raise self.failure
             weight = item[2] if len(item) == 3 else None
             try:
-                job = self.network._job(item[0], item[1], weight, self.plan.loss.name, zeros=True)
+                samples = Samples.checked(
+                    self.network, item[0], item[1], weight, loss=self.plan.loss.name, zeros=True
+                )
             except (TypeError, ValueError) as e:
                 kind = TypeError if isinstance(e, TypeError) else ValueError
                 self.failure = kind(f"{e} (in batch {number} of epoch {epoch.number})")
                 raise self.failure from None
-            if job.n == 0:
+            if samples.n == 0:
                 continue
-            if self.plan.classifier and multilabel(job):
+            if self.plan.classifier and multilabel(samples):
                 self._has_several_labels()
             if not self.latest:  # the first
-                warn_of_bytes(self.network, job)
+                warn_of_bytes(self.network, samples)
             if not self._enter_batch(epoch.steps + 1):
                 return
-            self._resize(job.n)
-            self.latest.append((number, job))
-            self._pass(epoch, job, None, job.n)
+            self._resize(samples.n)
+            self.latest.append((number, samples))
+            self._pass(epoch, samples, None, samples.n)
             if self.stopped or epoch.failed:
                 return
 
@@ -279,13 +282,13 @@ class Run:
         before = len(self.history.epoch) if "val_accuracy" in self.filled() else 0
         self.history.val_accuracy[:] = [math.nan] * before
 
-    def _pass(self, epoch: Epoch, job: Job, key: int | None, batch: int) -> None:
-        """Train on a job's rows, and add what came of it to the epoch."""
+    def _pass(self, epoch: Epoch, samples: Samples, key: int | None, batch: int) -> None:
+        """Train on a samples's rows, and add what came of it to the epoch."""
         plan, optimizer = self.plan, self.plan.optimizer
         trainer, self.begun = self._trainer, epoch.number
         epoch.base, weight, loss = epoch.rows, epoch.weight, epoch.loss
         before = epoch.correct
-        steps = -(-job.n // batch)
+        steps = -(-samples.n // batch)
         name, hyper, memo, slots = optimizer._prepared(self.network, steps)
 
         def note(done: int, mean: float, correct: int, total: float | None = None) -> None:
@@ -295,13 +298,13 @@ class Run:
 
         def poll(done: int, mean: float, correct: int) -> bool:
             note(done, mean, correct)
-            return self._poll(epoch, epoch.steps + -(-done // batch), done >= job.n)
+            return self._poll(epoch, epoch.steps + -(-done // batch), done >= samples.n)
 
         self._seen[0] = 0
         try:
             mean, correct, seen, failed, total, penalty, epoch.invalid = trainer.epoch(
-                job.x, job.labels, job.values, job.weights, name, hyper, plan.limits, memo, slots,
-                key, plan.first_epoch + epoch.number - 1, poll, self._seen, job.rows,
+                *samples[:4], name, hyper, plan.limits, memo, slots,
+                key, plan.first_epoch + epoch.number - 1, poll, self._seen, samples.rows,
                 self._every_step, epoch.base,
             )  # fmt: skip
         except BaseException:
@@ -334,7 +337,7 @@ class Run:
             values["accuracy"] = epoch.correct / max(1, epoch.rows)
         self._bar.at(epoch.number, epoch.rows, values)
         late = stop = time.monotonic() > self._deadline
-        self.cut |= late and not (last and self.job is not None)
+        self.cut |= late and not (last and self.samples is not None)
         if self._every_step:
             self.state.loss, self.state.batch = epoch.loss, steps
             self.asked |= tell(self.plan.callbacks, "on_batch_end", self.state)
@@ -393,36 +396,19 @@ class Run:
                 check_validation(self, validation)
             if plan.classifier:
                 row["val_accuracy"] = correct / validation.n
-        if not plan.metrics:
-            return row
-        for prefix, job in (("", self.job), ("val_", validation)):
-            if job is None:
-                continue
-            what = "validation y" if prefix else "y"
-            job.expect_files(what)
-            outputs = job.outputs(self.network)
-            predicted = (
-                (outputs > 0.5).astype(np.int64)
-                if plan.multilabel
-                else self.network._predicted(outputs)
-            )
-            targets = job.checked_targets(outputs.shape[1], what)
-            for metric in plan.metrics:
-                name = prefix + metric.name
-                if name in ("accuracy", "val_accuracy") and plan.classifier:
-                    continue  # which is there already
-                found = metric._value(targets, outputs, predicted, plan.multilabel)
-                try:
-                    row[name] = float(found)
-                except (TypeError, ValueError):
-                    raise TypeError(
-                        f"metrics: expected a number from {metric.name}, found {found!r}"
-                    ) from None
+        # a classifier's accuracy is there already
+        asked = [m for m in plan.metrics if not (plan.classifier and m.name == "accuracy")]
+        for prefix, samples in (("", self.samples), ("val_", validation)):
+            if asked and samples is not None:
+                what = "validation y" if prefix else "y"
+                samples.expect_files(what)
+                found = metric_values(self.network, samples, asked, plan.multilabel, what)
+                row |= {prefix + name: value for name, value in found.items()}
         return row
 
     def filled(self) -> list[str]:
         """Return the history's lists that say how good an epoch was."""
         names = ["loss", *["accuracy"] * self.plan.classifier, *[m.name for m in self.plan.metrics]]
         own = ["loss", *["accuracy"] * self.plan.classifier]  # which training brings by itself
-        given = names if self.job is not None else own
+        given = names if self.samples is not None else own
         return given + [f"val_{n}" for n in names if self.validation is not None]

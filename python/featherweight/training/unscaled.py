@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from ..model.samples import Job
-    from ..network import Network
+    from ..model.model import Model
+    from ..model.samples import Samples
 
 _LOOKED_AT = 1000  # rows
 
@@ -19,11 +19,11 @@ class UnscaledInputWarning(UserWarning):
     __module__ = "featherweight"
 
 
-def warn_of_bytes(network: "Network", job: "Job | None") -> bool:
+def warn_of_bytes(network: "Model", samples: "Samples | None") -> bool:
     """Warn of bytes that are read unscaled; return whether they are."""
-    if job is None or job.x.dtype != np.uint8 or network.input_scale != 1.0:
+    if samples is None or samples.x.dtype != np.uint8 or network.input_scale != 1.0:
         return False
-    most = int(job.x[:_LOOKED_AT].max(initial=0))
+    most = int(samples.x[:_LOOKED_AT].max(initial=0))
     if most <= 1:
         return False
     warnings.warn(
