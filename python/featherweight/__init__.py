@@ -12,8 +12,7 @@ from .support.threads import get_num_threads, set_num_threads
 if TYPE_CHECKING:
     from . import data, looking, losses, plot, schedules
     from .model.gradients import Gradients
-    from .optimizers import SGD, Adam, AdamW, RMSprop
-    from .optimizers.lbfgs import LBFGS
+    from .optimizers import LBFGS, SGD, Adam, AdamW, RMSprop
     from .training.callbacks import EarlyStopping, TrainingState
     from .training.checkpoint import Checkpoint
     from .training.history import History
@@ -38,7 +37,7 @@ _LATER = {
     "Checkpoint": "training.checkpoint",
     "Gradients": "model.gradients",
     "History": "training.history",
-    "LBFGS": "optimizers.lbfgs",
+    "LBFGS": "optimizers",
     "fit_many": "training.many",
     "Metric": "training.metrics",
     "SGD": "optimizers",

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from .diagrams.svg import Diagram
     from .optimizers import Optimizer
     from .training.history import History
-    from .training.run import Run
 
 
 def isas() -> tuple[str, ...]:
@@ -218,46 +217,54 @@ class Network(Model):
         UnscaledInputWarning
             Of uint8 rows above 1, such as pixels, in a network whose `input_scale` is 1.
         """
-        given = {name: value for name, value in locals().items() if name != "self"}
-        ensure_imported(".training.messages", ".training.fit", ".training.unscaled")
-        if resume is not None:
-            ensure_imported(".training.record")
-        from .training.fit import prepare
-        from .training.messages import stopped
+        ensure_imported(".training.fit", ".training.unscaled")
+        from .training.fit import carry_out, prepare
+        from .training.run import Run
         from .training.unscaled import warn_of_bytes
 
         run: Run | None = None
         try:
             with _core.OurEnvironment():
-                task = prepare(self, given, {})
-            warn_of_bytes(self, task.samples)
+                plan = prepare(
+                    self,
+                    x,
+                    y,
+                    epochs=epochs,
+                    batch_size=batch_size,
+                    optimizer=optimizer,
+                    loss=loss,
+                    shuffle=shuffle,
+                    rng=rng,
+                    rows=rows,
+                    sample_weight=sample_weight,
+                    class_weight=class_weight,
+                    output_weights=output_weights,
+                    validation_data=validation_data,
+                    validation_split=validation_split,
+                    l2=l2,
+                    clip_value=clip_value,
+                    clip_norm=clip_norm,
+                    dropout=dropout,
+                    input_dropout=input_dropout,
+                    label_smoothing=label_smoothing,
+                    metrics=metrics,
+                    callbacks=callbacks,
+                    progress=progress,
+                    max_time=max_time,
+                    resume=resume,
+                )
+            warn_of_bytes(self, plan.samples)
             with _core.OurEnvironment():
-                run = task.run(self)
-            return self._run(run, rng, resume)
+                run = Run(self, plan)
+            return carry_out(run, rng)
         except KeyboardInterrupt as e:
             if e.args:  # training's own sentence, or a handler's
                 raise
             raise KeyboardInterrupt(
-                f"training stopped before epoch 1 of {epochs}" if run is None else stopped(run)
+                f"training stopped before epoch 1 of {epochs}"
+                if run is None
+                else run.where_stopped()
             ) from None
-
-    def _run(self, run: Run, rng: Any, resume: str | PathLike[str] | None) -> History:
-        self._core.begin_fit()
-        try:
-            with _core.OurEnvironment():
-                run.ready()
-                if resume is not None:
-                    from .training.record import restore
-
-                    restore(run, resume, rng)
-                self._history = run.history
-                return run.plan.optimizer._fit(run)
-        finally:
-            self._core.end_fit()
-            if rng is None:  # the generator goes on, whatever ended training
-                self._generator.epochs = run.plan.first_epoch + max(
-                    len(run.history.epoch), run.begun
-                )
 
     @named
     def partial_fit(self, x: ArrayLike, y: ArrayLike, **options: Any) -> History:
@@ -482,5 +489,4 @@ def load(
     ensure_imported(".exchange.safetensors")
     from .exchange.safetensors import build, read
 
-    name = os.fspath(path)
-    return build(Network, name, *read(name), threads=threads, isa=isa)
+    return build(Network, *read(os.fspath(path)), threads=threads, isa=isa)

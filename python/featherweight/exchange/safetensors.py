@@ -2,14 +2,27 @@
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+import numpy as np
 
 from ..model.model import Model
 from ..support.imports import ensure_imported
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+
+class Content(NamedTuple):
+    """What is in a file: its name, its tensors by theirs, and its header."""
+
+    name: str
+    tensors: dict[str, Any]
+    header: dict[str, Any]
+
 
 Built = TypeVar("Built", bound=Model)
 
@@ -48,7 +61,7 @@ def write(
     *,
     clean: bool = True,
 ) -> None:
-    """Write a safetensors file, whole or not at all; see `writing.replacing`."""
+    """Write a safetensors file, whole or not at all; see `atomic.replacing`."""
     ensure_imported("safetensors.numpy", ".exchange.atomic")
     from safetensors.numpy import save as serialize
 
@@ -68,7 +81,7 @@ def build(
     isa: str | None = None,
 ) -> Built:
     """Return the network, or model, that a file describes; raises as `featherweight.load`."""
-    try:
+    with _describing(name):
         sizes = _check_tensors(tensors, header)
         network = make(
             sizes,
@@ -80,6 +93,27 @@ def build(
             threads=threads,
             isa=isa,
         )
+    for i in range(len(sizes) - 1):
+        network.weights[i], network.biases[i] = tensors[f"weights.{i}"], tensors[f"biases.{i}"]
+    return network
+
+
+def packed(model: Model, content: Content) -> "NDArray[Any]":
+    """Return a file's parameters in a model's packed order, the file being of such a one."""
+    with _describing(content.name):
+        sizes = _check_tensors(content.tensors, content.header)
+    flat, core = np.zeros(model._core.packed_size, model.dtype), model._core
+    for i in range(len(sizes) - 1):
+        core.set_weights(i, content.tensors[f"weights.{i}"], flat)
+        core.set_bias(i, content.tensors[f"biases.{i}"], flat)
+    return flat
+
+
+@contextmanager
+def _describing(name: str) -> Iterator[None]:
+    """Say of which file what is wrong with a network's description."""
+    try:
+        yield
     except (LookupError, TypeError, AttributeError, ArithmeticError, RecursionError) as e:
         raise ValueError(f"{name}: expected a network's description, found {e!r}") from None
     except ValueError as e:
@@ -88,9 +122,6 @@ def build(
         if str(e).startswith("expected"):
             raise ValueError(f"{name}: {e}") from None
         raise ValueError(f"{name}: expected a network's description, found {e}") from None
-    for i in range(len(sizes) - 1):
-        network.weights[i], network.biases[i] = tensors[f"weights.{i}"], tensors[f"biases.{i}"]
-    return network
 
 
 def _check_tensors(tensors: dict[str, Any], header: dict[str, Any]) -> tuple[int, ...]:
@@ -118,8 +149,8 @@ def _check_tensors(tensors: dict[str, Any], header: dict[str, Any]) -> tuple[int
     return sizes
 
 
-def read(name: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the tensors and the header of a file; raises as `featherweight.load`."""
+def read(name: str) -> Content:
+    """Return what is in a file; raises as `featherweight.load`."""
     ensure_imported("safetensors")
     from safetensors import SafetensorError, safe_open
 
@@ -134,7 +165,7 @@ def read(name: str) -> tuple[dict[str, Any], dict[str, Any]]:
         _refuse_repeated_names(name)
     except (SafetensorError, TypeError, ValueError, KeyError, AttributeError) as e:
         raise ValueError(f"{name}: expected a whole safetensors file, found: {e}") from None
-    return tensors, _header(name, metadata)
+    return Content(name, tensors, _header(name, metadata))
 
 
 def _refuse_repeated_names(name: str) -> None:

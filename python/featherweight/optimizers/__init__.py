@@ -1,5 +1,7 @@
 """The optimizers: small objects that hold their settings and, between calls, their state."""
 
-from .base import SGD, Adam, AdamW, Optimizer, RMSprop, check_optimizer
+from .base import Optimizer, check_optimizer
+from .first_order import SGD, Adam, AdamW, RMSprop
+from .lbfgs import LBFGS
 
-__all__ = ["SGD", "Adam", "AdamW", "Optimizer", "RMSprop", "check_optimizer"]
+__all__ = ["LBFGS", "SGD", "Adam", "AdamW", "Optimizer", "RMSprop", "check_optimizer"]

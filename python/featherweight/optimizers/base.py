@@ -3,7 +3,7 @@
 import copy
 import weakref
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,14 +14,11 @@ from ..model.model import Model
 from ..schedules import Schedule
 from ..support import checks
 from ..support.hints import Strict, named
-from .ranges import SETTINGS, as_schedule, check_limits, rates
+from .ranges import SETTINGS, check_limits, rates
 
-if TYPE_CHECKING:
-    from ..model.samples import Samples
-    from ..training.history import History
-    from ..training.plan import Plan
-    from ..training.run import Run
+_STATE = ("_owner", "_slots", "_memo", "_steps", "_epochs", "_start", "_end")
 
+Kernel = tuple[str, dict[str, float]]  # a compiled optimizer's name and hyper-parameters
 ScheduleLike = Schedule | Callable[[int], float] | None
 
 
@@ -42,36 +39,43 @@ class Optimizer(Strict):
     _memo: NDArray[np.float64]
     _steps: int = 0
     _epochs: int = 0
-    _trained: tuple[Any, Any] | None = None  # by a run with a checkpoint: settings after and before
+    full_batch = False  # whether it needs all rows at once, and a loop of its own
 
-    def _set(self, lr: float, schedule: ScheduleLike) -> None:
-        self.lr, self.schedule = lr, as_schedule(schedule)
+    def _set(self, **settings: Any) -> None:
+        """Set several settings, each checked."""
+        for name, value in settings.items():
+            setattr(self, name, value)
 
     def __setattr__(self, name: str, value: Any) -> None:
         checked = SETTINGS.get(name)
         super().__setattr__(name, value if checked is None else checked(value))
 
-    def _kernel(self) -> tuple[str, dict[str, float]]:
+    def _kernel(self) -> Kernel:
         """Return the compiled optimizer's name and its hyper-parameters."""
         raise NotImplementedError
 
-    def _bind(self, network: Model) -> tuple[NDArray[np.float64], NDArray[Any]]:
+    def _bind(
+        self, network: Model, name: str | None = None
+    ) -> tuple[NDArray[np.float64], NDArray[Any]]:
         """Return the running scalars and the (slots, packed) state kept for `network`."""
-        slots = _core.optimizer_slots(self._kernel()[0])
-        shape = (slots, network.parameters.size)
+        shape = (_core.optimizer_slots(name or self._kernel()[0]), network.parameters.size)
         owner = None if self._owner is None else self._owner()
         if owner is not network or self._slots.shape != shape:
-            self._slots = np.zeros(shape, network.dtype)
-            self._memo = np.ones(2)
-            self._owner = weakref.ref(network)
-            self._steps = self._epochs = 0
-            if self.schedule is not None:
-                self.schedule.reset()
+            self._begin(network, np.ones(2), np.zeros(shape, network.dtype))
         return self._memo, self._slots
 
-    def _hyper(self, steps: int) -> tuple[str, dict[str, Any]]:
+    def _begin(
+        self, network: Model, memo: NDArray[np.float64], slots: NDArray[Any], steps: int = 0
+    ) -> None:
+        """Take another state, of this network; the schedule has observed nothing of it."""
+        self._memo, self._slots, self._owner = memo, slots, weakref.ref(network)
+        self._steps, self._epochs = steps, 0
+        if self.schedule is not None:
+            self.schedule.reset()
+
+    def _hyper(self, kernel: Kernel, steps: int) -> tuple[str, dict[str, Any]]:
         """Return the compiled optimizer's name, and its hyper-parameters for the steps to come."""
-        name, base = self._kernel()
+        name, base = kernel
         if self.schedule is None:
             return name, dict(base)
         by_step = self.schedule.by == "step"
@@ -83,7 +87,7 @@ class Optimizer(Strict):
         found = {k: rates(k, v, t.shape) for k, v in self.schedule.hyper(base, t).items()}
         return name, base | {k: v if by_step else float(v[0]) for k, v in found.items()}
 
-    def _prepared(
+    def _prepare(
         self, network: Model, steps: int
     ) -> tuple[str, dict[str, Any], NDArray[np.float64], NDArray[Any]]:
         """Return what `_hyper` and `_bind` do; where that is refused, the state stays as it is."""
@@ -92,8 +96,9 @@ class Optimizer(Strict):
         before = self.__dict__.copy()
         observed = {} if schedule is None else schedule.state_dict()
         try:
-            memo, slots = self._bind(network)
-            return *self._hyper(steps), memo, slots
+            kernel = self._kernel()
+            memo, slots = self._bind(network, kernel[0])
+            return *self._hyper(kernel, steps), memo, slots
         except BaseException:
             self.__dict__ = before
             if schedule is not None:
@@ -103,7 +108,7 @@ class Optimizer(Strict):
     @property
     def current_lr(self) -> float:
         """The learning rate of the next step: `lr`, or what the schedule makes of it."""
-        rate = self._hyper(1)[1]["lr"]
+        rate = self._hyper(self._kernel(), 1)[1]["lr"]
         return float(rate[0] if isinstance(rate, np.ndarray) else rate)
 
     @named
@@ -138,7 +143,7 @@ class Optimizer(Strict):
         limits = check_limits(clip_value, clip_norm, l2)
         with _core.OurEnvironment():
             flat = pack(network, gradients)
-            name, hyper, memo, slots = self._prepared(network, 1)
+            name, hyper, memo, slots = self._prepare(network, 1)
         _core.optimizer_step(network._core, name, hyper, limits, memo, slots, flat)
         self._steps += 1
 
@@ -148,25 +153,33 @@ class Optimizer(Strict):
         if self.schedule is not None and value is not None:
             self.schedule.observe(float(value))
 
-    def _check(self, plan: "Plan", samples: "Samples | None") -> None:
-        """Say, before anything is changed, why it can't do what fit is asked to."""
-        base = self._kernel()[1]
+    def check(self) -> None:
+        """Refuse a schedule that can't be one of the settings."""
         if self.schedule is not None:
-            self.schedule.check(base)
+            self.schedule.check(self._kernel()[1])
 
-    def _fit(self, run: "Run") -> "History":
-        """Train as a run of fit says."""
-        return run.run()
+    # What training calls
+
+    def _advance(self, steps: int, epochs: int = 0) -> None:
+        """Count steps that have been taken, and epochs that a schedule need not observe."""
+        self._steps += steps
+        self._epochs += epochs
+
+    def _forget(self) -> None:
+        """Start afresh with the next step: the state is no longer that of the weights."""
+        self._owner = None
 
     # What a checkpoint keeps
 
-    def _tensors(self) -> dict[str, NDArray[Any]]:
-        return {"optimizer.slots": self._slots, "optimizer.memo": self._memo}
+    def _described(self) -> tuple[dict[str, NDArray[Any]], int, int]:
+        """Return the state's arrays by name, and the steps and epochs made."""
+        tensors = {"optimizer.slots": self._slots, "optimizer.memo": self._memo}
+        return tensors, self._steps, self._epochs
 
     def _expected(
         self, network: Model, settings: dict[str, Any]
     ) -> dict[str, tuple[tuple[int, ...], "np.dtype[Any]", bool]]:
-        """Return the shape and dtype that `_tensors` have with such settings, by name.
+        """Return the shape and dtype that `_described` gives with such settings, by name.
 
         And whether they may be infinite: the mean of a square may be, without harm to the weights.
         """
@@ -180,10 +193,13 @@ class Optimizer(Strict):
             "optimizer.memo": ((2,), np.dtype(np.float64), False),
         }
 
-    def _restore(self, network: Model, tensors: dict[str, NDArray[Any]]) -> None:
-        self._bind(network)
+    def _restore(
+        self, network: Model, tensors: dict[str, NDArray[Any]], steps: int, epochs: int
+    ) -> None:
+        """Take a state that has been checked against `_expected`."""
         # in place of the arrays, which keep what was in them if anything else is refused
-        self._memo, self._slots = tensors["optimizer.memo"], tensors["optimizer.slots"]
+        self._begin(network, tensors["optimizer.memo"], tensors["optimizer.slots"], steps)
+        self._epochs = epochs
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the settings alone: the state belongs to a network that isn't pickled with it."""
@@ -244,193 +260,3 @@ def check_optimizer(given: Any) -> Optimizer | None:
         f"optimizer: expected SGD, Adam, AdamW, RMSprop, LBFGS or None, found {given!r}"
         f"{optimizer_hint(given)}"
     )
-
-
-_STATE = ("_owner", "_slots", "_memo", "_steps", "_epochs", "_start", "_end", "_trained")
-
-
-class SGD(Optimizer):
-    """Stochastic gradient descent, with PyTorch's names and formulas.
-
-    Parameters
-    ----------
-    lr : float
-        Learning rate, at least 0.
-    momentum : float
-        In [0, 1). The velocity is ``v = momentum * v + g`` and begins as 0 (Sutskever et al., "On
-        the importance of initialization and momentum in deep learning", ICML 2013).
-    nesterov : bool
-        Step along ``g + momentum * v`` instead of ``v``; needs a momentum above 0.
-    weight_decay : float
-        Adds ``weight_decay`` times the parameter to its gradient, at least 0.
-    schedule : Schedule or callable, optional
-        Of `featherweight.schedules`, or a factor as a function of the epoch, from 0.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If a setting isn't a number, or is out of its range, NaN or infinite.
-    """
-
-    __module__ = "featherweight.optimizers"
-
-    def __init__(
-        self,
-        lr: float = 1e-3,
-        momentum: float = 0.0,
-        nesterov: bool = False,
-        weight_decay: float = 0.0,
-        *,
-        schedule: ScheduleLike = None,
-    ) -> None:
-        self._set(lr, schedule)
-        self.momentum, self.nesterov, self.weight_decay = momentum, nesterov, weight_decay
-        if self.nesterov and self.momentum == 0.0:
-            raise ValueError("nesterov: expected a momentum above 0 with it, found momentum=0.0")
-
-    def _kernel(self) -> tuple[str, dict[str, float]]:
-        hyper = {
-            "lr": self.lr,
-            "weight_decay": self.weight_decay,
-            "momentum": self.momentum,
-        }
-        if self.momentum == 0.0:
-            return "sgd", hyper
-        return ("nesterov" if self.nesterov else "momentum"), hyper
-
-
-class Adam(Optimizer):
-    """Adam (Kingma and Ba, "Adam: a method for stochastic optimization", ICLR 2015).
-
-    Parameters
-    ----------
-    lr : float
-        Learning rate, at least 0.
-    betas : tuple of two floats
-        Decay of the running means of the gradient and of its square, each in [0, 1).
-    eps : float
-        Added to the root of the second mean, above 0.
-    weight_decay : float
-        Adds ``weight_decay`` times the parameter to its gradient, at least 0.
-    schedule : Schedule or callable, optional
-        Of `featherweight.schedules`, or a factor as a function of the epoch, from 0.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If a setting isn't a number, or is out of its range, NaN or infinite.
-    """
-
-    __module__ = "featherweight.optimizers"
-
-    def __init__(
-        self,
-        lr: float = 1e-3,
-        betas: tuple[float, float] = (0.9, 0.999),
-        eps: float = 1e-8,
-        weight_decay: float = 0.0,
-        *,
-        schedule: ScheduleLike = None,
-    ) -> None:
-        self._set(lr, schedule)
-        self.betas, self.eps, self.weight_decay = betas, eps, weight_decay
-
-    _name = "adam"
-
-    def _kernel(self) -> tuple[str, dict[str, float]]:
-        return self._name, {
-            "lr": self.lr,
-            "weight_decay": self.weight_decay,
-            "beta1": self.betas[0],
-            "beta2": self.betas[1],
-            "eps": self.eps,
-        }
-
-
-class AdamW(Adam):
-    """Adam with decoupled weight decay (Loshchilov and Hutter, ICLR 2019), with PyTorch's names.
-
-    Parameters
-    ----------
-    lr, betas, eps, schedule
-        As of `Adam`.
-    weight_decay : float
-        Each step multiplies the parameters by ``1 - lr * weight_decay``, whatever the gradient; at
-        least 0.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If a setting isn't a number, or is out of its range, NaN or infinite.
-    """
-
-    __module__ = "featherweight.optimizers"
-
-    _name = "adamw"
-
-    def __init__(
-        self,
-        lr: float = 1e-3,
-        betas: tuple[float, float] = (0.9, 0.999),
-        eps: float = 1e-8,
-        weight_decay: float = 1e-2,
-        *,
-        schedule: ScheduleLike = None,
-    ) -> None:
-        super().__init__(lr, betas, eps, weight_decay, schedule=schedule)
-
-
-class RMSprop(Optimizer):
-    """RMSprop (Hinton, "Neural networks for machine learning", lecture 6e, 2012), as in PyTorch.
-
-    Parameters
-    ----------
-    lr : float
-        Learning rate, at least 0.
-    alpha : float
-        Decay of the running mean of the gradient's square, in [0, 1).
-    eps : float
-        Added to the root of that mean, above 0.
-    weight_decay : float
-        Adds ``weight_decay`` times the parameter to its gradient, at least 0.
-    momentum : float
-        In [0, 1): of the steps, as in `SGD`.
-    centered : bool
-        Divide by the root of the variance instead, the mean of the gradient being kept too (Graves,
-        "Generating sequences with recurrent neural networks", 2013). A variance below 0 by rounding
-        counts as 0.
-    schedule : Schedule or callable, optional
-        As of `SGD`.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If a setting isn't a number, or is out of its range, NaN or infinite.
-    """
-
-    __module__ = "featherweight.optimizers"
-
-    def __init__(
-        self,
-        lr: float = 1e-2,
-        alpha: float = 0.99,
-        eps: float = 1e-8,
-        weight_decay: float = 0.0,
-        momentum: float = 0.0,
-        centered: bool = False,
-        *,
-        schedule: ScheduleLike = None,
-    ) -> None:
-        self._set(lr, schedule)
-        self.alpha, self.eps, self.weight_decay = alpha, eps, weight_decay
-        self.momentum, self.centered = momentum, centered
-
-    def _kernel(self) -> tuple[str, dict[str, float]]:
-        name = "rmsprop" + "_centered" * self.centered + "_momentum" * (self.momentum > 0)
-        return name, {
-            "lr": self.lr,
-            "weight_decay": self.weight_decay,
-            "momentum": self.momentum,
-            "alpha": self.alpha,
-            "eps": self.eps,
-        }

@@ -20,6 +20,7 @@ from ..support.checks import converted, counted
 from ..support.tables import refuse_lazy
 from ..support.threads import check_threads
 from ..training.callbacks import check_callbacks
+from ..training.fit import carry_out
 from . import _books, _checks, _data, _optimizers, _weights
 from ._callbacks import Callbacks
 from ._data import Problem
@@ -223,7 +224,7 @@ class BaseMLP(
         if not (self.warm_start or incremental):
             self._order = None
         try:
-            self.history_ = network._run(run, None, None)
+            self.history_ = carry_out(run, None)
         except KeyboardInterrupt:
             warnings.warn("Training interrupted by user.", stacklevel=2)
             self.history_ = run.history

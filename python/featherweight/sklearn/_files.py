@@ -112,7 +112,7 @@ class Saving:
         name = os.fspath(path)
         if threads is not None:
             check_threads(threads)
-        tensors, header = files.read(name)
+        _, tensors, header = files.read(name)
         kept = header.get("estimator")
         if not isinstance(kept, dict):
             raise ValueError(f"{name}: expected a saved {cls.__name__}, found another file")

@@ -12,10 +12,13 @@ from sklearn.exceptions import ConvergenceWarning
 from ..losses import Named
 from ..model.parameters import finite
 from ..model.samples import Samples
-from ..optimizers.lbfgs import LBFGS
+from ..optimizers import LBFGS
 from ..support import checks
+from ..training import full_batch
+from ..training.epochs import Epoch
+from ..training.fit import carry_out
 from ..training.plan import Plan
-from ..training.run import Epoch, Run
+from ..training.run import Run
 from ._data import Batches, Parts, Problem
 
 if TYPE_CHECKING:
@@ -79,7 +82,8 @@ class Stochastic(Run):
         samples = None if sparse else Samples(*problem, rows=rows)
         parts = validation if isinstance(validation, Parts) else None
         head = validation.head if isinstance(validation, Parts) else validation
-        super().__init__(estimator.network_, samples, batches, head, plan)
+        plan.samples, plan.batches, plan.validation = samples, batches, head
+        super().__init__(estimator.network_, plan)
         self._attempt, self._parts = attempt, parts
         self._estimator, self._goal, self._held_out = estimator, goal, held_out
         self._count = problem.rows if rows is None else len(rows)
@@ -107,17 +111,18 @@ class Stochastic(Run):
             assert self.samples is not None
             self.samples = self.samples._replace(rows=rows)
 
-    def _epoch(self, number: int) -> Epoch:
+    def epoch(self, number: int) -> Epoch:
+        """Train for one epoch; note if a step has been made."""
         before = self.plan.optimizer._steps
         try:
-            return super()._epoch(number)
+            return super().epoch(number)
         finally:
             self._attempt.stands |= self.plan.optimizer._steps > before
 
-    def _measure(self) -> dict[str, float]:
+    def measure(self) -> dict[str, float]:
         if self._parts is None:
-            return super()._measure()
-        loss, right = self._parts.evaluate(self._checker)
+            return super().measure()
+        loss, right = self._parts.evaluate(self.checker)
         accuracy = {"val_accuracy": right / self._parts.n} if self.plan.classifier else {}
         return {"val_loss": loss} | accuracy
 
@@ -132,8 +137,8 @@ class Stochastic(Run):
         elif not estimator.early_stopping:
             raise ValueError(_FAILED)
         else:
-            self.network.parameters[:] = self._good
-            self.plan.optimizer._owner = None
+            self.network.parameters[:] = self.good
+            self.plan.optimizer._forget()
             epoch.loss = math.nan
         estimator.n_iter_ += 1
         estimator.t_ += epoch.rows  # fewer than all where max_time or a callback cut the epoch
@@ -152,7 +157,7 @@ class Stochastic(Run):
             return True
         optimizer.iteration_ends(estimator.t_)
         stop = self._stops(optimizer)
-        self._begin += time.perf_counter() - begun  # the history tells of the training alone
+        self.began += time.perf_counter() - begun  # the history tells of the training alone
         stop |= super().end(epoch)
         last = estimator.n_iter_ == self.plan.epochs and not self.incremental
         if last and not stop:
@@ -204,7 +209,8 @@ class Whole(Run):
     def __init__(
         self, estimator: Any, attempt: "Attempt", samples: Samples, goal: Goal, plan: Plan
     ) -> None:
-        super().__init__(estimator.network_, samples, None, None, plan)
+        plan.samples = samples
+        super().__init__(estimator.network_, plan)
         self._estimator, self._attempt, self._goal = estimator, attempt, goal
 
     def shown(self, loss: float) -> float:
@@ -242,8 +248,8 @@ def by_lbfgs(
     )  # fmt: skip
     estimator.n_iter_ = 0
     run = Whole(estimator, attempt, Samples(*problem), goal, plan)
-    optimizer._check(plan, run.samples)
-    history = network._run(run, None, None)
+    full_batch.check(plan)
+    history = carry_out(run, None)
     end = optimizer._end
     if end is None:  # a callback was against it from the beginning
         return history

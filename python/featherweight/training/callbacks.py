@@ -2,19 +2,23 @@
 
 import math
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from .. import _core
+from ..model.model import Model
+from ..optimizers import Optimizer
 from ..support.checks import choice, number, whole
 from ..support.hints import Strict
 from .history import History
 
-if TYPE_CHECKING:
-    from ..model.model import Model
-    from ..optimizers import Optimizer
-    from .run import Run
+
+class Measuring(Protocol):
+    """What callbacks of our own know of a run."""
+
+    def filled(self) -> list[str]:
+        """Return the history's lists that say how good an epoch was."""
 
 
 class TrainingState(Strict):
@@ -34,24 +38,24 @@ class TrainingState(Strict):
     history : History
     network : Network
     optimizer : Optimizer
+    holds : str
+        Whose weights the network has, in words: as of which epoch or step.
     """
 
     __module__ = "featherweight"
 
     epoch = batch = 0
     loss = math.nan
+    holds = ""
 
-    def __init__(
-        self, network: "Model", history: History, optimizer: "Optimizer", epochs: int, run: "Run"
-    ) -> None:
+    def __init__(self, network: Model, history: History, optimizer: Optimizer, epochs: int) -> None:
         self.epoch = self.batch = 0
         self.loss = math.nan
         self.epochs = epochs
         self.history = history
         self.network = network
         self.optimizer = optimizer
-        self._run = run
-        self._holds = "the last completed step"  # whose weights the network has
+        self.holds = "the last completed step"
 
 
 Callback = Callable[[TrainingState], Any] | Any
@@ -221,7 +225,7 @@ class EarlyStopping(Strict):
         self.best, self.best_epoch = None, None
         self._weights: Any = None
 
-    def _before_training(self, run: "Run") -> None:
+    def _before_training(self, run: Measuring) -> None:
         if self.monitor is not None:
             choice("monitor", self.monitor, run.filled())
 
@@ -252,7 +256,7 @@ class EarlyStopping(Strict):
     def on_train_end(self, state: TrainingState) -> None:
         if self._weights is not None:
             state.network.parameters[:] = self._weights
-            state._holds = f"epoch {self.best_epoch}, the best"
+            state.holds = f"epoch {self.best_epoch}, the best"
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a checkpoint must keep: numbers and arrays by name."""
@@ -265,7 +269,7 @@ class EarlyStopping(Strict):
         self.best, self.best_epoch = state["best"], state["best_epoch"]
         self._weights = state.get("weights")
 
-    def _check_state(self, state: Any, network: "Model | None" = None) -> None:
+    def _check_state(self, state: Any, network: Model | None = None) -> None:
         """Refuse what `state_dict` can't have returned, of training this network if it is given."""
         if not isinstance(state, dict) or not {"best", "best_epoch"} <= set(state):
             found = sorted(map(str, state)) if isinstance(state, dict) else state

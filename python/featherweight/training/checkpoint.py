@@ -2,23 +2,24 @@
 
 import os
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..exchange import safetensors as files
 from ..exchange.atomic import check_place, remove_leftovers
+from ..optimizers import Optimizer
 from ..support import checks
 from ..support.hints import Strict
-
-if TYPE_CHECKING:
-    from ..optimizers import Optimizer
-    from .callbacks import TrainingState
-    from .run import Run
+from .callbacks import TrainingState
+from .run import Run
 
 VERSION = 2
 WEIGHTS = "sample_weight and class_weight"
+# by optimizers, of their last run with a checkpoint: settings at its end and as it began
+_trained: WeakKeyDictionary[Optimizer, tuple[Any, Any]] = WeakKeyDictionary()
 
 
 class Checkpoint(Strict):
@@ -66,25 +67,26 @@ class Checkpoint(Strict):
         self.path = checks.path("path", path)
         self.every = checks.whole("every", every, 1)
 
-    def _before_training(self, run: "Run") -> None:
+    def _before_training(self, run: Run) -> None:
         check_place(self.path)
         keepers(run)  # refuses those that can't go on
         self._due = None
         run.settings = settings(run)  # before a callback changes a rate
 
-    def on_train_begin(self, state: "TrainingState") -> None:
+    def on_train_begin(self, state: TrainingState) -> None:
         remove_leftovers(self.path)
 
-    def _after_epoch(self, run: "Run") -> None:
+    def _after_epoch(self, run: Run) -> None:
         if run.cut:  # the epoch is to be had whole after resuming, from the one before
             return
         self._due = State(run)
         if self._due.epochs % self.every == 0:
             self._after_training(run)
 
-    def _after_training(self, run: "Run") -> None:
+    def _after_training(self, run: Run) -> None:
         assert run.settings is not None
-        run.plan.optimizer._trained = rates(run.plan.optimizer), run.settings["optimizer"]
+        optimizer = run.plan.optimizer
+        _trained[optimizer] = rates(optimizer), run.settings["optimizer"]
         if self._due is not None:
             self._due.write(self.path)
             self._due = None
@@ -93,18 +95,19 @@ class Checkpoint(Strict):
 class State:
     """A run's, as of the end of an epoch: copied, as training may go on, and quickly."""
 
-    def __init__(self, run: "Run") -> None:
+    def __init__(self, run: Run) -> None:
         plan, optimizer = run.plan, run.plan.optimizer
         self.epochs, self._run = len(run.history.epoch), run
         self._parameters = run.network.parameters.copy()
-        self._tensors = {name: a.copy() for name, a in optimizer._tensors().items()}
+        tensors, steps, epochs = optimizer._described()
+        self._tensors = {name: a.copy() for name, a in tensors.items()}
         self._rates = rates(optimizer)
         self._training = {
             "version": VERSION,
             "key": str(plan.key),
             "first_epoch": plan.first_epoch,
-            "steps": optimizer._steps,
-            "epochs": optimizer._epochs,
+            "steps": steps,
+            "epochs": epochs,
             "stopped": run.asked,
             "multilabel": plan.multilabel,
             "settings": run.settings,
@@ -126,7 +129,7 @@ class State:
         files.write(path, tensors | self._tensors, header, clean=False)
 
 
-def settings(run: "Run") -> dict[str, Any]:
+def settings(run: Run) -> dict[str, Any]:
     """Return what must be the same for a resumed run to have the bits of an undisturbed one."""
     plan, samples, validation = run.plan, run.samples, run.validation
     optimizer = dict(plan.optimizer.__getstate__())
@@ -160,7 +163,7 @@ def _digest(a: NDArray[Any]) -> str:
     return blake2b(np.ascontiguousarray(a).data).hexdigest()
 
 
-def keepers(run: "Run") -> dict[str, Any]:
+def keepers(run: Run) -> dict[str, Any]:
     """Return, by what the sentences call them, those that have a state of their own."""
     found: dict[str, Any] = {"schedule": run.plan.optimizer.schedule, "batches": run.batches}
     found |= {f"callbacks[{i}]": c for i, c in enumerate(run.plan.callbacks)}
@@ -174,24 +177,24 @@ def keepers(run: "Run") -> dict[str, Any]:
     return found
 
 
-def rates(optimizer: "Optimizer") -> dict[str, Any]:
+def rates(optimizer: Optimizer) -> dict[str, Any]:
     """Return the optimizer's settings as they are now, which callbacks may change."""
     return {k: v for k, v in optimizer.__getstate__().items() if k != "schedule"}
 
 
-def went_on(run: "Run", before: list[Any], saved: dict[str, Any]) -> bool:
+def went_on(run: Run, now: dict[str, Any], before: list[Any], saved: dict[str, Any]) -> bool:
     """Whether training goes on with the same optimizer, whose rates callbacks have changed.
 
     They are then those of the saved epochs' end, or, of an epoch that was cut short, those that
     training left behind when it had begun with the settings before.
     """
     assert run.settings is not None
-    (kind, ours), now = run.settings["optimizer"], rates(run.plan.optimizer)
+    kind, ours = run.settings["optimizer"]
     if kind != before[0] or dict(ours).get("schedule") != dict(before[1]).get("schedule"):
         return False
-    left, began = run.plan.optimizer._trained or (None, None)
+    left, began = _trained.get(run.plan.optimizer, (None, None))
     as_saved = plain(sorted(now.items())) == plain(sorted(saved.items()))
-    return as_saved or (now == left and plain(began) == plain(before))
+    return bool(as_saved or (now == left and plain(began) == plain(before)))
 
 
 def _pack(value: Any, tensors: dict[str, Any], expected: str) -> Any:
@@ -212,6 +215,11 @@ def _pack(value: Any, tensors: dict[str, Any], expected: str) -> Any:
         f"{expected} numbers, text, arrays of numbers, and lists and dicts of these by name, "
         f"found {value!r}"
     )
+
+
+def differing(found: dict[str, Any], wanted: dict[str, Any]) -> str | None:
+    """Return the first name whose value isn't the wanted one, tuples and lists being alike."""
+    return next((k for k, v in wanted.items() if plain(found.get(k)) != plain(v)), None)
 
 
 def plain(value: Any) -> Any:

@@ -68,6 +68,24 @@ def evaluate(
 
 
 def metric_values(
+    model: Model,
+    asked: list[metrics.Metric],
+    multilabel: bool,
+    *,
+    y: Samples | None,
+    validation_y: Samples | None,
+) -> dict[str, float]:
+    """Return metrics' values by name, of the rows trained on and of those to validate on."""
+    row: dict[str, float] = {}
+    for prefix, what, samples in (("", "y", y), ("val_", "validation y", validation_y)):
+        if samples is not None:
+            samples.expect_files(what)
+            found = _values(model, samples, asked, multilabel, what)
+            row |= {prefix + name: value for name, value in found.items()}
+    return row
+
+
+def _values(
     model: Model, samples: Samples, asked: list[metrics.Metric], multilabel: bool, what: str
 ) -> dict[str, float]:
     """Return metrics' values by name; `what` is what sentences call the targets."""

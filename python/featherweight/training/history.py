@@ -1,5 +1,6 @@
 """What training measured."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..support import checks
@@ -78,8 +79,15 @@ class History:
                 raise found
             return object.__getattribute__(self, name)  # which raises Python's own sentence
 
-    def _add(self, name: str, value: float) -> None:
-        self.__dict__.setdefault(name, []).append(value)
+    def extend(self, measured: Mapping[str, list[float]]) -> None:
+        """Add what epochs have measured, a value for each; their numbers last of all."""
+        for name, values in measured.items():
+            self._add(name, values)
+        count = len(next(iter(measured.values())))
+        self.epoch.extend(range(len(self.epoch) + 1, len(self.epoch) + 1 + count))
+
+    def _add(self, name: str, values: list[float]) -> None:
+        self.__dict__.setdefault(name, []).extend(values)
 
     def to_dict(self) -> dict[str, list[Any]]:
         """Return the lists by name, copied."""

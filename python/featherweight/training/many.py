@@ -12,27 +12,27 @@ from numpy.typing import ArrayLike
 
 from .. import _core
 from ..exchange.atomic import check_place
-from ..network import Network
+from ..model.model import Model
 from ..optimizers import Adam, Optimizer, check_optimizer
 from ..support.checks import counted, ordered
 from ..support.hints import check_keywords, named, parameters
 from ..support.threads import check_threads
 from .callbacks import Callback, check_callbacks
 from .checkpoint import Checkpoint
-from .fit import Task, prepare
+from .fit import Shared, carry_out, prepare
 from .history import History
-from .progress import Lines, Part, Shared, check_progress, shown
+from .plan import Plan
+from .progress import Lines, Part, SharedBar, check_progress, shown
+from .run import Run
 from .unscaled import warn_of_bytes
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from .run import Run
-
 
 @named
 def fit_many(
-    networks: Sequence[Network],
+    networks: Sequence[Model],
     x: ArrayLike,
     y: ArrayLike,
     *,
@@ -101,49 +101,47 @@ def fit_many(
         "rng": _each("rng", rng, n),
         "callbacks": _callbacks(callbacks, n),
     }
-    tasks = _tasks(nets, x, y, own, options)
+    plans = _plans(nets, x, y, own, options)
     for path in _paths(own["callbacks"]):  # before any of them is trained
         check_place(path)
-    any(warn_of_bytes(net, task.samples) for net, task in zip(nets, tasks, strict=True))  # once
+    any(warn_of_bytes(net, plan.samples) for net, plan in zip(nets, plans, strict=True))  # once
     _part_schedules(own["optimizer"])  # now that nothing is refused any more
     if not shown(progress):
-        return _train(nets, tasks, own["rng"], workers)
+        return _train(nets, plans, own["rng"], workers)
     if progress == "lines":
-        for i, task in enumerate(tasks):
-            task.plan.progress = Lines(task.plan.epochs, f"networks[{i}]: ")
-        return _train(nets, tasks, own["rng"], workers)
-    bar = Shared(sum(task.plan.epochs for task in tasks))
+        for i, plan in enumerate(plans):
+            plan.progress = Lines(plan.epochs, f"networks[{i}]: ")
+        return _train(nets, plans, own["rng"], workers)
+    bar = SharedBar(sum(plan.epochs for plan in plans))
     try:
-        for task in tasks:
-            task.plan.progress = Part(bar)
-        return _train(nets, tasks, own["rng"], workers)
+        for plan in plans:
+            plan.progress = Part(bar)
+        return _train(nets, plans, own["rng"], workers)
     finally:
         bar.close()
 
 
-def _tasks(
-    nets: list[Network], x: Any, y: Any, own: dict[str, list[Any]], options: dict[str, Any]
-) -> list[Task]:
+def _plans(
+    nets: list[Model], x: Any, y: Any, own: dict[str, list[Any]], options: dict[str, Any]
+) -> list[Plan]:
     """Return what each network is to do, all of it checked."""
-    from inspect import signature
-
-    check_keywords(parameters(Network.fit), "fit_many", options)
-    given = signature(Network.fit).bind(None, x, y, **options)
-    given.apply_defaults()
-    tasks: list[Task] = []
-    shared: dict[Any, Any] = {}
+    known = [n for n in parameters(prepare) if n not in ("network", "shared")]
+    check_keywords(known, "fit_many", options)
+    given = options | {"progress": False}
+    plans: list[Plan] = []
+    shared: Shared = {}
     for i, net in enumerate(nets):
         mine = {name: values[i] for name, values in own.items()}
         try:
             with _core.OurEnvironment():
-                tasks.append(prepare(net, given.arguments | mine | {"progress": False}, shared))
+                plans.append(prepare(net, x, y, **(given | mine), shared=shared))
         except (TypeError, ValueError) as e:
             raise type(e)(f"networks[{i}]: {e}") from None
-    return tasks
+    return plans
 
 
-def _train(nets: list[Network], tasks: list[Task], rng: list[Any], workers: int) -> list[History]:
-    """Run the tasks, each in one of so many threads."""
+def _train(nets: list[Model], plans: list[Plan], rng: list[Any], workers: int) -> list[History]:
+    """Run the plans, each in one of so many threads."""
     from concurrent.futures import ThreadPoolExecutor, wait
 
     running: dict[int, Run] = {}
@@ -152,8 +150,8 @@ def _train(nets: list[Network], tasks: list[Task], rng: list[Any], workers: int)
         net, before = nets[i], nets[i].threads
         net.threads = 1
         try:
-            running[i] = tasks[i].run(net)
-            return net._run(running[i], rng[i], None)
+            running[i] = Run(net, plans[i])
+            return carry_out(running[i], rng[i])
         except (TypeError, ValueError, FloatingPointError) as e:
             error = type(e)(f"networks[{i}]: {e}")
             for said in getattr(e, "__notes__", ()):  # of what failed as training ended
@@ -173,7 +171,7 @@ def _train(nets: list[Network], tasks: list[Task], rng: list[Any], workers: int)
             wait(jobs.values())
         except KeyboardInterrupt:
             halted = _halt(jobs, running)
-            raise KeyboardInterrupt(_where(tasks, jobs, halted)) from None
+            raise KeyboardInterrupt(_where(plans, jobs, halted)) from None
     return [jobs[i].result() for i in range(len(nets))]
 
 
@@ -196,12 +194,12 @@ def _halt(jobs: dict[int, Future[History]], running: dict[int, Run]) -> set[int]
             continue
 
 
-def _where(tasks: list[Task], jobs: dict[int, Future[History]], halted: set[int]) -> str:
+def _where(plans: list[Plan], jobs: dict[int, Future[History]], halted: set[int]) -> str:
     """Say how far training has come."""
     begun = {i: job for i, job in jobs.items() if not job.cancelled()}
     epochs = [len(begun[i].result().epoch) for i in sorted(halted) if begun[i].exception() is None]
-    last = max((task.plan.epochs for task in tasks), default=0)
-    of = counted(len(tasks), "network")
+    last = max((plan.epochs for plan in plans), default=0)
+    of = counted(len(plans), "network")
     found = f"training stopped with {len(begun) - len(halted)} of {of} trained"
     if epochs:
         low, high = min(epochs), max(epochs)
@@ -213,12 +211,12 @@ def _where(tasks: list[Task], jobs: dict[int, Future[History]], halted: set[int]
 # The arguments
 
 
-def _networks(given: Any) -> list[Network]:
+def _networks(given: Any) -> list[Model]:
     if not isinstance(given, Iterable):
         raise TypeError(f"networks: expected a sequence of Network, found {given!r}")
     nets = list(ordered("networks", given))
     for i, net in enumerate(nets):
-        if not isinstance(net, Network):
+        if not isinstance(net, Model):
             raise TypeError(f"networks[{i}]: expected a Network, found {net!r}")
     if _twice(nets):
         raise ValueError("networks: expected all different ones, found one twice")

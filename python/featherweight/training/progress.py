@@ -104,7 +104,7 @@ class Lines(Shown):
             self.end = lambda *_: None  # type: ignore[method-assign]
 
 
-class Shared:
+class SharedBar:
     """One tqdm bar over the epochs of many runs, which threads may have at once."""
 
     def __init__(self, epochs: int) -> None:
@@ -124,7 +124,7 @@ class Shared:
 class Part(Shown):
     """A run's part of a bar that is shared: its whole epochs."""
 
-    def __init__(self, shared: Shared) -> None:
+    def __init__(self, shared: SharedBar) -> None:
         self._shared, self._done = shared, 0
 
     def at(self, epoch: int, rows: int, values: dict[str, float]) -> None:

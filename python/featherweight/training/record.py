@@ -5,26 +5,22 @@ to be right, neither the network nor the optimizer, the generator or the history
 only attributes that this library knows are ever set from names in the file.
 """
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from reprlib import repr as shortened
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..exchange import safetensors as files
-from ..model.model import Model
+from ..exchange.safetensors import Content
 from ..model.parameters import finite, padding
 from ..optimizers.ranges import SETTINGS
 from ..support.checks import counted
 from . import checkpoint
-from .history import History
-
-if TYPE_CHECKING:
-    from .run import Run
+from .run import Run
 
 Tensors = dict[str, NDArray[Any]]
 
@@ -61,34 +57,24 @@ def _defect(expected: str, found: Any) -> _DefectError:
     return _DefectError(f"resume: expected {expected}, found {shortened(found)}")
 
 
-def key_in(path: "str | os.PathLike[str]") -> int | None:
-    """Return the generator's key in a checkpoint, or None where there is no file."""
-    name = os.fspath(path)
+def key_in(saved: Content) -> int:
+    """Return the generator's key in a checkpoint."""
     try:
-        _, header = files.read(name)
-    except FileNotFoundError:
-        return None
-    try:
-        return _key(_training(header, name))
+        return _key(_training(saved))
     except _DefectError as e:
-        raise ValueError(f"{e} in {name}") from None
+        raise ValueError(f"{e} in {saved.name}") from None
 
 
-def restore(run: "Run", path: "str | os.PathLike[str]", rng: Any) -> None:
-    """Put a run into the state that a file holds; leave it as it is if there is no such file."""
-    name = os.fspath(path)
+def restore(run: Run, saved: Content, rng: Any) -> None:
+    """Put a run into the state that a checkpoint holds, or leave it as it is."""
+    training = _training(saved)
     try:
-        tensors, header = files.read(name)
-    except FileNotFoundError:
-        return
-    training = _training(header, name)
-    try:
-        record = _parsed(run, name, tensors, header, training, rng)
+        record = _parsed(run, saved, training, rng)
     except _DefectError as e:
-        raise ValueError(f"{e} in {name}") from None
+        raise ValueError(f"{e} in {saved.name}") from None
     except RecursionError:
         raise ValueError(
-            f"resume: expected a checkpoint's record, found one nested too deeply in {name}"
+            f"resume: expected a checkpoint's record, found one nested too deeply in {saved.name}"
         ) from None
     _apply(run, record, rng)
 
@@ -96,12 +82,12 @@ def restore(run: "Run", path: "str | os.PathLike[str]", rng: Any) -> None:
 # What is read
 
 
-def _training(header: dict[str, Any], name: str) -> dict[str, Any]:
-    training = header.get("training")
+def _training(saved: Content) -> dict[str, Any]:
+    training = saved.header.get("training")
     version = training.get("version") if isinstance(training, dict) else None
     if not isinstance(training, dict) or type(version) is not int or version != checkpoint.VERSION:
         raise ValueError(
-            f"resume: expected a file of this version's Checkpoint, found another in {name}"
+            f"resume: expected a file of this version's Checkpoint, found another in {saved.name}"
         )
     return training
 
@@ -115,15 +101,9 @@ def _key(training: dict[str, Any]) -> int:
     return int(found)
 
 
-def _parsed(
-    run: "Run",
-    name: str,
-    tensors: Tensors,
-    header: dict[str, Any],
-    training: dict[str, Any],
-    rng: Any,
-) -> Record:
+def _parsed(run: Run, saved: Content, training: dict[str, Any], rng: Any) -> Record:
     """Return what a file says, or say what is wrong with it; changes nothing but `run.settings`."""
+    name, tensors, header = saved
     if set(training) != _NAMES:
         missing, more = sorted(_NAMES - set(training)), sorted(set(training) - _NAMES)
         raise _defect("a record of " + ", ".join(sorted(_NAMES)), f"no {missing}, but {more}")
@@ -138,26 +118,28 @@ def _parsed(
     rates = _unpack(training["rates"], tensors, "rates")
     if not isinstance(rates, dict):
         raise _defect("the optimizer's settings by name as rates", rates)
-    _check_settings(run, _settings(training["settings"]), rates)
+    now = checkpoint.rates(run.plan.optimizer)
+    _check_settings(run, _settings(training["settings"]), now, rates)
     if rng is not None and key != run.plan.key:
         raise ValueError("resume: expected the rng as before, or None, found another")
-    rates = _rates(run, rates)
-    saved = files.build(Model, name, tensors, header)
-    if not finite(saved.parameters):
+    rates = _rates(now, rates)
+    parameters = files.packed(run.network, saved)
+    if not finite(parameters):
         raise _defect("finite weights", "NaN or infinity")
     kept = _kept(run, training["kept"], tensors)
     return Record(
-        name, saved.parameters, _optimizer_tensors(run, rates, tensors), key, first_epoch, steps,
+        name, parameters, _optimizer_tensors(run, rates, tensors), key, first_epoch, steps,
         epochs, stopped, several, rates, _history(run, training["history"]), kept,
     )  # fmt: skip
 
 
-def _check_network(run: "Run", header: dict[str, Any]) -> None:
+def _check_network(run: Run, header: dict[str, Any]) -> None:
     _, ours = files.describe(run.network)
-    for key, value in ours.items():
-        found = header.get(key)
-        if checkpoint.plain(found) != checkpoint.plain(value):
-            raise ValueError(f"resume: expected a network with {key}={value!r}, found {found!r}")
+    key = checkpoint.differing(header, ours)
+    if key is not None:
+        raise ValueError(
+            f"resume: expected a network with {key}={ours[key]!r}, found {header.get(key)!r}"
+        )
 
 
 def _count(name: str, value: Any) -> int:
@@ -198,24 +180,24 @@ def _settings(found: Any) -> dict[str, Any]:
     raise _defect("what fit was given, by name, as settings", found)
 
 
-def _check_settings(run: "Run", found: dict[str, Any], rates: dict[str, Any]) -> None:
+def _check_settings(
+    run: Run, found: dict[str, Any], now: dict[str, Any], rates: dict[str, Any]
+) -> None:
     if run.settings is None:
         run.settings = checkpoint.settings(run)
-    if checkpoint.went_on(run, found["optimizer"], rates):
+    if checkpoint.went_on(run, now, found["optimizer"], rates):
         run.settings["optimizer"] = found["optimizer"]
     if set(found) != set(run.settings):
         raise _defect(f"settings of {', '.join(run.settings)}", sorted(found))
-    for key, value in run.settings.items():
-        before = found[key]
-        if checkpoint.plain(before) != checkpoint.plain(value):
-            hidden = key == checkpoint.WEIGHTS
-            shown = "found others" if hidden else f"{before!r}, found {value!r}"
-            raise ValueError(f"resume: expected {key} as before, {shown}")
+    key = checkpoint.differing(found, run.settings)
+    if key is not None:
+        hidden = key == checkpoint.WEIGHTS
+        shown = "found others" if hidden else f"{found[key]!r}, found {run.settings[key]!r}"
+        raise ValueError(f"resume: expected {key} as before, {shown}")
 
 
-def _rates(run: "Run", found: dict[str, Any]) -> dict[str, Any]:
+def _rates(ours: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:
     """Return the optimizer's settings, each of them as the optimizer itself would take it."""
-    ours = checkpoint.rates(run.plan.optimizer)
     if set(found) != set(ours):
         raise _defect(f"{', '.join(ours)} as the optimizer's settings", sorted(found))
     rates = {}
@@ -231,7 +213,7 @@ def _rates(run: "Run", found: dict[str, Any]) -> dict[str, Any]:
     return rates
 
 
-def _optimizer_tensors(run: "Run", rates: dict[str, Any], tensors: Tensors) -> Tensors:
+def _optimizer_tensors(run: Run, rates: dict[str, Any], tensors: Tensors) -> Tensors:
     """Return the optimizer's own arrays: of their shapes, of numbers, and 0 in the padding."""
     network, found = run.network, {}
     unused = padding(network)
@@ -248,7 +230,7 @@ def _optimizer_tensors(run: "Run", rates: dict[str, Any], tensors: Tensors) -> T
     return found
 
 
-def _history(run: "Run", found: Any) -> dict[str, list[Any]]:
+def _history(run: Run, found: Any) -> dict[str, list[Any]]:
     """Return the history's lists by name: of known names, one number for each epoch."""
     lists: dict[str, list[Any]] = {}
     for item in found if isinstance(found, list) else [found]:
@@ -257,7 +239,7 @@ def _history(run: "Run", found: Any) -> dict[str, list[Any]]:
         if item[0] in lists:
             raise _defect("each list of the history once", item[0])
         lists[item[0]] = item[1]
-    own, metrics = set(History().names), [m.name for m in run.plan.metrics]
+    own, metrics = set(run.history.names), [m.name for m in run.plan.metrics]
     allowed = own | {prefix + name for prefix in ("", "val_") for name in metrics}
     if not own <= set(lists) <= allowed:
         raise _defect(f"{', '.join(sorted(allowed))} as history", sorted(lists))
@@ -276,7 +258,7 @@ def _history(run: "Run", found: Any) -> dict[str, list[Any]]:
     return lists
 
 
-def _kept(run: "Run", found: Any, tensors: Tensors) -> list[tuple[str, Any, Any]]:
+def _kept(run: Run, found: Any, tensors: Tensors) -> list[tuple[str, Any, Any]]:
     """Return each object that has a state, with its state; ours have checked theirs."""
     keepers = checkpoint.keepers(run)
     if not isinstance(found, list) or len(found) != len(keepers):
@@ -297,7 +279,7 @@ def _kept(run: "Run", found: Any, tensors: Tensors) -> list[tuple[str, Any, Any]
 # What is done with it
 
 
-def _apply(run: "Run", record: Record, rng: Any) -> None:
+def _apply(run: Run, record: Record, rng: Any) -> None:
     """Put a run into a state that has been checked.
 
     Objects of the user's own may still refuse their states, callbacks as late as after
@@ -308,9 +290,8 @@ def _apply(run: "Run", record: Record, rng: Any) -> None:
     callbacks: list[Callable[[], None]] = []
     try:
         run.rates = dict(record.rates)
-        run.set_rates()
-        optimizer._restore(network, record.tensors)
-        optimizer._steps, optimizer._epochs = record.steps, record.epochs
+        optimizer._set(**record.rates)
+        optimizer._restore(network, record.tensors, record.steps, record.epochs)
         for key, owner, state in record.kept:
             load = partial(_load, key, owner, state, record.name)
             if key.startswith("callbacks"):  # which forget in on_train_begin what they knew
@@ -330,11 +311,10 @@ def _apply(run: "Run", record: Record, rng: Any) -> None:
     run.asked = record.stopped
     if record.multilabel:  # as batches before have shown, if not those to come
         plan.classifier, plan.multilabel = False, True
-    run.rebuild()
     network.parameters[:] = record.parameters
 
 
-def _as_it_is(run: "Run") -> Callable[[], None]:
+def _as_it_is(run: Run) -> Callable[[], None]:
     """Return a function that takes back what `_apply` does."""
     plan, network, optimizer = run.plan, run.network, run.plan.optimizer
     schedule = optimizer.schedule

@@ -2,13 +2,11 @@
 
 import sys
 import warnings
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from ..model.model import Model
-    from ..model.samples import Samples
+from ..model.model import Model
+from ..model.samples import Samples
 
 _LOOKED_AT = 1000  # rows
 
@@ -19,7 +17,7 @@ class UnscaledInputWarning(UserWarning):
     __module__ = "featherweight"
 
 
-def warn_of_bytes(network: "Model", samples: "Samples | None") -> bool:
+def warn_of_bytes(network: Model, samples: Samples | None) -> bool:
     """Warn of bytes that are read unscaled; return whether they are."""
     if samples is None or samples.x.dtype != np.uint8 or network.input_scale != 1.0:
         return False
