@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from featherweight.threads import _groups
+from featherweight.support.threads import _groups
 
 PERIOD = 100_000  # µs
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import featherweight as fw
-from featherweight.progress import shown
+from featherweight.training.progress import shown
 
 X, Y = np.eye(4, 3), np.array([0, 1, 2, 0])
 

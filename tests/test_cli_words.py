@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 import featherweight as fw
-from featherweight.checks import counted
 from featherweight.cli import _COMMANDS, main
 from featherweight.cli.train import _OPTIONS, _PROGRESS, _advice
-from featherweight.history import History
+from featherweight.support.checks import counted
+from featherweight.training.history import History
 
 QUICK = ["train", "--no-save", "--epochs", "1"]
 POSITIONAL = {"predict": ["model", "image"], "show": ["model"]}

@@ -9,6 +9,7 @@ import pytest
 
 import compare
 import featherweight as fw
+from runs import RUNS, _runs  # noqa: F401
 
 
 def problem(**options):
@@ -207,12 +208,12 @@ def test_what_fails_where_training_ended_well_is_raised():
 @pytest.mark.parametrize(
     "where",
     [
-        "task.split_rows",
-        "task.check_callbacks",
-        "record.restore",
-        "training.Run.begin",
-        "training.Run.ready",
-        "training.Run.__init__",
+        "training.plan.split_rows",
+        "training.fit.check_callbacks",
+        "training.record.restore",
+        "training.run.Run.begin",
+        "training.run.Run.ready",
+        "training.run.Run.__init__",
     ],
 )
 def test_an_interrupt_before_the_first_epoch_says_so(where, monkeypatch, tmp_path):
@@ -222,9 +223,12 @@ def test_an_interrupt_before_the_first_epoch_says_so(where, monkeypatch, tmp_pat
     def interrupt(*_):
         raise KeyboardInterrupt
 
+    path = tmp_path / "a.fw"
+    if where.startswith("training.record"):
+        problem()[0].fit(x, labels, callbacks=fw.Checkpoint(path))
     monkeypatch.setattr(f"featherweight.{where}", interrupt)
     with pytest.raises(KeyboardInterrupt, match=r"^training stopped before epoch 1 of 5\b"):
-        net.fit(x, labels, epochs=5, validation_split=0.1, resume=tmp_path / "a.fw")
+        net.fit(x, labels, epochs=5, validation_split=0.1, resume=path)
     compare.assert_same_bits(net.parameters, before)
     monkeypatch.undo()
     net.fit(x, labels)
@@ -268,8 +272,8 @@ def test_no_epoch_is_noted_by_halves(monkeypatch):
     net, x, labels, _ = problem()
     add = fw.History._add
 
-    def interrupted(history, name, value):
-        add(history, name, value)
+    def interrupted(history, name, values):
+        add(history, name, values)
         if name == "accuracy" and len(history.accuracy) == 3:
             raise KeyboardInterrupt
 
@@ -323,7 +327,7 @@ class Middle:
         if state.epoch == 5 and state.batch == 3:
             if self.error is not None:
                 raise self.error
-            state._run._deadline = -1.0  # as if max_time were over
+            RUNS[-1].halt()  # as if max_time were over
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import pytest
 
 import compare
 import featherweight as fw
+from runs import RUNS, _runs  # noqa: F401
 
 
 def problem(dtype=np.float32, rows=300, **options):
@@ -23,8 +24,8 @@ def test_a_split_is_stratified_and_drawn():
 
     class Watch:
         def on_train_begin(self, state):
-            run = state._run
-            kept.append((run.job.rows, run.validation.rows))
+            run = RUNS[-1]
+            kept.append((run.samples.rows, run.validation.rows))
 
     net.fit(x, labels, validation_split=0.2, callbacks=Watch())
     problem()[0].fit(x, labels, validation_split=0.2, callbacks=Watch())
@@ -43,7 +44,7 @@ def test_a_split_trains_as_its_rows_alone(isa, dtype):
     rows = []
     history = net.fit(
         x, labels, epochs=2, validation_split=0.3, rng=4, dropout=0.3,
-        callbacks=lambda state: rows.append((state._run.job.rows, state._run.validation.rows)),
+        callbacks=lambda state: rows.append((RUNS[-1].samples.rows, RUNS[-1].validation.rows)),
     )  # fmt: skip
     train, valid = rows[0]
     twin, _, _ = problem(dtype, isa=isa)
@@ -61,7 +62,7 @@ def test_a_split_keeps_the_weights_of_its_rows():
     rows, w = [], np.arange(300) % 7 + 0.5
     history = net.fit(
         x, labels, validation_split=0.3, sample_weight=w, optimizer=fw.SGD(0.0),
-        callbacks=lambda state: rows.append(state._run.validation.rows),
+        callbacks=lambda state: rows.append(RUNS[-1].validation.rows),
     )  # fmt: skip
     valid = rows[0]
     expected = net.evaluate(x[valid], labels[valid], sample_weight=w[valid])[0]

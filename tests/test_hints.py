@@ -11,7 +11,7 @@ import pytest
 
 import featherweight as fw
 import featherweight.images
-from featherweight import names
+from featherweight.support import names
 
 X, Y = np.zeros((8, 4), np.float32), np.zeros(8, np.int64)
 

@@ -265,19 +265,10 @@ def test_import_is_light():
     assert "argparse" in imported("import argparse, featherweight")  # the check can see
 
 
-ANSWERS = {
-    "_core",
-    "_imports",
-    "_seed",
-    "_threadpoolctl",
-    "checks",
-    "fitting",
-    "hints",
-    "learning",
-    "network",
-} | {
-    "parameters",
-    "threads",
+ANSWERS = {"_core", "network", "model", "support"} | {
+    *(f"model.{name}" for name in ("model", "outputs", "parameters")),
+    *(f"support.{name}" for name in ("checks", "hints", "imports", "seed")),
+    *("support.threadpoolctl", "support.threads"),
 }
 
 

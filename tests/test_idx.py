@@ -11,7 +11,8 @@ import zlib
 import numpy as np
 import pytest
 
-from featherweight import _idx, data
+from featherweight import data
+from featherweight.data import idx as _idx
 
 # type code -> (struct letter, dtype, values that show sign, width and byte order)
 TYPES = {

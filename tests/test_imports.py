@@ -15,7 +15,7 @@ import numpy as np
 import featherweight as fw
 
 warnings.simplefilter("ignore")  # of forks in processes with threads
-begun, late, x, y = threading.Event(), "featherweight.training", np.eye(3), [0, 1, 2]
+begun, late, x, y = threading.Event(), "featherweight.training.run", np.eye(3), [0, 1, 2]
 
 class Slow:
     def find_spec(self, name, path=None, target=None):

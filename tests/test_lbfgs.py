@@ -159,7 +159,7 @@ def test_an_interrupt_says_where(monkeypatch):
     compare.assert_same_bits(net.parameters, twin.parameters)
     assert net.history.epoch == [1, 2, 3]
     # while it sets up: what it computes with is made for all rows
-    monkeypatch.setattr("featherweight.lbfgs._Objective.__init__", interrupt)
+    monkeypatch.setattr("featherweight.training.full_batch._Objective.__init__", interrupt)
     with pytest.raises(KeyboardInterrupt, match=r"^training stopped before iteration 1 of 9; "):
         net.fit(x, labels, epochs=9, optimizer=fw.LBFGS())
 

@@ -6,7 +6,7 @@ import pytest
 import compare
 import featherweight as fw
 import oracle
-from featherweight import diagram
+from featherweight.diagrams import layout as diagram
 
 
 def network(sizes=(9, 5, 4, 3), hidden="tanh", output="softmax", **options):

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import featherweight as fw
+from featherweight.model.model import RELU_FAMILY
 
 
 def small(**options):
@@ -35,7 +36,7 @@ def test_the_network_of_the_story():
 def test_initial_weights(name):
     """Within their limit, near it, centred, of the documented kind; biases 0."""
     net = fw.Network([60, 50, 40], name, "softmax", rng=1)
-    he = name in ("relu", "leaky_relu", "elu", "gelu", "silu", "softplus")
+    he = name in RELU_FAMILY
     limits = [np.sqrt(6 / 60) if he else np.sqrt(6 / 110), np.sqrt(6 / 90)]
     for w, b, limit in zip(net.weights, net.biases, limits, strict=True):
         assert np.abs(w).max() <= limit
@@ -242,7 +243,7 @@ time.sleep(0.2)
 
 
 def test_threads(monkeypatch):
-    monkeypatch.setattr("featherweight.threads._default", None)  # and put back at the end
+    monkeypatch.setattr("featherweight.support.threads._default", None)  # and put back at the end
     assert fw.get_num_threads() >= 1
     fw.set_num_threads(3)
     assert fw.get_num_threads() == 3
@@ -254,7 +255,7 @@ def test_threads(monkeypatch):
 
 def test_openmp_s_variable_limits_the_default(monkeypatch):
     monkeypatch.setattr("os.sched_getaffinity", lambda pid: range(8), raising=False)
-    monkeypatch.setattr("featherweight.threads._cgroup_limit", lambda: 6.0)
+    monkeypatch.setattr("featherweight.support.threads._cgroup_limit", lambda: 6.0)
     given = {"": 6, "1": 1, "3": 3, " 2 , 4 ": 2, "64": 6, "0": 6, "-1": 6, "many": 6, "1.5": 6}
     for value, threads in given.items():
         monkeypatch.setenv("OMP_NUM_THREADS", value)
@@ -263,7 +264,8 @@ def test_openmp_s_variable_limits_the_default(monkeypatch):
     monkeypatch.delenv("OMP_NUM_THREADS")
     assert fw.get_num_threads() == 6
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    monkeypatch.setattr("featherweight.threads._default", 4)  # what a program says goes first
+    # what a program says goes first
+    monkeypatch.setattr("featherweight.support.threads._default", 4)
     assert fw.get_num_threads() == 4
 
 
@@ -313,7 +315,7 @@ def test_nothing_leaks():
 
 def test_seeds_are_numpys():
     """A plain number's key is computed without numpy.random, and is the same."""
-    from featherweight._seed import seed_key
+    from featherweight.support.seed import seed_key
 
     numbers = [0, 1, 2, 2**32 - 1, 2**32, 2**64 - 1, 2**64, 2**96, 2**127 + 5, 2**128, 2**200 + 7]
     numbers += [int(n) for n in np.random.default_rng(0).integers(0, 2**63, 200)]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import featherweight as fw
-from featherweight import diagram
+from featherweight.diagrams import layout as diagram
 
 pyplot = pytest.importorskip("matplotlib.pyplot", reason="matplotlib is not installed")
 

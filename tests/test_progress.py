@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 import featherweight as fw
-from featherweight import progress
-from featherweight.bar import TextBar
 from featherweight.cli import main
+from featherweight.training import progress
+from featherweight.training.bar import TextBar
 
 
 def test_what_callbacks_print_as_training_begins_comes_before_the_bar(monkeypatch):

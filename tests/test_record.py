@@ -68,7 +68,14 @@ def state(net, optimizer):
         if k != "schedule"
     }
     seen = None if optimizer.schedule is None else repr(optimizer.schedule.state_dict())
-    return net.parameters.tobytes(), own, seen, net._key, net._epochs, net.history
+    return (
+        net.parameters.tobytes(),
+        own,
+        seen,
+        net._generator.key,
+        net._generator.epochs,
+        net.history,
+    )
 
 
 def resumed(path, kind="Adam", keeps=KeepsArrays):

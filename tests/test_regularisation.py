@@ -8,7 +8,7 @@ import pytest
 import compare
 import featherweight as fw
 import oracle
-from featherweight import checks
+from featherweight.support import checks
 
 SIZES = (37, 50, 33, 5)
 RATES = (0.2, 0.5, 0.3)

@@ -97,7 +97,7 @@ def kept(a):
     found = {k: repr(v) for k, v in vars(a).items() if k not in a.get_params()}
     if "network_" in found:
         found["parameters"] = a.network_.parameters.tobytes()
-        found["network"] = a.network_._epochs, id(a.network_.history)
+        found["network"] = a.network_._generator.epochs, id(a.network_.history)
     if "_optimizer" in found:  # with what its repr leaves out
         state = dict(vars(a._optimizer))
         found["slots"] = [state.pop(name).tobytes() for name in ("_slots", "_memo")]

@@ -9,7 +9,7 @@ import pytest
 
 import compare
 import featherweight as fw
-from featherweight import many, progress, stretch, training
+from featherweight.training import epochs, many, progress
 
 rng = np.random.Generator(np.random.Philox(4))
 X = rng.normal(size=(70, 9)).astype(np.float32)
@@ -78,7 +78,7 @@ def test_one_crossing_for_all():
 
 
 def test_more_epochs_than_are_taken_at_once(monkeypatch):
-    monkeypatch.setattr(stretch, "_MOST", 3)
+    monkeypatch.setattr(epochs, "MOST", 3)
     assert crossings(lambda: trained(fw.Adam())) == {"epoch": 0, "epochs": 3}
     net, history = trained(fw.Adam())
     other, expected = trained(fw.Adam(), one_by_one=True)
@@ -121,7 +121,7 @@ def test_ctrl_c_keeps_whole_epochs():
     assert len(net.history.loss) == len(net.history.seconds) == done
     assert np.isfinite(net.parameters).all()
     # the generator goes on after the epoch that was in hand
-    assert net._epochs in (done, done + 1)
+    assert net._generator.epochs in (done, done + 1)
 
 
 def test_max_time_ends_it():
@@ -134,16 +134,16 @@ def test_max_time_ends_it():
 def test_a_bar_for_many_counts_whole_epochs_without_crossings():
     shown = []
 
-    class Shared(progress.Shared):
+    class Shared(progress.SharedBar):
         def update(self, epochs):
             shown.append((epochs, len(calls)))
             super().update(epochs)
 
     calls = []
-    run = training.Run._pass
+    run = epochs.Passes.one
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(many, "Shared", Shared)
-        patch.setattr(training.Run, "_pass", lambda *a: calls.append(1) or run(*a))
+        patch.setattr(many, "SharedBar", Shared)
+        patch.setattr(epochs.Passes, "one", lambda *a: calls.append(1) or run(*a))
         nets = [fw.Network([9, 8, 2], rng=i) for i in range(3)]
         fw.fit_many(nets, X, LABELS, epochs=20, progress=True, threads=2)
         assert not calls

@@ -32,7 +32,7 @@ def run(program):
     ],
 )
 def test_it_is_listed_once(order):
-    program = f"{order}\n{FOUND}\nfrom featherweight.threads import available_threads\n"
+    program = f"{order}\n{FOUND}\nfrom featherweight.support.threads import available_threads\n"
     program += "(i,) = ours(); print(i['num_threads'] == available_threads(), i['version'],"
     program += "i['prefix'], i['internal_api'], fw.__version__)"
     right, version, prefix, api, own = run(program)
@@ -54,6 +54,7 @@ def threads():
     with open("/proc/self/status") as f:
         return next(int(line.split()[1]) for line in f if line.startswith("Threads:"))
 
+from featherweight.support.threads import available_threads
 net = fw.Network([784, 512, 10], rng=0, threads=3)
 x = np.ones((4000, 784), np.float32)
 alone, before = net(x[:1]), threads()
@@ -67,7 +68,7 @@ with threadpoolctl.threadpool_limits(2, user_api="featherweight"):
     assert np.array_equal(net(x), after)
     two = threads() - before
 with threadpoolctl.threadpool_limits(1, user_api="blas"):
-    untouched = ours()[0]["num_threads"] == fw.threads.available_threads()
+    untouched = ours()[0]["num_threads"] == available_threads()
 print(limited, shown, two, net.threads, np.array_equal(y[:1], alone), untouched)
 """
     assert run(program) == ["0", "1", "1", "3", "True", "True"]

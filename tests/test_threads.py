@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from featherweight.threads import _cgroup_limit, available_threads
+from featherweight.support.threads import _cgroup_limit, available_threads
 
 V2 = "30 24 0:26 {top} /cg rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate\n"
 V1 = "33 32 0:30 {top} /cg/cpu rw - cgroup cgroup rw,{controllers}\n"
@@ -114,7 +114,8 @@ def test_a_process_in_a_group_with_a_quota(monkeypatch):
     monkeypatch.syspath_prepend(Path(__file__).resolve().parent.parent / "bench")
     from quotas import group, inside
 
-    program = "import featherweight.threads as t; print(t._cgroup_limit(), t.available_threads())"
+    program = "from featherweight.support import threads as t; "
+    program += "print(t._cgroup_limit(), t.available_threads())"
 
     def found(where):
         command = inside(where, [sys.executable, "-c", program])

@@ -8,8 +8,9 @@ import pytest
 
 import compare
 import featherweight as fw
-from featherweight import _core, synonyms
-from featherweight.metrics import _NAMED
+from featherweight import _core
+from featherweight.support import synonyms
+from featherweight.training.metrics import _NAMED
 
 X, LABELS = np.random.default_rng(0).normal(size=(12, 4)), np.arange(12) % 3
 

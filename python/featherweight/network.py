@@ -1,32 +1,27 @@
-"""`Network`: arguments checked in sentences, shapes, defaults. No loops over numbers."""
+"""`Network`: what a user calls. It computes nothing itself: `Model` and the training do."""
 
 from __future__ import annotations
 
-import math
 import os
-from collections.abc import Sequence
-from itertools import pairwise
-from typing import TYPE_CHECKING, Any, SupportsIndex
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from . import _core, _threadpoolctl, checks
-from ._imports import ensure_imported
-from .fitting import Fitting
-from .hints import named
-from .parameters import Parameters
-from .threads import check_threads
+from . import _core
+from .model.model import Model
+from .support import checks
+from .support.hints import check_keywords, named, parameters
+from .support.imports import ensure_imported
 
 if TYPE_CHECKING:
-    from inspect import Signature
+    from collections.abc import Iterable, Sequence
     from os import PathLike
 
-    from .history import History
-    from .svg import Diagram
+    from numpy.typing import ArrayLike, NDArray
 
-
-_RELU_FAMILY = ("relu", "leaky_relu", "elu", "gelu", "silu", "softplus")
+    from .diagrams.svg import Diagram
+    from .optimizers import Optimizer
+    from .training.history import History
 
 
 @named
@@ -41,16 +36,7 @@ def isas() -> tuple[str, ...]:
     return _core.isas()
 
 
-class _CallSignature:
-    """What inspect.signature(net) shall say of a call, which isn't a function of Python's."""
-
-    def __get__(self, network: Network | None, owner: type) -> Signature | None:
-        from inspect import signature
-
-        return None if network is None else signature(network.__call__)
-
-
-class Network(Fitting):
+class Network(Model):
     """A dense neural network: layers ``a' = act(W a + b)``, each computed in one fused pass.
 
     Parameters
@@ -92,184 +78,280 @@ class Network(Fitting):
     """
 
     _remembers = False
+    _partial: Optimizer | None = None
 
-    def __init__(
-        self,
-        sizes: Sequence[int],
-        activation: str | Sequence[str] = "relu",
-        output: str = "softmax",
-        *,
-        dtype: DTypeLike = np.float32,
-        input_scale: float = 1.0,
-        rng: Any = None,
-        threads: int | None = None,
-        isa: str | None = None,
-    ) -> None:
-        kind = checks.dtype(dtype)
-        layers = checks.layer_sizes(sizes, kind.itemsize)
-        names = _core.activations()
-        hidden = len(layers) - 2
-        if isinstance(activation, str):
-            acts = (checks.choice("activation", activation, names),) * hidden
-        else:
-            if not isinstance(activation, Sequence):
-                raise TypeError(
-                    f"activation: expected a name or a sequence, found {checks.brief(activation)}"
-                )
-            if len(activation) != hidden:
-                raise ValueError(
-                    f"activation: expected {checks.counted(hidden, 'name')}, one for each hidden "
-                    f"layer, found {len(activation)}"
-                )
-            acts = tuple(
-                checks.choice(f"activation[{i}]", a, names) for i, a in enumerate(activation)
-            )
-        output = checks.choice("output", output, ("softmax", *names))
-        if output == "softmax" and layers[-1] < 2:
-            raise ValueError("output: expected at least 2 outputs for softmax, found 1")
-        scale = _input_scale(input_scale, kind)
-        key = checks.key(rng)
-        if isa is not None and not isinstance(isa, str):
-            raise TypeError(f"isa: expected a name or None, found {checks.brief(isa)}")
-        _threadpoolctl.register()
-        core = _core.CoreNetwork(
-            layers,
-            (*acts, "identity" if output == "softmax" else output),
-            output == "softmax",
-            kind == np.float64,
-            scale,
-            _core.check_isa(isa if isa is not None else os.environ.get("FEATHERWEIGHT_ISA", "")),
-            check_threads(threads),
-        )
-        with _core.OurEnvironment():
-            limits = [
-                math.sqrt(6.0 / i) if act in _RELU_FAMILY else math.sqrt(6.0 / (i + o))
-                for i, o, act in zip(layers, layers[1:], (*acts, output), strict=False)
-            ]
-        core.initialize(key, limits)
-        # all is well: a network whose __init__ is called again and refused stays as it was
-        self._dtype, self._sizes, self._input_scale = kind, layers, scale
-        self._activation, self._output = acts, output
-        self._key, self._epochs, self._core = key, 0, core
-
-    # What it is
-
-    @property
-    def sizes(self) -> tuple[int, ...]:
-        """Inputs, hidden neurons of each layer, outputs."""
-        return self._sizes
-
-    @property
-    def activation(self) -> tuple[str, ...]:
-        """The hidden layers' activations."""
-        return self._activation
-
-    @property
-    def output(self) -> str:
-        """``softmax`` or the last layer's activation."""
-        return self._output
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """float32 or float64."""
-        return self._dtype
-
-    @property
-    def input_scale(self) -> float:
-        """What the inputs are multiplied by as they are loaded."""
-        return self._input_scale
-
-    @property
-    def isa(self) -> str:
-        """The instruction set chosen when the network was built."""
-        return self._core.isa
-
-    @property
-    def threads(self) -> int:
-        """How many threads it may use; no result depends on it."""
-        return self._core.threads
-
-    @threads.setter
-    def threads(self, n: int | None) -> None:
-        self._core.threads = check_threads(n)
-
-    @property
-    def parameter_count(self) -> int:
-        """Weights and biases, padding not counted."""
-        return sum(o * (i + 1) for i, o in zip(self.sizes, self.sizes[1:], strict=False))
-
-    @property
-    def weights(self) -> Parameters:
-        """By layer, each (outputs, inputs): row j is what neuron j looks for. Assigning stores."""
-        return Parameters(self, "weights")
-
-    @property
-    def biases(self) -> Parameters:
-        """By layer, each (outputs,). Assigning stores."""
-        return Parameters(self, "biases")
-
-    @property
-    def parameters(self) -> NDArray[Any]:
-        """All parameters as one flat writable view without a copy, in their packed order.
-
-        For each layer its weights, ``[ceil(outputs / 16)][inputs][16]``, then its biases,
-        ``[ceil(outputs / 16) * 16]``. The padding, where a panel of 16 has more room than outputs,
-        is 0; what is written there has no effect on anything, and is set to 0 by training.
-        Calls in other threads may see some of what is written and not the rest: `set_parameters`
-        sets all at once.
-        """
-        return self._core.parameters()
+    # Training
 
     @named
-    def set_parameters(self, values: ArrayLike) -> None:
-        """Set all weights and biases at once: a call in another thread sees all or none of them.
+    def fit(
+        self,
+        x: ArrayLike | Iterable[Any],
+        y: ArrayLike | None = None,
+        *,
+        epochs: int = 1,
+        batch_size: int = 32,
+        optimizer: Optimizer | None = None,
+        loss: Any = None,
+        shuffle: bool = True,
+        rng: Any = None,
+        rows: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+        class_weight: dict[int, float] | str | None = None,
+        output_weights: Sequence[float] | None = None,
+        validation_data: tuple[Any, ...] | None = None,
+        validation_split: float = 0.0,
+        l2: float = 0.0,
+        clip_value: float | None = None,
+        clip_norm: float | None = None,
+        dropout: float | Sequence[float] = 0.0,
+        input_dropout: float = 0.0,
+        label_smoothing: float = 0.0,
+        metrics: Any = (),
+        callbacks: Any = (),
+        progress: bool | Literal["auto", "lines"] = "auto",
+        max_time: float | None = None,
+        resume: str | PathLike[str] | None = None,
+    ) -> History:
+        """Train by mini-batches.
 
         Parameters
         ----------
-        values : (n,) array of real numbers
-            In the order of `parameters`, such as a copy of another network's. What stands in the
-            padding is left out.
+        x : (rows, inputs) array or table, or iterable of batches
+            Read in place as in a call, rows gathered by index, never copied as a whole: a
+            ``np.memmap`` of any numbers may be larger than memory. An iterable gives
+            ``(x, y)`` or ``(x, y, sample_weight)``, each of which is one step, and is run through
+            once per epoch; `y`, `batch_size`, `shuffle` and what concerns rows are not used then.
+        y : (rows,) or (rows, outputs) array
+            Class labels from 0 (one-hot encoded), or targets; (rows,) values for a single output.
+            Targets in a ``np.memmap`` may be larger than memory, too.
+            Of a sigmoid output, rows of 0 and 1 may have any number of ones (multilabel).
+        epochs, batch_size : int
+            At least 0 and 1. The last batch of an epoch may be shorter.
+        optimizer : SGD, Adam, AdamW, RMSprop or LBFGS, optional
+            Adam() by default. It keeps its state for the next call with this network.
+        loss : str or Loss, optional
+            ``cross_entropy`` (default for, and only with, softmax; the mean over rows),
+            ``binary_cross_entropy`` (likewise, sigmoid), ``poisson`` (likewise, exp), ``mse``,
+            ``huber`` (or `losses.Huber`), ``quantile`` (or `losses.Quantile`): means over all
+            elements.
+        shuffle : bool
+            Take the rows in a new random order each epoch.
+        rng : as in `Network`, optional
+            Orders the rows and draws what is dropped; by default the network's own generator goes
+            on.
+        rows : (n,) array of int, optional
+            The rows of x to train on, in this order, such as those of a fold; trained on as
+            ``x[rows]`` would be, without a copy.
+        sample_weight : (rows,) array, optional
+            Of all rows of x, at least 0, not all 0: a batch's loss is the weighted mean of its
+            rows', and a batch of zeros alone is passed over. What rows of weight 0 hold must be
+            finite, too. Accuracy counts rows.
+        class_weight : dict or "balanced", optional
+            What rows of each class count, by its label (0.0 as well as 0), those not named 1;
+            "balanced" makes all classes count the same, ``rows / (classes * rows of the class)``.
+            Multiplies `sample_weight`.
+        output_weights : (outputs,) sequence, optional
+            What each output's part of the loss counts, at least 0; not with cross_entropy.
+        validation_data : (x, y) or (x, y, sample_weight), optional
+            Evaluated after each epoch, without dropout, smoothing and `l2`.
+        validation_split : float
+            In [0, 1): the part of the rows kept for validation instead, drawn at random, of each
+            class as nearly the same part as can be.
+        l2 : float
+            Adds ``l2 / 2`` times the sum of the squares of the weights (not the biases) to the loss
+            that is minimised and recorded; at least 0.
+        clip_value, clip_norm : float, optional
+            Above 0. The largest absolute element, and then the largest Euclidean norm of the whole,
+            that a step's gradient (with `l2`, without an optimizer's weight decay) may have; beyond
+            it, elements are cut off, or all scaled by ``clip_norm / (norm + 1e-6)``, as in PyTorch.
+        dropout : float or sequence of float
+            In [0, 1): the rate at which hidden neurons, of all hidden layers or one rate for each,
+            are set to 0 in training, the rest being multiplied by ``1 / (1 - rate)`` (Srivastava et
+            al., "Dropout", JMLR 15, 2014). Without hidden layers it must be 0.
+        input_dropout : float
+            The same for the inputs.
+        label_smoothing : float
+            In [0, 1): targets t become ``(1 - s) t + s / outputs`` for cross_entropy (Szegedy et
+            al., CVPR 2016), ``(1 - s) t + s / 2`` for binary_cross_entropy.
+        metrics : str, callable, `Metric` or sequence of these
+            ``accuracy``, ``top_5_accuracy``, ``f1`` (macro), ``subset_accuracy``, ``mse``,
+            ``rmse``, ``mae``, ``r2``, or ``function(y, net.predict(x))``; taken after each epoch of
+            the rows trained on (of arrays) and of the validation data, which costs a forward pass
+            each, and memory for rows times outputs numbers. Where targets are multilabel an output
+            is on above 0.5: `accuracy` is of rows that are right as a whole, `f1` the mean over the
+            outputs, and functions get ``net.predict(x, threshold=0.5)``.
+        callbacks : callable, object or sequence of these
+            An object with any of ``on_train_begin``, ``on_epoch_begin``, ``on_batch_begin``,
+            ``on_batch_end``, ``on_epoch_end``, ``on_train_end``, or a callable for the end of an
+            epoch; each gets a `TrainingState`, and a true return (True, 1) stops. Without those for
+            batches an epoch is one call of compiled code; without any, nor validation, metrics
+            and schedule, many epochs are one.
+        progress : bool, "auto" or "lines"
+            A bar on stderr; "auto" when a person is watching; "lines" is a plain line for each
+            epoch, for logs and files.
+        max_time : float, optional
+            Seconds after which training ends with the step in hand, above 0.
+        resume : path, optional
+            A file of `Checkpoint`'s: go on from there, to the bit as if nothing had happened, until
+            `epochs` in all; from the beginning if there is no such file yet.
+
+        Returns
+        -------
+        History
 
         Raises
         ------
         TypeError, ValueError
-            For another shape, or anything but real numbers.
+            For wrong arguments, before anything is changed.
         RuntimeError
-            If the network is being trained by another thread.
+            If the network is being trained already.
+        FloatingPointError
+            If the loss or a weight becomes NaN or infinite; NaN and infinity in `x` are then named
+            by row and column. The network holds the weights of the last epoch before; the
+            optimizer's state is dropped. Also if the validation's loss is not finite because of
+            its rows; the network then holds the weights of the last completed step.
+        KeyboardInterrupt
+            On Ctrl-C, with the weights of the last completed step. `history` has the epochs before.
+
+        Warns
+        -----
+        UnscaledInputWarning
+            Of uint8 rows above 31, such as pixels, in a network whose `input_scale` is 1.
         """
-        a = checks.real_array("values", values)
-        if a.shape != (self._core.packed_size,):
-            raise ValueError(f"values: expected shape ({self._core.packed_size},), found {a.shape}")
-        self._core.set_parameters(checks.converted("values", a, self.dtype))
+        ensure_imported(".training.fit", ".training.unscaled")
+        from .training.fit import carry_out, prepare
+        from .training.run import Run
+        from .training.unscaled import warn_of_bytes
+
+        run: Run | None = None
+        try:
+            with _core.OurEnvironment():
+                plan = prepare(
+                    self,
+                    x,
+                    y,
+                    epochs=epochs,
+                    batch_size=batch_size,
+                    optimizer=optimizer,
+                    loss=loss,
+                    shuffle=shuffle,
+                    rng=rng,
+                    rows=rows,
+                    sample_weight=sample_weight,
+                    class_weight=class_weight,
+                    output_weights=output_weights,
+                    validation_data=validation_data,
+                    validation_split=validation_split,
+                    l2=l2,
+                    clip_value=clip_value,
+                    clip_norm=clip_norm,
+                    dropout=dropout,
+                    input_dropout=input_dropout,
+                    label_smoothing=label_smoothing,
+                    metrics=metrics,
+                    callbacks=callbacks,
+                    progress=progress,
+                    max_time=max_time,
+                    resume=resume,
+                )
+            warn_of_bytes(self, plan.samples)
+            with _core.OurEnvironment():
+                run = Run(self, plan)
+            return carry_out(run, rng)
+        except KeyboardInterrupt as e:
+            if e.args:  # training's own sentence, or a handler's
+                raise
+            raise KeyboardInterrupt(
+                f"training stopped before epoch 1 of {epochs}"
+                if run is None
+                else run.where_stopped()
+            ) from None
+
+    @named
+    def partial_fit(self, x: ArrayLike, y: ArrayLike, **options: Any) -> History:
+        """Train on some more data: `fit` for one epoch, state kept from one call to the next.
+
+        Takes what `fit` takes but `epochs`, `validation_split` and `resume`. Without an optimizer
+        the network keeps an `Adam` of its own for these calls; without `rng` each call's order of
+        rows is a new one. No rows, shape (0, inputs), change nothing.
+
+        Returns
+        -------
+        History
+            Of one epoch; empty without rows.
+        """
+        fixed = ("epochs", "validation_split", "resume")
+        for name in fixed:
+            if name in options:
+                raise TypeError(f"{name}: expected none in partial_fit, which is one epoch")
+        known = [name for name in parameters(Network.fit) if name not in fixed]
+        check_keywords(known, "Network.partial_fit", options, passed={"x": x, "y": y})
+        ensure_imported(".optimizers", ".losses", ".model.samples", ".training.history")
+        if options.get("optimizer") is None:
+            if self._partial is None:
+                from .optimizers import Adam
+
+                self._partial = Adam()
+            options["optimizer"] = self._partial
+        if y is not None and np.shape(x) == (0, self.sizes[0]):
+            from . import losses
+            from .model.samples import Samples
+            from .training.history import History
+
+            loss = losses.resolve(options.get("loss"), self.output).name
+            Samples.checked(self, x, y, options.get("sample_weight"), loss=loss)
+            return History()
+        return self.fit(x, y, epochs=1, **({"progress": False} | options))
+
+    # Judging
+
+    @named
+    def score(self, x: ArrayLike, y: ArrayLike) -> float:
+        """Return the accuracy of a classifier, or a regressor's R² averaged over its outputs.
+
+        `y` holds class labels (rows,) or rows of targets (rows, outputs), of which a classifier
+        compares the largest; of multilabel targets (0 and 1, not one 1 in every row) those rows
+        count of which every output is on the right side of 0.5. NaN without rows.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For wrong arguments, or if an output is NaN, as of rows that hold NaN or infinity.
+        """
+        ensure_imported(".training.evaluation")
+        from .training.evaluation import score
+
+        return score(self, x, y)
+
+    @named
+    def evaluate(
+        self,
+        x: ArrayLike,
+        y: ArrayLike,
+        *,
+        loss: Any = None,
+        sample_weight: ArrayLike | None = None,
+        output_weights: Sequence[float] | None = None,
+    ) -> tuple[float, float]:
+        """Return the loss over all rows, whatever the batch size in training, and `score`.
+
+        Arguments are those of `fit`. Weights weigh the loss; the score counts rows. Raises
+        ValueError where rows hold NaN or infinity and the loss or the score is not finite.
+        """
+        ensure_imported(".training.evaluation")
+        from .training.evaluation import evaluate
+
+        return evaluate(
+            self, x, y, loss=loss, sample_weight=sample_weight, output_weights=output_weights
+        )
+
+    # Looking at it
 
     @property
     def history(self) -> History | None:
         """What the last training measured, also if Ctrl-C or an error ended it; isn't saved."""
-        return self._history
-
-    def __repr__(self) -> str:
-        acts = self.activation
-        activation = repr(acts[0]) if len(set(acts)) == 1 else repr(list(acts))
-        scale = "" if self.input_scale == 1.0 else f", input_scale={self.input_scale!r}"
-        return (
-            f"Network({list(self.sizes)}, {f'activation={activation}, ' if acts else ''}"
-            f"output={self.output!r}, dtype={self.dtype.name}{scale}) "
-            f"# {self.parameter_count:,} parameters, {self.isa}"
-        )
-
-    @named
-    def summary(self) -> str:
-        """Return a table of the layers, their activations and their parameters."""
-        rows = [("layer", "size", "activation", "parameters"), ("0", f"{self.sizes[0]:,}", "", "")]
-        acts = (*self.activation, self.output)
-        for i, (n, m) in enumerate(pairwise(self.sizes)):
-            rows.append((str(i + 1), f"{m:,}", acts[i], f"{m * (n + 1):,}"))
-        rows.append(("", "", "", f"{self.parameter_count:,}"))
-        wide = [max(len(row[i]) for row in rows) for i in range(4)]
-        lines = [
-            f"{a:>{wide[0]}}  {b:>{wide[1]}}  {c:<{wide[2]}}  {d:>{wide[3]}}" for a, b, c, d in rows
-        ]
-        return "\n".join(line.rstrip() for line in lines)
+        found: History | None = self._history
+        return found
 
     @named
     def diagram(self, x: ArrayLike | None = None, *, most: int = 16) -> Diagram:
@@ -295,8 +377,8 @@ class Network(Fitting):
             For another `most`, an input of another shape, or weights or activations that are not
             finite.
         """
-        ensure_imported(".svg")
-        from .svg import Diagram
+        ensure_imported(".diagrams.svg")
+        from .diagrams.svg import Diagram
 
         return Diagram(self, x, most)
 
@@ -322,9 +404,6 @@ class Network(Fitting):
 
     @remembers_input.setter
     def remembers_input(self, on: bool) -> None:
-        ensure_imported(".remembering")
-        from .remembering import Remembering
-
         if not isinstance(on, bool):
             raise TypeError(f"remembers_input: expected True or False, found {on!r}")
         if type(self) not in (Network, Remembering):
@@ -336,60 +415,6 @@ class Network(Fitting):
         if not on:
             self.__dict__.pop("_last", None)
 
-    # What it computes
-
-    # __call__ is that of _core.ForwardCall, compiled and documented there.
-    __signature__ = _CallSignature()
-
-    def _forward(
-        self, x: ArrayLike, *, out: NDArray[Any] | None = None, copy: bool | None = None
-    ) -> NDArray[Any]:
-        """Do what `__call__` leaves: arrays to be converted, and the sentences."""
-        rows = checks.inputs(x, self.sizes[0], self.dtype, copy=copy)
-        single = np.ndim(x) == 1
-        shape = (self.sizes[-1],) if single else (rows.shape[0], self.sizes[-1])
-        if out is None:
-            out = np.empty(shape, self.dtype)
-        else:
-            self._check_out(out, shape)
-            if np.may_share_memory(rows, out):
-                rows = rows.copy()
-        self._core.forward(rows, out[np.newaxis] if single else out)
-        return out
-
-    # for Python's sentences, of too many arguments say
-    _forward.__qualname__ = "Network.__call__"
-    _forward = named(_forward)
-
-    def _check_out(self, out: object, shape: tuple[int, ...]) -> None:
-        if not isinstance(out, np.ndarray):
-            raise TypeError(f"out: expected an array, found {type(out).__name__}")
-        item = self.dtype.itemsize
-        if out.shape != shape or out.dtype != self.dtype:
-            raise ValueError(
-                f"out: expected shape {shape} of {self.dtype}, found {out.shape} of {out.dtype}"
-            )
-        if not out.flags.writeable or not out.flags.aligned:
-            raise ValueError("out: expected a writable, aligned array, found one that is not")
-        if out.size == 0:
-            return
-        if (shape[-1] > 1 and out.strides[-1] != item) or (
-            len(shape) > 1 and shape[0] > 1 and out.strides[0] % item
-        ):
-            raise ValueError(
-                f"out: expected unit stride in its rows, found strides {out.strides} bytes"
-            )
-
-    @named
-    def activations(self, x: ArrayLike) -> list[NDArray[Any]]:
-        """Return the input as it is used, then every layer's activations, the output last.
-
-        Each is (rows, size), or (size,) for a single row `x`, of the network's dtype.
-        """
-        rows = checks.inputs(x, self.sizes[0], self.dtype)
-        found = self._core.activations(rows)
-        return [a[0] for a in found] if np.ndim(x) == 1 else found
-
     # Keeping it
 
     @named
@@ -400,51 +425,72 @@ class Network(Fitting):
         file as it was; what a killed process left there is removed. Raises OSError where it
         can't be written.
         """
-        ensure_imported(".files")
-        from .files import save
+        ensure_imported(".exchange.safetensors")
+        from .exchange.safetensors import save
 
         save(self, path)
 
-    def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
-        # the oldest protocols would make the compiled base class anew, from a copy of itself
-        return super().__reduce_ex__(max(2, protocol.__index__()))
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {
-            "sizes": self.sizes,
-            "activation": self.activation,
-            "output": self.output,
-            "dtype": self.dtype.name,
-            "input_scale": self.input_scale,
-            "threads": self.threads,
-            "key": self._key,
-            "epochs": self._epochs,
-            "weights": list(self.weights),
-            "biases": list(self.biases),
-        }
+class Remembering(Network):
+    """What `Network.remembers_input` turns a network into, and back.
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        Network.__init__(
-            self,
-            state["sizes"],
-            state["activation"],
-            state["output"],
-            dtype=state["dtype"],
-            input_scale=state["input_scale"],
-            rng=0,
-            threads=state["threads"],
-        )
-        self._key, self._epochs = state["key"], state["epochs"]
-        for i, (w, b) in enumerate(zip(state["weights"], state["biases"], strict=True)):
-            self.weights[i], self.biases[i] = w, b
+    A class of its own, since a plain network's call is compiled and asks nothing of the kind.
+    """
+
+    _remembers = True
+    _last: NDArray[Any] | None = None
+
+    @named
+    def __call__(
+        self, x: ArrayLike, *, out: NDArray[Any] | None = None, copy: bool | None = None
+    ) -> NDArray[Any]:
+        """Return the outputs, as `Network`; keep a copy of the last row."""
+        rows = checks.inputs(x, self.sizes[0], self.dtype)
+        last = rows[-1].copy() if len(rows) else self._last  # before out, which may lie over x
+        y = super().__call__(x, out=out, copy=copy)
+        self._last = last
+        return y
+
+    def activations(self, x: ArrayLike) -> list[NDArray[Any]]:
+        """Return all layers' activations, as `Network`; keep a copy of the last row."""
+        rows = checks.inputs(x, self.sizes[0], self.dtype)
+        last = rows[-1].copy() if len(rows) else self._last
+        found = super().activations(x)
+        self._last = last
+        return found
+
+    def _repr_svg_(self) -> str | None:
+        fits = self._last is not None and self._last.shape == self.sizes[:1]
+        return self._svg(self._last if fits else None)
+
+    def _plain(self) -> Model:
+        """Return a model of the same parameters, which remembers nothing."""
+        plain = Model.__new__(Model)
+        plain.__dict__.update(self.__dict__)
+        plain._core = self._core
+        return plain
 
 
-def _input_scale(value: object, dtype: np.dtype[Any]) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
-        raise TypeError(f"input_scale: expected a real number, found {checks.brief(value)}")
-    scale = float(value)
-    if not math.isfinite(scale) or dtype.type(scale) == 0 or not np.isfinite(dtype.type(scale)):
-        raise ValueError(
-            f"input_scale: expected a finite number other than 0, found {checks.brief(value)}"
-        )
-    return scale
+@named
+def load(
+    path: str | PathLike[str], *, threads: int | None = None, isa: str | None = None
+) -> Network:
+    """Read a network that `Network.save` wrote.
+
+    Parameters
+    ----------
+    path : str or path
+    threads, isa
+        As in `Network`.
+
+    Raises
+    ------
+    OSError
+        If the file can't be read.
+    ValueError
+        If it isn't such a file, is truncated, or is of a newer format.
+    """
+    ensure_imported(".exchange.safetensors")
+    from .exchange.safetensors import build, read
+
+    return build(Network, *read(os.fspath(path)), threads=threads, isa=isa)

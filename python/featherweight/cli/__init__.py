@@ -45,7 +45,7 @@ class Parser(argparse.ArgumentParser):
 
     def meant(self, word: str) -> str | None:
         """Return the option that is meant by one that there isn't."""
-        from ..hints import right_name
+        from ..support.hints import right_name
 
         known = {o[2:].replace("-", "_"): o for o in self._option_string_actions if o[:2] == "--"}
         name = word.partition("=")[0].lstrip("-").replace("-", "_")
@@ -135,7 +135,7 @@ def _dispatch(words: list[str]) -> int:
             parser.print_usage(sys.stderr)
         raise CommandError(f"expected a command: {', '.join(_COMMANDS)}", 2)
     _, rest = parser.parse_known_args(words)
-    from ..checks import choice
+    from ..support.checks import choice
 
     right = parser.meant(rest[0])
     if right is not None:

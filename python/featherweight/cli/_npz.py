@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._arrays import reading
 from ..data import Split
+from ..support.arrays import reading
 
 _KEYS = ("x_train", "y_train", "x_test", "y_test")
 

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import _core
+from ..exchange.atomic import check_place, replacing
 from ..optimizers import SGD, Adam
-from ..threads import get_num_threads
-from ..writing import check_place, replacing
+from ..support.threads import get_num_threads
 from . import CommandError, Parser, say, sentence
 from ._numpy_child import NumpyProcess, network_and_input
 from ._timing import TRIES, least_time, measure_rates, share

@@ -7,7 +7,7 @@ import sys
 import threading
 import webbrowser
 
-from ..files import load
+from ..network import load
 from . import CommandError, Parser, say, sentence
 
 _NAME = "featherweight draw"

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import _core
-from ..threads import get_num_threads
+from ..support.threads import get_num_threads
 from . import Parser, say
 
 

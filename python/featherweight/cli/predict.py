@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..checks import output_kind
-from ..files import load
 from ..images import read_digits
-from ..network import Network
+from ..model.outputs import output_kind
+from ..network import Network, load
 from . import CommandError, Parser, complain, say, sentence
 
 _NAME = "featherweight predict"

@@ -8,9 +8,9 @@ from functools import partial
 from importlib import import_module
 from typing import Any
 
-from ..checks import counted
-from ..files import load
-from ..writing import check_place, replacing
+from ..exchange.atomic import check_place, replacing
+from ..network import load
+from ..support.checks import counted
 from . import CommandError, Parser, complain, say, sentence
 
 _NAME = "featherweight show"

@@ -10,15 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import data
-from ..checks import choice, counted
+from ..exchange.atomic import check_place
 from ..network import Network
 from ..optimizers import SGD, Adam, Optimizer
-from ..writing import check_place
+from ..support.checks import choice, counted
 from . import CommandError, Parser, complain, say, sentence
 
 if TYPE_CHECKING:
-    from ..callbacks import TrainingState
-    from ..history import History
+    from ..training.callbacks import TrainingState
+    from ..training.history import History
 
 _NAME = "featherweight train"
 _RATES = {"adam": 2e-3, "sgd": 0.1}

@@ -6,10 +6,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import checks, data, files, looking
-from ..diagram import columns, limit
+from .. import data, looking
+from ..diagrams.layout import columns, limit
 from ..images import prepare
-from ..network import Network
+from ..model.outputs import output_kind
+from ..network import Network, load
+from ..support import checks
 
 SIDE = 28
 CANVAS = 140  # the drawing, as it is sent: CANVAS x CANVAS bytes, light on dark
@@ -23,13 +25,13 @@ _BOUNDED = {"sigmoid", "tanh", "softmax"}  # by 1
 
 def shipped() -> dict[str, Network]:
     """Return the two networks of the package, by name."""
-    return {n: files.load(_HERE / f"{n}.safetensors") for n in ("relu", "sigmoid")}
+    return {n: load(_HERE / f"{n}.safetensors") for n in ("relu", "sigmoid")}
 
 
 def check(network: Network, name: str) -> Network:
     """Return the network if the page can show it, or say why not."""
     fits = network.sizes[0] == SIDE * SIDE and network.sizes[-1] > 1
-    if not fits or checks.output_kind(network.output) != "classifier":
+    if not fits or output_kind(network.output) != "classifier":
         raise ValueError(
             f"{name}: expected a network of 784 inputs with 2 outputs or more, softmax or sigmoid, "
             f"found {network.sizes[0]} inputs and {network.output} with {network.sizes[-1]}"

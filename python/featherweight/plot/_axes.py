@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .. import checks
+from ..support import checks
 
 SIGNED = "cividis"
 LEAST = 5.0  # points: smaller letters are not read

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .. import checks, looking, targets
-from ..diagram import limit
-from ..hints import named
-from ..remembering import quietly
+from .. import looking
+from ..diagrams.layout import limit
+from ..model import targets
+from ..support import checks
+from ..support.hints import named
 from ._axes import (
     axes,
     bar,
@@ -121,7 +122,7 @@ def activations(network: Network, x: ArrayLike, layer: int = 0, *, ax: Any = Non
         Without matplotlib.
     """
     layer = _layer(network, layer)
-    found = quietly(network, "activations")(_rows(network, x))[layer + 1]
+    found = network._plain().activations(_rows(network, x))[layer + 1]
     drawable("activations", found, f" in layer {layer + 1}")
     ax = axes(ax, 7, 1.2 + 3 * min(1.0, found.shape[1] / 24))
     signed = bool((found < 0).any())
@@ -291,7 +292,7 @@ def saliency(
         raise ValueError(f"x: expected one input of shape {network.sizes[:1]}, found {a.shape}")
     pixels = image_shape(network.sizes[0], shape)
     found = drawable("gradient", looking.saliency(network, a, target))
-    answer = int(quietly(network, "__call__")(a).argmax()) if target is None else target
+    answer = int(network._plain()(a).argmax()) if target is None else target
     ax = axes(ax, 4, 3.4)
     label(ax, f"what speaks for {answer} (light) and against")
     drawn = ax.imshow(found.reshape(pixels), interpolation="nearest", **symmetric(largest(found)))
@@ -307,7 +308,7 @@ def answers(network: Network, x: ArrayLike, labels: ArrayLike) -> tuple[Any, Any
     """Return a classifier's outputs for rows x, and the labels, checked."""
     if network.output != "softmax":
         raise ValueError(f"network: expected a softmax output, found {network.output!r}")
-    y = checks.finite("outputs", quietly(network, "__call__")(_rows(network, x)))
+    y = checks.finite("outputs", network._plain()(_rows(network, x)))
     truth = targets.check(labels, len(y), y.shape[1], network.dtype, "cross_entropy", "labels")[0]
     if truth is None:
         raise ValueError("labels: expected class labels of shape (rows,), found targets")

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..hints import named
-from ..history import History
+from ..support.hints import named
+from ..training.history import History
 from ._axes import (
     LEAST,
     axes,

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .. import diagram as layout
-from ..hints import named
+from ..diagrams import layout
+from ..support.hints import named
 from ._axes import LEAST, axes, label, points, size
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..checks import choice
-from ..hints import Strict
+from ..support.checks import choice
+from ..support.hints import Strict
 
 Times = NDArray[np.float64]
 

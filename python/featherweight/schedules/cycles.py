@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import brief, choice, flag, number, whole
+from ..support.checks import brief, choice, flag, number, whole
 from .base import Schedule, Times, cosine
 
 

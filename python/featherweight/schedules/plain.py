@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import brief, counted, number, whole
+from ..support.checks import brief, counted, number, whole
 from .base import Schedule, Times, cosine, power
 from .cycles import ReduceLROnPlateau
 

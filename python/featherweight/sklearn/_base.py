@@ -1,5 +1,6 @@
 """What the classifier and the regressor share."""
 
+import copy
 import warnings
 from typing import Any
 
@@ -14,12 +15,13 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight
 
-from ..callbacks import check_callbacks
-from ..checks import converted, counted
 from ..network import Network
-from ..tables import refuse_lazy
-from ..threads import check_threads
-from ..unscaled import warn_of_bytes_in_table
+from ..support.checks import converted, counted
+from ..support.tables import refuse_lazy
+from ..support.threads import check_threads
+from ..training.callbacks import check_callbacks
+from ..training.fit import carry_out
+from ..training.unscaled import warn_of_bytes_in_table
 from . import _books, _checks, _data, _optimizers, _weights
 from ._callbacks import Callbacks
 from ._data import Problem
@@ -176,7 +178,7 @@ class BaseMLP(
             return
         network = Network(sizes, acts, output, dtype=before.dtype, rng=0, threads=self.threads)
         network.parameters[:] = before.parameters
-        network._key, network._epochs = before._key, before._epochs
+        network._generator = copy.copy(before._generator)
         self.network_ = network
         self.out_activation_ = _checks.SKLEARN.get(output, output)
         if "_optimizer" in self.__dict__:
@@ -208,7 +210,7 @@ class BaseMLP(
             batch = min(int(self.batch_size), n)
         validation = None
         if held_out is not None and (callbacks or self.schedule is not None):
-            validation = _data.job(self, *held_out)
+            validation = _data.samples(self, *held_out)
         self._optimizer = _optimizers.renewed(self, self.__dict__.get("_optimizer"))
         plan = self._goal().plan(
             self, network,
@@ -224,7 +226,7 @@ class BaseMLP(
         if not (self.warm_start or incremental):
             self._order = None
         try:
-            self.history_ = network._run(run, None, None)
+            self.history_ = carry_out(run, None)
         except KeyboardInterrupt:
             warnings.warn("Training interrupted by user.", stacklevel=2)
             self.history_ = run.history

@@ -22,7 +22,7 @@ class Attempt:
         mine = vars(self._estimator)
         self._kept = dict(mine)
         self._network = mine.get("network_")
-        self._epochs = 0 if self._network is None else self._network._epochs
+        self._epochs = 0 if self._network is None else self._network._generator.epochs
         self._history = None if self._network is None else self._network._history
         # all that it holds is replaced, and nothing written into, before a step is made
         self._optimizer = _optimizers.of(mine)
@@ -49,7 +49,7 @@ class Attempt:
             del mine[name]
         mine.update(self._kept)
         if self._network is not None:
-            self._network._epochs, self._network._history = self._epochs, self._history
+            self._network._generator.epochs, self._network._history = self._epochs, self._history
         if self._optimizer is not None:
             vars(self._optimizer).clear()
             vars(self._optimizer).update(self._settings)

@@ -16,7 +16,7 @@ except ImportError:
 
 
 if TYPE_CHECKING:
-    from ..callbacks import TrainingState
+    from ..training.callbacks import TrainingState
 
 __all__ = ["Bridge", "Callbacks", "with_callbacks"]
 

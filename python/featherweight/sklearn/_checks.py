@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 
-from .. import _core, checks
-from ..tables import as_array
+from .. import _core
+from ..support import checks
+from ..support.tables import as_array
 
 NAMES = {"logistic": "sigmoid"}  # scikit-learn's names that aren't ours
 SKLEARN = {ours: theirs for theirs, ours in NAMES.items()}

@@ -16,7 +16,7 @@ from sklearn.utils.multiclass import (
 )
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ..hints import named
+from ..support.hints import named
 from ._base import BaseMLP
 from ._callbacks import with_callbacks
 from ._checks import CONSTRAINTS, known_finite

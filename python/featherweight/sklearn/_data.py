@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from sklearn.base import is_regressor
 from sklearn.utils.validation import _check_sample_weight
 
-from ..checks import converted
-from ..jobs import Job
-from ..tables import refuse_lazy
+from ..model.samples import Samples
+from ..support.checks import converted
+from ..support.tables import refuse_lazy
 
 # What a sparse matrix may take when made dense, in bytes; above, it is made so batch by batch
 DENSE = 1 << 30
@@ -98,27 +98,29 @@ class Parts(Batches):
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem, _ROWS)
         self.n = problem.rows
-        self.head = self._job(next(iter(self)))
+        self.head = self._samples(next(iter(self)))
 
-    def _job(self, part: tuple[Any, ...]) -> Job:
+    def _samples(self, part: tuple[Any, ...]) -> Samples:
         x, y, weights = part
         return (
-            Job(x, None, y, weights) if self._problem.labels is None else Job(x, y, None, weights)
+            Samples(x, None, y, weights)
+            if self._problem.labels is None
+            else Samples(x, y, None, weights)
         )
 
     def evaluate(self, checker: Any) -> tuple[float, int]:
         """Return the loss, and how many rows are classified rightly, as the core's checker does."""
         found, total, right = 0.0, 0.0, 0
-        for job in map(self._job, self):
-            loss, correct = checker.evaluate(*job)
-            weight = float(job.n if job.weights is None else job.weights.sum())
+        for samples in map(self._samples, self):
+            loss, correct = checker.evaluate(*samples)
+            weight = float(samples.n if samples.weights is None else samples.weights.sum())
             right += correct
             if weight:
                 found, total = found + loss * weight, total + weight
         return found / total, right
 
 
-def job(estimator: Any, x: Any, y: Any, weights: NDArray[Any] | None) -> Job | Parts:
+def samples(estimator: Any, x: Any, y: Any, weights: NDArray[Any] | None) -> Samples | Parts:
     """Return checked validation data as what a run takes."""
     dtype = estimator.network_.dtype
     labels, values = estimator._encoded(y, dtype)
@@ -126,4 +128,4 @@ def job(estimator: Any, x: Any, y: Any, weights: NDArray[Any] | None) -> Job | P
     if hasattr(x, "toarray") and not fits(x, dtype):
         return Parts(Problem(x.tocsr().astype(dtype, copy=False), labels, values, weights))
     dense = x.toarray() if hasattr(x, "toarray") else x
-    return Job(converted("X_val", dense, dtype), labels, values, weights)
+    return Samples(converted("X_val", dense, dtype), labels, values, weights)

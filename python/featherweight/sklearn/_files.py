@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from .. import files
-from ..checks import counted, whole
-from ..threads import check_threads
+from ..exchange import safetensors as files
+from ..network import load
+from ..support.checks import counted, whole
+from ..support.threads import check_threads
 from . import _checks, _optimizers, _records
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class Saving:
             "class": type(self).__name__,
             "parameters": {k: _records.encoded(k, v) for k, v in settings.items()},
             "fitted": {k: _records.encoded(k, mine[k]) for k in _records.PLAIN if k in mine},
-            "seed": [str(self.network_._key), self.network_._epochs],
+            "seed": [str(self.network_._generator.key), self.network_._generator.epochs],
         }
         if "feature_names_in_" in mine:
             kept["features"] = [str(n) for n in mine["feature_names_in_"]]
@@ -111,7 +112,7 @@ class Saving:
         name = os.fspath(path)
         if threads is not None:
             check_threads(threads)
-        tensors, header = files.read(name)
+        _, tensors, header = files.read(name)
         kept = header.get("estimator")
         if not isinstance(kept, dict):
             raise ValueError(f"{name}: expected a saved {cls.__name__}, found another file")
@@ -122,7 +123,7 @@ class Saving:
             )
         if kept.get("class") != cls.__name__:
             raise ValueError(f"{name}: expected a saved {cls.__name__}, found {kept.get('class')}")
-        network = files.load(name)
+        network = load(name)
         try:
             estimator: Self = _restored(cls, kept, tensors, network, threads)
         except _DAMAGE as e:
@@ -148,8 +149,8 @@ def _restored(
         estimator.threads = threads
     network.threads = estimator.threads
     key, epochs = kept["seed"]
-    network._key = whole("key", int(key), 0, (1 << 64) - 1)
-    network._epochs = whole("epochs", epochs, 0, _records.MOST)
+    network._generator.key = whole("key", int(key), 0, (1 << 64) - 1)
+    network._generator.epochs = whole("epochs", epochs, 0, _records.MOST)
     output = network.output
     mine = estimator.__dict__
     mine.update({k: _records.plain(k, v) for k, v in kept["fitted"].items()})

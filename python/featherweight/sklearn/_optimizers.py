@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..checks import number, whole
 from ..optimizers import SGD, Adam, AdamW, Optimizer
+from ..optimizers.base import Kernel
 from ..schedules import Schedule
+from ..support.checks import number, whole
 from ._records import MOST
 
 if TYPE_CHECKING:
@@ -82,8 +83,8 @@ class SteppedAdam(Adam):
         self.weight_decay = float(estimator.weight_decay)
         self._name = AdamW._name if self.weight_decay else Adam._name
 
-    def _hyper(self, steps: int) -> tuple[str, dict[str, Any]]:
-        name, hyper = super()._hyper(steps)
+    def _hyper(self, kernel: Kernel, steps: int) -> tuple[str, dict[str, Any]]:
+        name, hyper = super()._hyper(kernel, steps)
         t = np.arange(self._steps + 1, self._steps + steps + 1, dtype=np.float64)
         hyper["eps"] = self.eps / np.sqrt(1.0 - self.betas[1] ** t)
         return name, hyper

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from sklearn.utils._set_output import _wrap_data_with_container
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ..checks import counted, whole
 from ..network import Network
-from ..tables import refuse_lazy
+from ..support.checks import counted, whole
+from ..support.tables import refuse_lazy
 from . import _checks
 
 Array = NDArray[Any]

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from sklearn.preprocessing import LabelBinarizer
 
 from .. import schedules
-from ..checks import counted
-from ..history import History
+from ..support.checks import counted
+from ..training.history import History
 
 Array = NDArray[Any]
 

@@ -11,8 +11,8 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
-from ..checks import converted, whole
-from ..hints import named
+from ..support.checks import converted, whole
+from ..support.hints import named
 from ._base import BaseMLP
 from ._callbacks import with_callbacks
 from ._checks import ACTIVATIONS, CONSTRAINTS, NAMES, known_finite, numbers

@@ -9,17 +9,21 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
-from ..jobs import Job
-from ..lbfgs import LBFGS
 from ..losses import Named
-from ..parameters import finite
-from ..plan import Plan
-from ..training import Epoch, Run
+from ..model.parameters import finite
+from ..model.samples import Samples
+from ..optimizers import LBFGS
+from ..support import checks
+from ..training import full_batch
+from ..training.epochs import Epoch
+from ..training.fit import carry_out
+from ..training.plan import Plan
+from ..training.run import Run
 from ._data import Batches, Parts, Problem
 
 if TYPE_CHECKING:
-    from ..history import History
     from ..network import Network
+    from ..training.history import History
     from ._books import Attempt
 
 _FAILED = (
@@ -48,9 +52,11 @@ class Goal(NamedTuple):
             "loss": loss,
             "output_weights": list(self.output_weights),
             "shuffle": False,
-            "key": network._key,
-            "first_epoch": network._epochs,
-            "dropout": network._dropout(estimator.dropout, estimator.input_dropout),
+            "key": network._generator.key,
+            "first_epoch": network._generator.epochs,
+            "dropout": checks.dropout(
+                estimator.dropout, estimator.input_dropout, len(network.sizes) - 2
+            ),
             "progress": estimator.progress,
             "max_time": math.inf if estimator.max_time is None else float(estimator.max_time),
         }
@@ -69,14 +75,15 @@ class Stochastic(Run):
         plan: Plan,
         rows: NDArray[np.int64] | None,
         held_out: Any,
-        validation: Job | Parts | None,
+        validation: Samples | Parts | None,
     ) -> None:
         sparse = hasattr(problem.x, "toarray")
         batches = Batches(problem, plan.batch_size) if sparse else None
-        job = None if sparse else Job(*problem, rows=rows)
+        samples = None if sparse else Samples(*problem, rows=rows)
         parts = validation if isinstance(validation, Parts) else None
         head = validation.head if isinstance(validation, Parts) else validation
-        super().__init__(estimator.network_, job, batches, head, plan)
+        plan.samples, plan.batches, plan.validation = samples, batches, head
+        super().__init__(estimator.network_, plan)
         self._attempt, self._parts = attempt, parts
         self._estimator, self._goal, self._held_out = estimator, goal, held_out
         self._count = problem.rows if rows is None else len(rows)
@@ -101,20 +108,21 @@ class Stochastic(Run):
         if isinstance(self.batches, Batches):
             self.batches.rows = rows
         else:
-            assert self.job is not None
-            self.job = self.job._replace(rows=rows)
+            assert self.samples is not None
+            self.samples = self.samples._replace(rows=rows)
 
-    def _epoch(self, number: int) -> Epoch:
+    def epoch(self, number: int) -> Epoch:
+        """Train for one epoch; note if a step has been made."""
         before = self.plan.optimizer._steps
         try:
-            return super()._epoch(number)
+            return super().epoch(number)
         finally:
             self._attempt.stands |= self.plan.optimizer._steps > before
 
-    def _measure(self) -> dict[str, float]:
+    def measure(self) -> dict[str, float]:
         if self._parts is None:
-            return super()._measure()
-        loss, right = self._parts.evaluate(self._checker)
+            return super().measure()
+        loss, right = self._parts.evaluate(self.checker)
         accuracy = {"val_accuracy": right / self._parts.n} if self.plan.classifier else {}
         return {"val_loss": loss} | accuracy
 
@@ -129,8 +137,8 @@ class Stochastic(Run):
         elif not estimator.early_stopping:
             raise ValueError(_FAILED)
         else:
-            self.network.parameters[:] = self._good
-            self.plan.optimizer._owner = None
+            self.network.parameters[:] = self.good
+            self.plan.optimizer._forget()
             epoch.loss = math.nan
         estimator.n_iter_ += 1
         estimator.t_ += epoch.rows  # fewer than all where max_time or a callback cut the epoch
@@ -149,7 +157,7 @@ class Stochastic(Run):
             return True
         optimizer.iteration_ends(estimator.t_)
         stop = self._stops(optimizer)
-        self._begin += time.perf_counter() - begun  # the history tells of the training alone
+        self.began += time.perf_counter() - begun  # the history tells of the training alone
         stop |= super().end(epoch)
         last = estimator.n_iter_ == self.plan.epochs and not self.incremental
         if last and not stop:
@@ -199,9 +207,10 @@ class Whole(Run):
     """A run of fit by L-BFGS, whose epochs are iterations."""
 
     def __init__(
-        self, estimator: Any, attempt: "Attempt", job: Job, goal: Goal, plan: Plan
+        self, estimator: Any, attempt: "Attempt", samples: Samples, goal: Goal, plan: Plan
     ) -> None:
-        super().__init__(estimator.network_, job, None, None, plan)
+        plan.samples = samples
+        super().__init__(estimator.network_, plan)
         self._estimator, self._attempt, self._goal = estimator, attempt, goal
 
     def shown(self, loss: float) -> float:
@@ -238,9 +247,9 @@ def by_lbfgs(
         limits=(0.0, 0.0, penalty), classifier=False, callbacks=callbacks,
     )  # fmt: skip
     estimator.n_iter_ = 0
-    run = Whole(estimator, attempt, Job(*problem), goal, plan)
-    optimizer._check(plan, run.job)
-    history = network._run(run, None, None)
+    run = Whole(estimator, attempt, Samples(*problem), goal, plan)
+    full_batch.check(plan)
+    history = carry_out(run, None)
     end = optimizer._end
     if end is None:  # a callback was against it from the beginning
         return history

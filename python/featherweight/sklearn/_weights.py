@@ -8,8 +8,8 @@ from typing import Any, SupportsIndex
 import numpy as np
 from numpy.typing import NDArray
 
-from ..checks import counted
 from ..network import Network
+from ..support.checks import counted
 from . import _checks
 
 _COUNTS = ("n_iter_", "t_", "_no_improvement_count")  # which scikit-learn doesn't keep of lbfgs

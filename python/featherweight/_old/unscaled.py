@@ -1,0 +1,5 @@
+"""The module as pickles made by older versions name it."""
+
+from featherweight.training.unscaled import UnscaledInputWarning
+
+__all__ = ["UnscaledInputWarning"]

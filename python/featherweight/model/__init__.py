@@ -1,0 +1,1 @@
+"""What a network is and computes: its parameters, its data, its gradients."""

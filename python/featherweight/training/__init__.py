@@ -1,0 +1,1 @@
+"""Training: `Network.fit`'s plan, its run epoch by epoch, and what looks on."""

@@ -1,0 +1,104 @@
+"""How good a network is: `Network.score` and `Network.evaluate`."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .. import _core, losses
+from ..model.model import Model
+from ..model.outputs import decided, output_kind, refuse_nan
+from ..model.samples import BLOCK, Samples, multilabel
+from ..support import checks
+from ..support.not_finite import refuse
+from . import metrics
+
+
+def outputs(model: Model, samples: Samples) -> NDArray[Any]:
+    """Return what a model makes of rows, some at a time."""
+    plain, rows = model._plain(), samples.rows
+    found = np.empty((samples.n, model.sizes[-1]), model.dtype)
+    for i in range(0, samples.n, BLOCK):
+        part = slice(i, i + BLOCK)
+        found[part] = plain(samples.x[part if rows is None else rows[part]])
+    return found
+
+
+def score(model: Model, x: ArrayLike, y: ArrayLike) -> float:
+    """Return what `Network.score` does."""
+    samples = Samples.checked(model, x, y, loss="mse")
+    if samples.n == 0:
+        return math.nan
+    with _core.OurEnvironment():
+        found = outputs(model, samples)
+        if math.isnan(np.vdot(found, found)):
+            refuse_nan(model, x, found)
+        if output_kind(model.output) == "regressor":
+            return metrics.r2(samples.targets, found)
+        if multilabel(samples):
+            return metrics.accuracy(samples.targets, found, True)
+        if model.sizes[-1] == 1:
+            return float(((found > 0.5) == (samples.targets > 0.5)).mean())
+        truth = samples.labels if samples.values is None else samples.values.argmax(axis=1)
+        return float((found.argmax(axis=1) == truth).mean())
+
+
+def evaluate(
+    model: Model,
+    x: ArrayLike,
+    y: ArrayLike,
+    *,
+    loss: Any,
+    sample_weight: ArrayLike | None,
+    output_weights: Sequence[float] | None,
+) -> tuple[float, float]:
+    """Return what `Network.evaluate` does."""
+    kind = losses.resolve(loss, model.output)
+    samples = Samples.checked(model, x, y, sample_weight, loss=kind.name)
+    trainer = _core.CoreTrainer(
+        model._core, kind.name, max(1, min(BLOCK, samples.n)), kind.parameter, 0.0,
+        checks.output_weights(output_weights, model.sizes[-1], kind.name),
+    )  # fmt: skip
+    value = trainer.evaluate(*samples)[0]
+    if not math.isfinite(value):
+        refuse("x", x, samples.x, model.dtype)
+    return value, score(model, x, y)
+
+
+def metric_values(
+    model: Model,
+    asked: list[metrics.Metric],
+    multilabel: bool,
+    *,
+    y: Samples | None,
+    validation_y: Samples | None,
+) -> dict[str, float]:
+    """Return metrics' values by name, of the rows trained on and of those to validate on."""
+    row: dict[str, float] = {}
+    for prefix, what, samples in (("", "y", y), ("val_", "validation y", validation_y)):
+        if samples is not None:
+            samples.expect_files(what)
+            found = _values(model, samples, asked, multilabel, what)
+            row |= {prefix + name: value for name, value in found.items()}
+    return row
+
+
+def _values(
+    model: Model, samples: Samples, asked: list[metrics.Metric], multilabel: bool, what: str
+) -> dict[str, float]:
+    """Return metrics' values by name; `what` is what sentences call the targets."""
+    found = outputs(model, samples)
+    predicted = (found > 0.5).astype(np.int64) if multilabel else decided(found, model.output)
+    targets = samples.checked_targets(found.shape[1], what)
+    values = {}
+    for metric in asked:
+        value = metrics.value(metric, targets, found, predicted, multilabel)
+        try:
+            values[metric.name] = float(value)
+        except (TypeError, ValueError):
+            raise TypeError(
+                f"metrics: expected a number from {metric.name}, found {value!r}"
+            ) from None
+    return values
