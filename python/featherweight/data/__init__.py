@@ -218,7 +218,7 @@ def _fetch(pooch: Any, folder: Path, name: str, advice: str) -> Path:
     """Download one file from the first mirror that has it; pooch checks it before keeping it."""
     from pathlib import Path
 
-    from ..training.progress import watched
+    from ..support.terminal import watched
 
     failures = []
     for mirror in _MIRRORS:

@@ -209,6 +209,15 @@ WORDS: dict[str, tuple[str, ...]] = {
     "mnist": ("data", "fw.data.mnist()"),
     "set_threads": ("set_num_threads",),
 }
+_package: Any = None  # whose functions these are
+
+
+def set_package(package: object) -> None:
+    """Give the package, whose functions sentences name: it imports this module, not the reverse."""
+    global _package
+    _package = package
+
+
 # our own functions, one of which may take what another was given
 _HOMES = ("Network", "Network.fit", "Adam", "SGD", "RMSprop", "EarlyStopping")
 
@@ -250,10 +259,8 @@ def parameters(function: Any) -> list[str]:
 
 def _home(name: str) -> str | None:
     """Return which of our functions takes a keyword."""
-    import featherweight as fw
-
     for home in _HOMES:
-        found: Any = fw
+        found = _package
         for part in home.split("."):
             found = getattr(found, part)
         if isinstance(found, type):
