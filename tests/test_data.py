@@ -225,7 +225,7 @@ def test_without_pooch_the_message_says_what_to_put_where(home, tmp_path, monkey
     message = str(caught.value)
     assert all(f"{name}.gz" in message for name in NAMES)
     assert f"into {tmp_path}" in message
-    assert 'pip install "featherweight[data]"' in message
+    assert "pip install 'featherweight[data]'" in message
     assert "\n" not in message
 
 

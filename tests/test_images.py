@@ -405,4 +405,4 @@ except ImportError as e:
     print(e)
 """
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert 'pip install "featherweight[images]"' in ran.stdout
+    assert "pip install 'featherweight[images]'" in ran.stdout

@@ -1,11 +1,13 @@
 """Small and middling dense neural networks on a CPU: fused layers, the same bits everywhere."""
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from ._core import __version__
 from .network import Network, isas, load
 from .support import threadpoolctl as _threadpoolctl
+from .support.hints import set_package
 from .support.imports import ensure_imported
 from .support.threads import get_num_threads, set_num_threads
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from .training.unscaled import UnscaledInputWarning
 
 _threadpoolctl.register()
+set_package(sys.modules[__name__])
 
 # modules by the names that they had when objects in older pickles were made
 __path__.append(f"{__path__[0]}/_old")

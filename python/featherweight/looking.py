@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from .model.model import Model
 from .support import checks
 from .support.hints import named
-from .training.unscaled import callers_level
+from .support.stack import callers_level
 
 
 def _until(network: Model, layer: int) -> Model:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..images import read_digits
-from ..model.outputs import output_kind
+from ..model.outputs import output_kind, pixel_factor
 from ..network import Network, load
 from . import CommandError, Parser, complain, say, sentence
 
@@ -88,8 +88,7 @@ def _load(path: str) -> Network:
 
 def _read(network: Network, path: str, rows: NDArray[np.uint8], top: int) -> list[dict[str, Any]]:
     """Return what the network reads in each row, the likeliest first."""
-    # full ink is to reach the first layer as 1, whether it was trained on 0 to 255 or on 0 to 1
-    factor = 1 / (255 * network.input_scale)
+    factor = pixel_factor(network)
     x = rows if abs(factor - 1) < 1e-6 else rows * network.dtype.type(factor)
     outputs = network(x)
     entries = []

@@ -9,8 +9,10 @@ from importlib import import_module
 from typing import Any
 
 from ..exchange.atomic import check_place, replacing
+from ..model.outputs import pixel_factor
 from ..network import load
 from ..support.checks import counted
+from ..support.optional import need
 from . import CommandError, Parser, complain, say, sentence
 
 _NAME = "featherweight show"
@@ -90,17 +92,12 @@ def _image(path: str, network: Any) -> Any:
             f"{path}: expected one image for a network of 784 inputs, found {len(rows)} and "
             f"{counted(network.sizes[0], 'input')}"
         )
-    return rows[0] * network.dtype.type(1 / (255 * network.input_scale))
+    return rows[0] * network.dtype.type(pixel_factor(network))
 
 
 def _pictures(network: Any, x: Any) -> dict[str, Callable[[], Any]]:
     """Return what there is to draw, by the file's name."""
-    try:
-        import_module("matplotlib")
-    except ImportError:
-        raise ImportError(
-            "show needs matplotlib, which is not installed: pip install 'featherweight[plot]'"
-        ) from None
+    need("matplotlib", "plot", "show")
     from .. import plot
 
     found: dict[str, Callable[[], Any]] = {"diagram": lambda: plot.diagram(network, x)}

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..support.checks import counted
 from ..support.hints import named
+from ..support.optional import installing
 from .idx import read_idx, to_path
 
 if TYPE_CHECKING:  # at run time these would cost more than the rest of the import
@@ -209,7 +210,7 @@ def _download(folder: Path, names: list[str]) -> dict[str, Path]:
     except ImportError as error:
         raise FileNotFoundError(
             f"mnist() found no files of MNIST to read: {advice}, or have them downloaded with "
-            'the help of `pip install "featherweight[data]"`'
+            f"the help of `{installing('data')}`"
         ) from error
     return {name: _fetch(pooch, folder, name, advice) for name in names}
 
@@ -218,7 +219,7 @@ def _fetch(pooch: Any, folder: Path, name: str, advice: str) -> Path:
     """Download one file from the first mirror that has it; pooch checks it before keeping it."""
     from pathlib import Path
 
-    from ..training.progress import watched
+    from ..support.terminal import watched
 
     failures = []
     for mirror in _MIRRORS:

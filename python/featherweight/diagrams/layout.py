@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..model.model import Model
+from ..model.outputs import BOUNDED
 from ..support import checks
 
 POSITIVE, NEGATIVE = "#D55E00", "#0072B2"  # weights: Okabe and Ito's vermilion and blue
 IMAGE = 12.0  # the side of an input that is drawn as an image, 1 being the distance of neurons
 _SMALLEST = 8  # the side, in pixels, from which a square input is taken for an image
-_BOUNDED = ("softmax", "sigmoid", "tanh")
 _DARK, _WARM, _COOL = (26, 26, 26), (255, 221, 85), (170, 221, 255)  # the last two as bright
 
 
@@ -162,7 +162,7 @@ def columns(network: Model, x: ArrayLike | None = None, most: int = 16) -> list[
         column = Column(size, chosen, np.zeros(len(chosen)), y)
         if v is not None:
             column.values = v[chosen]
-            column.top = 1.0 if names[i] in _BOUNDED else float(np.abs(v).max()) or 1.0
+            column.top = 1.0 if names[i] in BOUNDED else float(np.abs(v).max()) or 1.0
             side = round(size**0.5)
             if i == 0 and size > most and side >= _SMALLEST and side * side == size:
                 column.image = v.reshape(side, side).astype(np.float64) / column.top

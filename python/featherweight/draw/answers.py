@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from .. import data, looking
 from ..diagrams.layout import columns, limit
 from ..images import prepare
-from ..model.outputs import output_kind
+from ..model.outputs import BOUNDED, output_kind, pixel_factor
 from ..network import Network, load
 from ..support import checks
 
@@ -20,7 +20,6 @@ _HERE = Path(__file__).parent
 _FAINT = 26  # of 255: less is the rim of a stroke that was drawn beside the pad
 _GLOWING = 60  # weights that glow between two layers
 _DIMMEST = 0.05  # of the largest: less isn't seen
-_BOUNDED = {"sigmoid", "tanh", "softmax"}  # by 1
 
 
 def shipped() -> dict[str, Network]:
@@ -181,13 +180,12 @@ def _pixels(drawing: bytes) -> NDArray[np.uint8]:
 
 
 def _inputs(network: Network, pixels: NDArray[np.uint8]) -> NDArray[Any]:
-    # full ink is to reach the first layer as 1, whatever the network was trained on
-    factor = 1 / (255 * network.input_scale)
+    factor = pixel_factor(network)
     return pixels if abs(factor - 1) < 1e-6 else pixels * network.dtype.type(factor)
 
 
 def _scale(layer: NDArray[Any], activation: str) -> float:
-    if activation in _BOUNDED:
+    if activation in BOUNDED:
         return 1.0
     return float(np.abs(layer).max()) or 1.0
 

@@ -4,11 +4,11 @@ Starlette by uvicorn: small, well kept, and with the refusal of foreign Host hea
 """
 
 import secrets
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from ..network import Network
+from ..support import optional
 from . import answers
 
 _HERE = Path(__file__).parent
@@ -19,13 +19,7 @@ HOSTS = ["127.0.0.1", "localhost"]
 
 def need(name: str) -> Any:
     """Import a module of the extra, or say how to get it."""
-    try:
-        return import_module(name)
-    except ImportError:
-        raise ImportError(
-            f"draw needs {name.partition('.')[0]}, which is not installed: "
-            "pip install 'featherweight[draw]'"
-        ) from None
+    return optional.need(name, "draw", "draw")
 
 
 def page(nonce: str) -> str:

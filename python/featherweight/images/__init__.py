@@ -20,7 +20,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..support.arrays import reading
 from ..support.hints import named
-from ..training.unscaled import callers_level
+from ..support.optional import need
+from ..support.stack import callers_level
 from . import ink
 
 __all__ = ["prepare", "read_digit", "read_digits"]
@@ -321,12 +322,9 @@ def _read_npy(name: str) -> list[NDArray[Any]]:
 
 def _read_picture(name: str) -> NDArray[Any]:
     with open(name, "rb") as file:  # the plain error where there is no such file, Pillow or not
-        try:
-            from PIL import Image, ImageOps, UnidentifiedImageError
-        except ImportError:
-            raise ImportError(
-                'reading pictures needs Pillow: pip install "featherweight[images]"'
-            ) from None
+        need("PIL.Image", "images", "reading pictures")
+        from PIL import Image, ImageOps, UnidentifiedImageError
+
         try:
             with warnings.catch_warnings():
                 # Pillow warns of, or refuses, what `_check_pixels` refuses in our words

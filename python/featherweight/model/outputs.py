@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 
+BOUNDED = ("softmax", "sigmoid", "tanh")  # activations whose size is at most 1
+
+
 class Sized(Protocol):
     """What is known here of a model."""
 
@@ -20,6 +23,22 @@ class Sized(Protocol):
     def sizes(self) -> tuple[int, ...]: ...
     @property
     def dtype(self) -> np.dtype[Any]: ...
+
+
+class Scaled(Protocol):
+    """What is known here of a model that is given pixels."""
+
+    @property
+    def input_scale(self) -> float: ...
+
+
+def pixel_factor(model: Scaled) -> float:
+    """Return what to multiply pixels from 0 to 255 by before a model is given them.
+
+    Full ink, 255, reaches the first layer as 1, whether the model was trained on 0 to 255 or on 0
+    to 1.
+    """
+    return 1 / (255 * model.input_scale)
 
 
 def output_kind(output: str) -> Literal["classifier", "regressor"]:

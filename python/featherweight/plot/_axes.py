@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..support import checks
+from ..support.optional import need
 
 SIGNED = "cividis"
 LEAST = 5.0  # points: smaller letters are not read
@@ -30,13 +31,7 @@ def axes(ax: Any, width: float, height: float, *, linear: bool = True) -> Any:
             if linear and scale != "linear":
                 raise ValueError(f"ax: expected linear scales, found {scale!r} of {which}")
         return ax
-    try:
-        pyplot = import_module("matplotlib.pyplot")
-    except ImportError:
-        raise ImportError(
-            "featherweight.plot needs matplotlib, which is not installed: "
-            "pip install 'featherweight[plot]'"
-        ) from None
+    pyplot = need("matplotlib.pyplot", "plot", "featherweight.plot")
     figsize = min(width, _FIGURE), min(height, _FIGURE)
     return pyplot.subplots(figsize=figsize, layout="constrained")[1]
 

@@ -13,6 +13,15 @@ from .checks import brief, counted
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+_package: Any = None  # whose functions these are
+
+
+def set_package(package: object) -> None:
+    """Give the package, whose functions sentences name: it imports this module, not the reverse."""
+    global _package
+    _package = package
+
+
 # our own functions, one of which may take what another was given
 _HOMES = ("Network", "Network.fit", "Network.predict")
 
@@ -56,10 +65,8 @@ def parameters(function: Any) -> list[str]:
 
 def _home(name: str) -> str | None:
     """Return which of our functions takes an argument."""
-    import featherweight as fw
-
     for home in _HOMES:
-        found: Any = fw
+        found = _package
         for part in home.split("."):
             found = getattr(found, part)
         if isinstance(found, type):

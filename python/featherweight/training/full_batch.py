@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..model.samples import Samples
 from ..optimizers import LBFGS
 from ..support.checks import counted
-from ..support.imports import ensure_imported
+from ..support.optional import need
 from .epochs import Epoch, make_trainer
 from .history import History
 from .plan import Plan
@@ -20,13 +20,7 @@ from .run import Run
 
 def check(plan: Plan) -> None:
     """Say, before anything is changed, why such an optimizer can't do what a plan says."""
-    ensure_imported("scipy.optimize")
-    try:
-        import_module("scipy.optimize")
-    except ImportError:
-        raise ImportError(
-            "LBFGS needs SciPy, which is not installed: pip install 'featherweight[lbfgs]'"
-        ) from None
+    need("scipy.optimize", "lbfgs", "LBFGS")
     if plan.samples is None:
         raise ValueError("x: expected arrays with LBFGS, found an iterable of batches")
     if plan.limits[0] or plan.limits[1] or any(plan.dropout):

@@ -1,11 +1,12 @@
 """What is shown while a network is trained: a bar by tqdm, or a line for each epoch."""
 
-import os
 import sys
 from contextlib import suppress
 from typing import Any, Literal
 
 import numpy as np
+
+from ..support.terminal import watched, writable
 
 _METRICS = ("loss", "accuracy", "val_loss", "val_accuracy")
 _TIMES = ("lr", "seconds", "images_per_second")
@@ -144,29 +145,4 @@ def check_progress(progress: Any) -> bool | Literal["auto", "lines"]:
 
 def shown(progress: bool | str) -> bool:
     """Is anything to be shown, and is there anything to show it on?"""
-    return (progress in (True, "lines") and _writable()) or (progress == "auto" and watched())
-
-
-def watched() -> bool:
-    """Is a person watching: a terminal, or a notebook?"""
-    if not _writable():
-        return False
-    if "ipykernel" in sys.modules:
-        return True
-    return hasattr(sys.stderr, "isatty") and bool(sys.stderr.isatty())
-
-
-def _writable() -> bool:
-    """Is there a stderr? A daemon or an application with windows has none, or a closed one."""
-    stream: Any = sys.stderr
-    if stream is None or getattr(stream, "closed", False):
-        return False
-    try:
-        number = stream.fileno()
-    except (AttributeError, OSError, ValueError):  # one that isn't a file, such as a log's
-        return hasattr(stream, "write")
-    try:
-        os.fstat(number)
-    except OSError:
-        return False
-    return True
+    return (progress in (True, "lines") and writable()) or (progress == "auto" and watched())

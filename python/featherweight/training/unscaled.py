@@ -1,6 +1,5 @@
 """A warning of pixels that are trained on as bytes from 0 to 255."""
 
-import sys
 import warnings
 from typing import Any
 
@@ -9,6 +8,7 @@ from numpy.typing import NDArray
 
 from ..model.model import Model
 from ..model.samples import Samples
+from ..support.stack import callers_level
 
 _FIRST_ROWS = 1000  # that are checked
 _MOST = 31  # numbers up to this train well enough: small counts, or the 0 to 16 of small pictures
@@ -48,17 +48,3 @@ def _warn(x: NDArray[Any], sentence: str) -> bool:
         return False
     warnings.warn(sentence.format(most), UnscaledInputWarning, stacklevel=callers_level())
     return True
-
-
-def callers_level() -> int:
-    """Return the stack level of the user's call, as `warn` counts it.
-
-    A scikit-learn estimator's methods are called by way of scikit-learn.
-    """
-    level, frame = 1, sys._getframe(1).f_back
-    while frame is not None:
-        package = str(frame.f_globals.get("__name__")).partition(".")[0]
-        if package not in ("featherweight", "sklearn"):
-            break
-        level, frame = level + 1, frame.f_back
-    return level + 1
