@@ -1,3 +1,7 @@
+#!/usr/bin/env -S uv run --script
+# /// script
+# dependencies = ["nox>=2025.2.9"]
+# ///
 """The checks, one at a time, each in an environment of its own: nox -s smoke, nox -l.
 
 The commands are those of tools/check, which .ci/run calls too, for all checks at once. With
@@ -12,7 +16,7 @@ import nox
 from packaging.requirements import Requirement
 
 nox.needs_version = ">=2025.2.9"
-nox.options.sessions = ["lint", "types", "smoke"]
+nox.options.default_venv_backend = "uv|virtualenv"
 
 ROOT = Path(__file__).resolve().parent
 USER_EXTRAS = ("images", "data", "lbfgs", "sklearn", "plot", "draw")
@@ -21,8 +25,7 @@ USER_EXTRAS = ("images", "data", "lbfgs", "sklearn", "plot", "draw")
 def install(session, *what):
     """Install into the session's environment, if it has one of its own."""
     if session.venv_backend != "none":
-        session.run_install("python", "-m", "pip", "install", "--quiet", "--upgrade", "pip>=25.1")
-        session.run_install("python", "-m", "pip", "install", *what)
+        session.install(*what)
 
 
 def check(session, *arguments):
@@ -60,7 +63,7 @@ def types(session):
     check(session, "types")
 
 
-@nox.session
+@nox.session(default=False)
 def tests(session):
     """All Python tests; nox -s tests -- tests/test_many.py for some."""
     install(session, ".[test]")
@@ -74,7 +77,7 @@ def smoke(session):
     check(session, "smoke", *session.posargs)
 
 
-@nox.session(python="3.11")
+@nox.session(python="3.11", default=False)
 def oldest(session):
     """The oldest Python, NumPy and other libraries that pyproject.toml promises."""
     constraints = Path(session.create_tmp()).resolve() / "oldest.txt"
@@ -83,7 +86,7 @@ def oldest(session):
     check(session, "tests", *session.posargs)
 
 
-@nox.session
+@nox.session(default=False)
 def cpp(session):
     """The C++ tests of presets, dev without any: nox -s cpp -- release aarch64."""
     install(session, "--group", "cpp")
@@ -91,7 +94,7 @@ def cpp(session):
         check(session, "cpp", preset)
 
 
-@nox.session
+@nox.session(default=False)
 def sanitizers(session):
     """C++ and Python tests under a sanitizer, asan unless told: nox -s sanitizers -- tsan."""
     install(session, ".[test]", "--group", "cpp")
@@ -99,16 +102,20 @@ def sanitizers(session):
         check(session, "sanitize", kind)
 
 
-@nox.session
+@nox.session(default=False)
 def docs(session):
     """The site, with all its code run, no warning let pass."""
     install(session, ".[test]", "--group", "docs")
     check(session, "docs")
 
 
-@nox.session
+@nox.session(default=False)
 def bench(session):
     """The benchmarks' answers, untimed; bench/README.md has the timed ones."""
     install(session, ".[test]")
     check(session, "bench")
     check(session, "command")
+
+
+if __name__ == "__main__":
+    nox.main()
