@@ -218,3 +218,19 @@ def test_what_others_have_is_read_without_a_copy(dtype):
     for given, found in ((Tensor(x.T.copy().T), f"{x.dtype} with strides"), (x.tolist(), "list")):
         with pytest.raises(ValueError, match=f"x: expected, with copy=False, .* found {found}"):
             net(given, copy=False)
+
+
+def test_float64_becomes_the_nearest_float32():
+    rng = np.random.Generator(np.random.Philox(5))
+    some = [0.0, -0.0, np.inf, -np.inf, np.nan, 3.4028235e38, 3.4028235677973362e38, 1.2e-38, 1 / 3]
+    a = np.concatenate([some, rng.normal(size=2000), np.ldexp(1.0 + rng.random(500), 100)])
+    found = fw._core.to_float32(a)
+    compare.assert_same_bits(found, a.astype(np.float32))
+    assert found.shape == a.shape
+    assert fw._core.to_float32(np.full((2, 3), 1e-40)).tolist() == [[0.0] * 3] * 2
+    assert fw._core.to_float32(np.full((), 2.5)).shape == ()
+    for lost in (3.402823567797337e38, -1e300):
+        assert fw._core.to_float32(np.array([1.0, lost])) is None
+    for refused in (np.ones((4, 4))[:, ::2], np.ones(3, np.float32), np.ones(4, ">f8")):
+        with pytest.raises(ValueError, match="expected an aligned float64 array in C order"):
+            fw._core.to_float32(refused)

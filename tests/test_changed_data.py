@@ -296,6 +296,16 @@ def test_a_file_rewritten_with_other_labels(tmp_path):
     compare.assert_same_bits(net.parameters, changing.weights)
 
 
+def test_a_batch_whose_rows_have_several_labels_where_a_metric_takes_none():
+    net = fw.Network([3, 4, 6], "tanh", "sigmoid", rng=0)
+    before, x = net.parameters.copy(), np.eye(6, 3, dtype=np.float32)
+    one, several = np.eye(6, dtype=np.float32), np.ones((6, 6), np.float32)
+    batches = [(x, one), (x, one), (x, several)]
+    with pytest.raises(ValueError, match=r"^metrics: .* found multilabel .*in batch 3 of epoch 1"):
+        net.fit(batches, metrics=["top_5_accuracy"])
+    assert np.array_equal(net.parameters, before)
+
+
 @pytest.mark.parametrize("which", ["x", "y", "sample_weight", "validation_data"])
 def test_a_file_that_becomes_shorter(which, tmp_path):
     """Reading beyond its end would end the process."""

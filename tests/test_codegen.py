@@ -108,8 +108,14 @@ def tiles(isa):
     text = (CPP / "kernels" / f"vec_{isa}.h").read_text(encoding="utf-8")
     found = []
     for letter, kind, size in (("f", "float", 4), ("d", "double", 8)):
-        numbers = re.search(rf"FW_VEC\({kind}, [\w:]+, ([\d, ]+)\)", text)[1]
-        rows, rows_one, most, inputs, inputs_one, most_down, chains = map(int, numbers.split(","))
+        sizes = re.search(rf"FW_VEC\({kind}, [\w:]+, ([^)]+)\)", text)[1]
+        number = {name: int(n) for name, n in re.findall(r"\.(\w+) = (\d+)", sizes)}
+        rows, rows_one, most, chains = (
+            number[name] for name in ("rows", "rows_one", "panels", "row_chains")
+        )
+        inputs, inputs_one, most_down = (
+            number[f"gradient_{name}"] for name in ("inputs", "inputs_one", "panels")
+        )
         vectors = 16 * size // {"avx2": 32, "avx512": 64}[isa]  # to a panel
         found += [
             *(
@@ -132,10 +138,10 @@ def tiles(isa):
                 if p <= chains
             ),
             (f"row_sumsI{letter}Li1ELb0E", chains * vectors, chains),
-            (f"row_sumsI{letter}Li1ELb1E", min(chains, 4) * vectors, min(chains, 4)),  # far weights
+            (f"row_sumsI{letter}Li1ELb1E", min(chains, 4) * vectors, min(chains, 4)),  # Streamed
         ]
         if rows_one * vectors == 16:  # bytes are converted in step with the sums
-            found.append((f"tile_of_bytesI{letter}", rows_one * vectors, rows_one))
+            found.append((f"tile_of_uint8I{letter}", rows_one * vectors, rows_one))
     return found
 
 

@@ -177,7 +177,7 @@ RULES = {
     ],
     upward_includes: [
         ("net/network.cc", '#include "../binding/network.h"\n'),
-        ("kernels/kernels.cc", '#include "../net/arena.h"\n'),
+        ("kernels/kernels.cc", '#include "../net/buffer.h"\n'),
         ("net/network.cc", '#include "../kernels/vec_avx2.h"\n'),
         ("binding/module.cc", '#include "../kernels/dense.inl"\n'),
         ("net/network.cc", '#include "../tests/check.h"\n'),

@@ -106,6 +106,33 @@ def test_in_callbacks(event, value):
     compare.assert_same_bits(parameters(net), parameters(plain))
 
 
+@pytest.mark.parametrize("value", [np.nan, 1e3])
+@pytest.mark.parametrize("limits", LIMITS[1:], ids=str)
+def test_written_by_another_thread_during_training(limits, value):
+    net, plain = network(), network()
+    x, y = data(np.float32)
+    mask, done, writes = padding(net), threading.Event(), 0
+    options = dict(epochs=3000, batch_size=8, **limits)
+    expected = plain.fit(x, y, **options)
+
+    def write_on():
+        nonlocal writes
+        while not done.is_set():
+            net.parameters[mask] = value
+            writes += 1
+
+    writer = threading.Thread(target=write_on)
+    writer.start()
+    try:
+        found = net.fit(x, y, **options)
+    finally:
+        done.set()
+        writer.join()
+    assert writes
+    assert found.loss == expected.loss
+    compare.assert_same_bits(parameters(net), parameters(plain))
+
+
 @pytest.mark.parametrize("value", PADDING)
 def test_between_batches_and_at_their_end(value):
     net, plain = network(), network()

@@ -9,35 +9,27 @@ from safetensors.numpy import load_file, save_file
 import compare
 import featherweight as fw
 import mutants
+from keeping import Keeps
 
 X = np.random.Generator(np.random.Philox(3)).normal(size=(60, 5)).astype(np.float32)
 Y = (X[:, 0] > 0).astype(np.int64)
 
 
-class Keeps:
+class KeepsArrays(Keeps):
     """A callback whose state has an array in a dict in a list."""
 
     def __init__(self):
-        self.value = [{"a": np.arange(3.0)}, 1]
-
-    def on_epoch_end(self, state):
-        pass
-
-    def state_dict(self):
-        return {"value": self.value}
-
-    def load_state_dict(self, state):
-        self.value = state["value"]
+        super().__init__([{"a": np.arange(3.0)}, 1])
 
 
-class Takes(Keeps):
+class Takes(KeepsArrays):
     """One that takes whatever it gets."""
 
     def load_state_dict(self, state):
         self.value = state
 
 
-def options(kind="Adam", keeps=Keeps):
+def options(kind="Adam", keeps=KeepsArrays):
     schedule = {
         "Adam": fw.schedules.ReduceLROnPlateau(patience=0),
         "SGD": fw.schedules.SequentialLR(
@@ -56,7 +48,7 @@ def options(kind="Adam", keeps=Keeps):
     }
 
 
-def written(path, kind="Adam", keeps=Keeps):
+def written(path, kind="Adam", keeps=KeepsArrays):
     """A checkpoint after two epochs: its tensors and its header."""
     if kind == "LBFGS":
         pytest.importorskip("scipy", reason="SciPy is not installed")
@@ -86,7 +78,7 @@ def state(net, optimizer):
     )
 
 
-def resumed(path, kind="Adam", keeps=Keeps):
+def resumed(path, kind="Adam", keeps=KeepsArrays):
     """Go on from a file for one epoch; what it raised, if nothing was changed by it."""
     chosen, net = options(kind, keeps), fw.Network([5, 4, 2], rng=8)
     optimizer = chosen["optimizer"]
@@ -152,7 +144,7 @@ def edits():
     yield "stopping", lambda t: t["kept"][1]["dict"].update(best_epoch=0), "an epoch as best_epoch"
     yield "stopping", lambda t: t["kept"][1]["dict"].update(weights=[1.0]), "a flat array"
     yield "stopping", lambda t: t["kept"][1]["dict"].pop("best"), "best and best_epoch"
-    yield "own", lambda t: t["kept"][2]["dict"].clear(), "a state that Keeps .* KeyError"
+    yield "own", lambda t: t["kept"][2]["dict"].clear(), "a state that KeepsArrays .* KeyError"
     yield "settings", lambda t: t["settings"].update(optimizer=3), "what fit was given"
     yield "settings", lambda t: t["settings"].pop("loss"), "expected settings of"
     yield "multilabel", lambda t: t.update(multilabel=1), "multilabel to be true or false"

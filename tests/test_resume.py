@@ -7,6 +7,7 @@ import pytest
 
 import compare
 import featherweight as fw
+from keeping import Keeps
 
 
 def problem(**options):
@@ -206,20 +207,6 @@ def test_batches_with_a_state(tmp_path):
     net, x, y = problem()
     with pytest.raises(ValueError, match="resume: expected batches as before, 'Noisy', found None"):
         net.fit([(x, y)], epochs=9, resume=path)
-
-
-class Keeps:
-    def __init__(self, value):
-        self.value = value
-
-    def on_epoch_end(self, state):
-        pass
-
-    def state_dict(self):
-        return {"value": self.value}
-
-    def load_state_dict(self, state):
-        self.value = state["value"]
 
 
 @pytest.mark.parametrize(

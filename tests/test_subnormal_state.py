@@ -68,3 +68,26 @@ def test_what_is_not_finite_stays(kind, isa, dtype):
     x, optimizer = np.ones((4, 3), dtype), KINDS[kind]()
     optimizer.step(net, net.backward(x, np.full((4, 2), np.nan, dtype)))
     assert np.isnan(optimizer._slots).any(axis=1).all()
+
+
+def test_weights_of_rows_below_the_smallest_normal_number_count_as_zero(dtype):
+    net, tiny = fw.Network([3, 4, 2], "tanh", rng=0, dtype=dtype), np.finfo(dtype).tiny
+    x, y = np.random.Generator(np.random.Philox(1)).normal(size=(6, 3)).astype(dtype), [0, 1] * 3
+    small, some = np.full(6, tiny / 4, dtype), np.array([tiny / 2, 1, 2, tiny / 4, 1, 1], dtype)
+    uses = {
+        "evaluate": lambda w: net.evaluate(x, y, sample_weight=w)[0],
+        "gradients": lambda w: net.gradients(x, y, sample_weight=w)[0],
+        "fit": lambda w: net.fit(x, y, sample_weight=w, rng=0).loss[0],
+        "validation_data": lambda w: net.fit(x, y, validation_data=(x, y, w), rng=0).val_loss[0],
+    }
+    before = net.parameters.copy()
+    for name, use in uses.items():
+        with pytest.raises(ValueError, match=r"found only weights below .*, which count as 0"):
+            use(small)
+        found = []
+        for w in (some, np.where(some < tiny, dtype(0), some)):
+            net.set_parameters(before)
+            found.append(use(w))
+        assert found[0] == found[1], name
+        assert np.isfinite(found[0])
+    assert subnormal(some).any()

@@ -259,6 +259,9 @@ class Lazy:
     def __dask_graph__(self):
         return {"a": 1}
 
+    def map_blocks(self):
+        """Of arrays alone."""
+
     def __array__(self, dtype=None, copy=None):
         raise AssertionError("gathered")
 
@@ -299,6 +302,55 @@ def test_dask_collections_are_refused_before_they_are_gathered():
         with pytest.raises(TypeError, match=r"found a Dask Lazy; X\.map_blocks\(net, dtype="):
             call()
     compare.assert_same_bits(net(Labelled()), net(x))
+
+
+@pytest.mark.parametrize(
+    ("method", "hint"),
+    [
+        ("map_blocks", r"X\.map_blocks\(net, dtype=\.\.\., chunks=\.\.\.\) calls"),
+        ("map_partitions", r"X\.map_partitions\(net, meta=\.\.\.\) calls"),
+        ("compute", r"its compute\(\) returns"),
+    ],
+)
+def test_the_way_out_is_one_that_the_dask_collection_has(method, hint):
+    kind = type("Frame", (), vars(Lazy) | {"map_blocks": property(), method: print})
+    with pytest.raises(TypeError, match=f"found a Dask Frame; {hint}"):
+        network()(kind())
+
+
+class Fails:
+    """What can't be made an array, for a reason of its own."""
+
+    def __len__(self):
+        return ROWS
+
+    def __array__(self, dtype=None, copy=None):
+        raise ValueError("the file\nis closed")
+
+
+def test_a_failing_conversion_is_said_in_its_own_words():
+    net, x = network(), plain()
+    calls = {
+        "x": lambda: net(Fails()),
+        "y": lambda: net.fit(x, Fails()),
+        "sample_weight": lambda: net.fit(x, LABELS, sample_weight=Fails()),
+        "rows": lambda: net.fit(x, LABELS, rows=Fails()),
+        "dy": lambda: net.backward(x, Fails()),
+        r"weights\[0\]": lambda: net.weights.__setitem__(0, Fails()),
+        "values": lambda: net.set_parameters([Fails()]),
+    }
+    for name, call in calls.items():
+        with pytest.raises(ValueError, match=f"^{name}: .*: the file is closed$") as info:
+            call()
+        assert str(info.value.__cause__) == "the file\nis closed"
+    with pytest.raises(ValueError, match=r"^x: expected numbers, found rows of unequal length$"):
+        net([[1.0], [1.0, 2.0]])
+
+
+def test_a_failing_conversion_is_said_by_scikit_learns_pair_too():
+    sklearn = pytest.importorskip("featherweight.sklearn", reason="needs scikit-learn")
+    with pytest.raises(ValueError, match=r"^y: .*: the file is closed$"):
+        sklearn.MLPRegressor().fit(plain(), Fails())
 
 
 @pytest.mark.filterwarnings("ignore:lbfgs failed to converge")

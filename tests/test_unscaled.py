@@ -55,7 +55,9 @@ def test_as_an_error_it_comes_before_anything_is_changed():
     assert np.array_equal(n.parameters, before)
 
 
-@pytest.mark.parametrize("x", [PIXELS > 90, (PIXELS > 90).astype(np.uint8), PIXELS / 255.0])
+@pytest.mark.parametrize(
+    "x", [PIXELS > 90, (PIXELS > 90).astype(np.uint8), PIXELS / 255.0, PIXELS // 8, PIXELS + 0.0]
+)
 def test_nothing_is_warned_of_that_needs_no_scale(x):
     net().fit(x, Y)
     net().fit([(x, Y)])
@@ -75,6 +77,34 @@ def test_looking_costs_no_more_than_a_look_at_the_first_rows():
     x = np.zeros((1001, 3), np.uint8)
     x[1000] = 255
     net().fit(x, np.zeros(1001, int))
-    x[999] = 2
-    with pytest.warns(fw.UnscaledInputWarning, match="values up to 2 and"):
+    x[999] = 32
+    with pytest.warns(fw.UnscaledInputWarning, match="values up to 32 and"):
         net().fit(x, np.zeros(1001, int))
+
+
+def test_the_scikit_learn_pair_warns_too():
+    pytest.importorskip("sklearn")
+    from sklearn.exceptions import ConvergenceWarning
+
+    import featherweight.sklearn as pair
+
+    match = r"^X: expected scaled numbers, found uint8 values up to 230; .* fit\(X / 255, y\)"
+    for estimator in (pair.MLPClassifier(max_iter=2), pair.MLPRegressor(solver="lbfgs")):
+        for train in (estimator.fit, getattr(estimator, "partial_fit", None)):
+            if train is None or (estimator.solver == "lbfgs" and train != estimator.fit):
+                continue
+            with warnings.catch_warnings(record=True) as found:
+                warnings.simplefilter("always")
+                train(PIXELS, Y)
+            found = [w for w in found if w.category is fw.UnscaledInputWarning]
+            assert len(found) == 1
+            assert found[0].filename == __file__
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ConvergenceWarning)
+                with pytest.warns(fw.UnscaledInputWarning, match=match):
+                    train(PIXELS, Y)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", fw.UnscaledInputWarning)
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        for x in (PIXELS // 8, PIXELS / 255):
+            pair.MLPClassifier(max_iter=2).fit(x, Y)

@@ -1,5 +1,6 @@
 """Values by other libraries' names, arguments without an order, data in the wrong place."""
 
+import collections.abc
 import decimal
 
 import numpy as np
@@ -19,35 +20,48 @@ def network(**options):
 
 
 HALF = r"featherweight\.losses\.Quantile\(0\.5\) is half of it"
+# by argument: what is given, and the name that is meant
+MEANT = {
+    "activation": {
+        "swish": "silu",
+        "SiLU": "silu",
+        "logistic": "sigmoid",
+        "LeakyReLU": "leaky_relu",
+        "linear": "identity",
+    },
+    "output": {"linear": "identity", "log_softmax": "softmax"},
+    "loss": {
+        "sparse_categorical_crossentropy": "cross_entropy",
+        "CrossEntropyLoss": "cross_entropy",
+        "BCELoss": "binary_cross_entropy",
+        "BCEWithLogitsLoss": "binary_cross_entropy",
+        "squared_error": "mse",
+        "MSELoss": "mse",
+        "SmoothL1Loss": "huber",
+        "pinball": "quantile",
+    },
+    "metrics": {"acc": "accuracy", "neg_mean_squared_error": "mse", "r2_score": "r2"},
+}
+OPTIMIZERS = {
+    "adam": "Adam",
+    "AdamW": "AdamW",
+    "rmsprop": "RMSprop",
+    "lbfgs": "LBFGS",
+    fw.SGD: "SGD",
+    type("Adam", (), {})(): "Adam",
+}
 WORDS = [
-    ("activation", "swish", "did you mean 'silu'"),
-    ("activation", "SiLU", "did you mean 'silu'"),
-    ("activation", "logistic", "did you mean 'sigmoid'"),
-    ("activation", "LeakyReLU", "did you mean .*'leaky_relu'"),
-    ("activation", "linear", "did you mean 'identity'"),
+    *(
+        (name, word, f"did you mean '{ours}'")
+        for name in MEANT
+        for word, ours in MEANT[name].items()
+    ),
+    *(
+        ("optimizer", word, rf"did you mean featherweight\.{ours}\(\)\?")
+        for word, ours in OPTIMIZERS.items()
+    ),
+    *(("loss", word, HALF) for word in ("mae", "L1Loss", "mean_absolute_error")),
     ("activation", ["linear"], r"\[0\]: found 'linear', did you mean 'identity'"),
-    ("output", "linear", "did you mean 'identity'"),
-    ("output", "log_softmax", "did you mean 'softmax'"),
-    ("loss", "sparse_categorical_crossentropy", "did you mean 'cross_entropy'"),
-    ("loss", "CrossEntropyLoss", "did you mean 'cross_entropy'"),
-    ("loss", "BCELoss", "did you mean 'binary_cross_entropy'"),
-    ("loss", "BCEWithLogitsLoss", "did you mean 'binary_cross_entropy'"),
-    ("loss", "squared_error", "did you mean 'mse'"),
-    ("loss", "MSELoss", "did you mean 'mse'"),
-    ("loss", "mae", HALF),
-    ("loss", "L1Loss", HALF),
-    ("loss", "mean_absolute_error", HALF),
-    ("loss", "SmoothL1Loss", "did you mean 'huber'"),
-    ("loss", "pinball", "did you mean 'quantile'"),
-    ("metrics", "acc", "did you mean 'accuracy'"),
-    ("metrics", "neg_mean_squared_error", "did you mean 'mse'"),
-    ("metrics", "r2_score", "did you mean 'r2'"),
-    ("optimizer", "adam", r"did you mean featherweight\.Adam\(\)\?"),
-    ("optimizer", "AdamW", r"did you mean featherweight\.AdamW\(\)\?"),
-    ("optimizer", "rmsprop", r"did you mean featherweight\.RMSprop\(\)\?"),
-    ("optimizer", "lbfgs", r"did you mean featherweight\.LBFGS\(\)\?"),
-    ("optimizer", fw.SGD, r"did you mean featherweight\.SGD\(\)\?"),
-    ("optimizer", type("Adam", (), {})(), r"did you mean featherweight\.Adam\(\)\?"),
 ]
 
 
@@ -108,7 +122,14 @@ def test_the_table_names_what_there_is():
 
 
 # ---- order
-@pytest.mark.parametrize("kind", [set, frozenset, dict.fromkeys, lambda a: dict.fromkeys(a).keys()])
+class Keys(collections.abc.KeysView):
+    """Of a mapping without an order."""
+
+    def __init__(self, values):
+        super().__init__(dict.fromkeys(values))
+
+
+@pytest.mark.parametrize("kind", [set, frozenset, dict.fromkeys, Keys])
 def test_what_has_no_order_is_refused(kind):
     nets = [network(), network(rng=1)]
     calls = [
@@ -129,6 +150,22 @@ def test_what_has_no_order_is_refused(kind):
     for name, call in calls:
         with pytest.raises((TypeError, ValueError), match=f"^{name}: expected"):
             call()
+
+
+VIEWS = [
+    lambda values: dict.fromkeys(values).keys(),
+    lambda values: collections.OrderedDict.fromkeys(values).keys(),
+    lambda values: dict(enumerate(values)).values(),
+]
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_a_dicts_keys_and_values_are_in_order(view):
+    assert fw.Network(view([5, 4, 3])).sizes == (5, 4, 3)
+    assert fw.Adam(betas=view([0.5, 0.75])).betas == (0.5, 0.75)
+    assert len(fw.fit_many(view([network(), network(rng=1)]), X, LABELS)) == 2
+    with pytest.raises(TypeError, match=r"^sizes\[0\]: expected a whole number, found \(5, None\)"):
+        fw.Network({5: None, 4: None}.items())
 
 
 @pytest.mark.parametrize("kind", [set, dict.fromkeys])
@@ -170,22 +207,22 @@ class Key(float):
 @pytest.mark.parametrize(
     ("given", "error", "match"),
     [
-        ({0.5: 1.0}, ValueError, "class_weight: expected 0 to 2, found 0.5"),
-        ({3.0: 1.0}, ValueError, "class_weight: expected 0 to 2, found 3.0"),
-        ({-1: 1.0}, ValueError, "class_weight: expected 0 to 2, found -1"),
-        ({np.nan: 1.0}, ValueError, "class_weight: expected 0 to 2, found nan"),
-        ({np.inf: 1.0}, ValueError, "class_weight: expected 0 to 2, found inf"),
-        ({"a": 1.0}, TypeError, "class_weight: expected real numbers, found the text 'a'"),
-        ({"1": 1.0}, TypeError, "class_weight: expected real numbers, found the text '1'"),
-        ({None: 1.0}, ValueError, r"class_weight: expected .* a missing value \(None\)"),
-        ({(0, 1): 1.0}, TypeError, r"class_weight: .* as keys, found \(0, 1\)"),
-        ({Key(1): 1.0, 1: 2.0}, ValueError, "class_weight: expected each class once, found 1 twi"),
-        ({1: "a"}, TypeError, r"class_weight\[1\]: expected a real number"),
+        ({0.5: 1.0}, ValueError, "whole class labels from 0 to 2 as keys, found 0.5"),
+        ({3.0: 1.0}, ValueError, "whole class labels from 0 to 2 as keys, found 3.0"),
+        ({-1: 1.0}, ValueError, "whole class labels from 0 to 2 as keys, found -1"),
+        ({np.nan: 1.0}, ValueError, "whole class labels from 0 to 2 as keys, found nan"),
+        ({np.inf: 1.0}, ValueError, "whole class labels from 0 to 2 as keys, found inf"),
+        ({"a": 1.0}, TypeError, "real numbers, found the text 'a'"),
+        ({"1": 1.0}, TypeError, "real numbers, found the text '1'"),
+        ({None: 1.0}, ValueError, r"a missing value \(None\)"),
+        ({(0, 1): 1.0}, TypeError, r"as keys, found \(0, 1\)"),
+        ({Key(1): 1.0, 1: 2.0}, ValueError, "each class once, found 1 twi"),
+        ({1: "a"}, TypeError, "a real number"),
     ],
     ids=str,
 )
 def test_other_keys_are_refused(given, error, match):
-    with pytest.raises(error, match=match):
+    with pytest.raises(error, match=rf"^class_weight(\[1\])?: expected .*{match}"):
         network().fit(X, LABELS, class_weight=given)
 
 

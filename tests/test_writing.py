@@ -33,6 +33,10 @@ def bad_places(tmp_path):
     yield "~/x", r"^path: expected a folder that exists, found no ~ \(os.path.expanduser"
     yield str(tmp_path), "expected the path of a file, found a folder"
     yield str(tmp_path / "file" / "x"), "expected a folder that exists"
+    folder = "expected the path of a file, found the name of a folder: "
+    yield from ((given, f"^path: {folder}{given}$") for given in ("x/", "x//", "x/.", "file/"))
+    for given in ("x" * 300, f"{'x' * 300}/y", f"{tmp_path}/{'x/' * 5000}y"):
+        yield given, "^path: expected a shorter name or path, found one that is too long for the f"
     if os.path.isdir("/proc"):
         yield "/proc/x", r"^path: expected a folder that can be written to, found /proc \("
 
@@ -62,6 +66,14 @@ def test_a_place_for_no_file_is_told(writer, tmp_path, monkeypatch):
         with pytest.raises(OSError, match=sentence):
             WRITERS[writer](path)
     assert os.listdir(tmp_path) == ["file"]
+
+
+@pytest.mark.parametrize("writer", WRITERS)
+@pytest.mark.parametrize("name", ["x" * 245, "x" * 255, "é" * 127, "x" * 101])
+def test_a_long_name_is_taken(writer, name, tmp_path):
+    """The name of the file that is renamed in the end must not be longer."""
+    WRITERS[writer](tmp_path / name)
+    assert os.listdir(tmp_path) == ([] if writer == "probe" else [name])
 
 
 def test_a_place_for_no_estimator_is_told(tmp_path, monkeypatch):
@@ -131,16 +143,16 @@ WHOLE = {name: WRITERS[name] for name in ("save", "history", "checkpoint")}
 
 @pytest.mark.skipif(os.name != "posix", reason="signals as on Unix")
 @pytest.mark.parametrize("writer", WHOLE)
-def test_the_next_one_to_write_removes_it(writer, tmp_path):
-    path = str(tmp_path / "x")
-    left_behind(path)
-    left_behind(str(tmp_path / "other"))
+@pytest.mark.parametrize(("name", "other"), [("x", "other"), ("x" * 250, "x" * 249 + "y")])
+def test_the_next_one_to_write_removes_it(writer, name, other, tmp_path):
+    left_behind(str(tmp_path / other))
+    of_other = os.listdir(tmp_path)
+    left_behind(str(tmp_path / name))
     names = os.listdir(tmp_path)
     assert len(names) == 2
-    assert all(name.endswith(".fw-tmp") for name in names)
-    WHOLE[writer](path)
-    assert sorted(name.split(".")[1] if name[0] == "." else name for name in os.listdir(tmp_path)) \
-        == ["other", "x"]  # fmt: skip
+    assert all(left.endswith(".fw-tmp") for left in names)
+    WHOLE[writer](str(tmp_path / name))
+    assert sorted(os.listdir(tmp_path)) == sorted([*of_other, name])
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals as on Unix")

@@ -8,7 +8,7 @@
 #include <stdexcept>
 #include <utility>
 
-#include "../net/matrix.h"
+#include "../net/views.h"
 
 namespace fw {
 

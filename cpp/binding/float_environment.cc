@@ -4,6 +4,7 @@
 
 #include <optional>
 
+#include "../net/convert.h"
 #include "network.h"
 
 namespace fw {
@@ -39,6 +40,17 @@ void bind(py::module_& m, const char* name, const char* documentation) {
       .def("__exit__", [](C& c, const py::args&) { c.exit(); });
 }
 
+// float64 without gaps as float32: what NumPy's conversion takes longer for than a small network for its answer.
+py::object to_float32(const py::array& a) {
+  const bool taken = holds<double>(a) && (a.flags() & py::array::c_style) && aligned(a);
+  expect(taken, "a: expected an aligned float64 array in C order");
+  py::array_t<float> found(std::vector<py::ssize_t>(a.shape(), a.shape() + a.ndim()));
+  float* to = found.mutable_data();
+  const auto* from = static_cast<const double*>(a.data());
+  const FloatEnvironment environment;
+  return to_float(from, a.size(), to) ? py::object(found) : py::none();
+}
+
 }  // namespace
 
 InCallersEnvironment::InCallersEnvironment() : depth_(g_entered.depth) {
@@ -58,6 +70,8 @@ void bind_float_environment(py::module_& m) {
                        "Round to nearest, subnormal numbers flushed to 0, for Python's own arithmetic.");
   bind<CallersEnvironment>(m, "CallersEnvironment",
                            "What the caller had set before OurEnvironment, for code of the user's.");
+  m.def("to_float32", &to_float32, py::arg("a"),
+        "Return an aligned float64 array in C order as float32; None if it can't hold a number.");
 }
 
 }  // namespace fw

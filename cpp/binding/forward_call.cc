@@ -130,12 +130,12 @@ PyObject* forward(ForwardCall* self, PyObject* x, PyObject* out) {
   try {
     if (double(in.rows) * double(net.packed_size()) < kLongWork) {
       const FloatEnvironment environment;
-      const Gate::TryReader reader(core.gate);
+      const Access::TryReader reader(core.access);
       done = bool(reader);
       if (done) net.forward(view, y, to.stride);
     } else {
       const Work work;
-      const Gate::Reader reader(core.gate);
+      const Access::Reader reader(core.access);
       net.forward(view, y, to.stride);
     }
   } catch (const std::bad_alloc&) {

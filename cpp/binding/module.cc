@@ -5,9 +5,6 @@
 #include "../net/thread_pool.h"
 #include "network.h"
 
-#define FW_STRING_(x) #x
-#define FW_STRING(x) FW_STRING_(x)
-
 namespace fw {
 namespace {
 
@@ -78,7 +75,7 @@ PYBIND11_MODULE(_core, m) {
     return d;
   });
   bind_float_environment(m);
-  bind_limits(m);
+  bind_peak(m);
   bind_network(m);
   bind_forward_call(m);
   bind_trainer(m);

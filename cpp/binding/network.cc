@@ -54,7 +54,7 @@ bool forward(CoreNetwork& core, const py::array& x, const py::array& out, bool c
         view.rows < 2 ? outputs : out.strides(0) / std::ptrdiff_t(sizeof(T));
     expect(!check || holds<T>(x), "x: expected the network's dtype");
     Work work;
-    Gate::Reader reader(core.gate);
+    Access::Reader reader(core.access);
     if (check) return net.forward_finite(view, to, stride);
     net.forward(view, to, stride);
     return true;
@@ -75,7 +75,7 @@ py::list activations(CoreNetwork& core, const py::array& x) {
     add(view.columns);
     for (const Layer& l : net.layers()) add(l.outputs);
     Work work;
-    Gate::Reader reader(core.gate);
+    Access::Reader reader(core.access);
     net.activations(view, outs.data());
     return list;
   });
@@ -90,7 +90,7 @@ py::array weights(CoreNetwork& core, std::size_t l, const py::object& packed) {
     T* to = out.mutable_data();
     {
       Work work;
-      Gate::Reader reader(core.gate);
+      Access::Reader reader(core.access);
       net.unpack_weights(l, from ? from : net.parameters(), to);
     }
     return out;
@@ -103,7 +103,7 @@ py::array bias(CoreNetwork& core, std::size_t l, const py::object& packed) {
     using T = element_t<decltype(net)>;
     py::array_t<T> out(a.outputs);
     const T* from = elements<T>(packed, net.packed_size(), "packed: expected a flat array");
-    Gate::Reader reader(core.gate);
+    Access::Reader reader(core.access);
     std::copy_n((from ? from : net.parameters()) + a.bias, a.outputs, out.mutable_data());
     return out;
   });
@@ -127,7 +127,7 @@ void set(CoreNetwork& core, std::size_t l, const py::object& value, const py::ob
       return;
     }
     Work work;
-    Gate::Writer writer(core.gate);
+    Access::Writer writer(core.access);
     if (is_bias)
       net.set_bias(l, from);
     else
@@ -140,7 +140,7 @@ void set_parameters(CoreNetwork& core, const py::array& values) {
     using T = element_t<decltype(net)>;
     const T* from = elements<T>(values, net.packed_size(), "values: expected a flat array of the parameters");
     Work work;
-    Gate::Writer writer(core.gate);
+    Access::Writer writer(core.access);
     std::copy_n(from, net.packed_size(), net.parameters());
     net.clear_padding(net.parameters());
   });
@@ -156,7 +156,7 @@ void bind_network(py::module_& m) {
            [](CoreNetwork& core, std::uint64_t key, const std::vector<double>& limits) {
              core.visit([&](auto& net) {
                const FloatEnvironment environment;
-               Gate::Writer writer(core.gate);
+               Access::Writer writer(core.access);
                expect(limits.size() == net.layers().size(), "limits: expected one to a layer");
                for (std::size_t l = 0; l < limits.size(); ++l) net.initialize(l, key, limits[l]);
              });
@@ -196,18 +196,26 @@ void bind_network(py::module_& m) {
       .def("clear_padding",
            [](CoreNetwork& core) {
              core.visit([&](auto& net) {
-               Gate::Writer writer(core.gate);
+               Access::Writer writer(core.access);
                net.clear_padding(net.parameters());
              });
            },
            "Set to 0 what panels of 16 have room for beyond a layer's outputs.")
+      .def("finite_parameters",
+           [](CoreNetwork& core) {
+             return core.visit([&](auto& net) {
+               Access::Reader reader(core.access);
+               return net.finite_parameters();
+             });
+           },
+           "Whether all weights and biases are finite, whatever the padding holds.")
       .def("begin_fit", [](CoreNetwork& c) {
         c.ready();
-        c.gate.begin_fit();
+        c.access.begin_fit();
       })
       .def("end_fit", [](CoreNetwork& c) {
         c.ready();
-        c.gate.end_fit();
+        c.access.end_fit();
       });
 }
 

@@ -1,4 +1,4 @@
-// The class that Python sees: a network of either precision behind its gate.
+// The class that Python sees: a network of either precision and its lock.
 #pragma once
 
 #include <cstring>
@@ -8,7 +8,7 @@
 #include <variant>
 
 #include "../net/float_environment.h"
-#include "../net/gate.h"
+#include "../net/access.h"
 #include "../net/network.h"
 #include "arrays.h"
 #include "gil.h"
@@ -19,8 +19,8 @@ int find_activation(const std::string& name);
 int find_loss(const std::string& name);
 int find_optimizer(const std::string& name);
 
-// pybind11 gives an object whose __init__ never ran raw memory from its class's operator new; of a class
-// that derives from this it is zero, so that ready() can tell.
+// An object whose __init__ never ran has memory from its class's operator new, and nothing else. For classes derived
+// from this one that memory is zero, so that ready() can detect it.
 struct Initialized {
   static void* operator new(std::size_t n) {
     void* p = ::operator new(n);
@@ -36,7 +36,7 @@ struct Initialized {
 
 struct CoreNetwork : Initialized {
   std::variant<std::unique_ptr<Network<float>>, std::unique_ptr<Network<double>>> net;
-  Gate gate;
+  Access access;
 
   template <class F>
   decltype(auto) visit(F&& f) {
@@ -45,7 +45,7 @@ struct CoreNetwork : Initialized {
   }
 };
 
-// What this thread had set before it entered OurEnvironment, if it is in one.
+// Restores what this thread had set before OurEnvironment, if it is inside one.
 class InCallersEnvironment {
  public:
   InCallersEnvironment();
@@ -57,10 +57,10 @@ class InCallersEnvironment {
   int depth_;
 };
 
-// Compiled work: in our floating-point environment, without the GIL.
+// Held during compiled work: our floating-point environment, and no GIL.
 class Work {
  public:
-  // Python's code in the midst of it, with the GIL, in the caller's floating-point environment.
+  // Held during Python code in between: with the GIL, in the caller's floating-point environment.
   class Python {
    public:
     explicit Python(Work& work) : left_((work.release_.sleep_if_finalizing(), work.environment_)) {}
@@ -76,7 +76,7 @@ class Work {
 };
 
 void bind_float_environment(py::module_& m);
-void bind_limits(py::module_& m);
+void bind_peak(py::module_& m);
 void bind_network(py::module_& m);
 void bind_forward_call(py::module_& m);
 void bind_trainer(py::module_& m);

@@ -46,13 +46,13 @@ std::unique_ptr<CoreTrainer> make(CoreNetwork& core, const std::string& loss, st
 
 // The rows' numbers are copied before they are checked, since another thread may change them.
 template <class T>
-typename Trainer<T>::Data data(CoreTrainer& t, const py::array& x, const py::object& labels,
+Samples<T> samples_of(CoreTrainer& t, const py::array& x, const py::object& labels,
                                const py::object& values, const py::object& weights, const py::object& rows,
                                std::vector<std::int64_t>* index) {
   auto& net = *std::get<std::unique_ptr<Network<T>>>(t.core->net);
   const InputView view = any_view<T>(x, net.layers().front().inputs);
   const std::ptrdiff_t outputs = net.layers().back().outputs;
-  typename Trainer<T>::Data d = {
+  Samples<T> d = {
       view,
       targets<T>(labels, values, view.rows, outputs),
       elements<T>(weights, view.rows, "weights: expected shape (rows,)")};
@@ -91,7 +91,7 @@ using Limits = std::tuple<double, double, double>;
     for (std::ptrdiff_t s = 0; s < steps; ++s)
       by_step[std::size_t(s * kMaxHyper + i)] = each ? each[s] : state->hyper[i];
   }
-  state->by_step = by_step.data();
+  state->hyper_by_step = by_step.data();
   return by_step;
 }
 
@@ -101,13 +101,13 @@ OptimizerState optimizer_state(const Network<T>& net, const std::string& name, c
   OptimizerState state = {};
   state.kind = find_optimizer(name);
   const int n = net.table().optimizer_info[state.kind].slots;
-  state.memo = writable<double>(memo, kMaxMemo, "memo: expected float64 of shape (2,)");
+  state.scalar_state = writable<double>(memo, kMaxScalarState, "memo: expected float64 of shape (2,)");
   T* slot = writable<T>(slots, n * net.packed_size(), "slots: expected (slots, packed)");
   for (int i = 0; i < n; ++i) state.slots[i] = slot + i * net.packed_size();
   return state;
 }
 
-void heed_signals() {
+void check_signals() {
   const InCallersEnvironment callers;  // which OurEnvironment of Python's may have left
   if (PyErr_CheckSignals() != 0) throw py::error_already_set();
 }
@@ -121,20 +121,20 @@ py::tuple epoch(CoreTrainer& t, const py::array& x, const py::object& labels,
   const auto run = [&]<class T>(Trainer<T>& trainer) {
     auto& net = *std::get<std::unique_ptr<Network<T>>>(t.core->net);
     std::vector<std::int64_t> index;
-    const auto d = data<T>(t, x, labels, values, weights, rows, &index);
+    const auto d = samples_of<T>(t, x, labels, values, weights, rows, &index);
     std::int64_t* done = writable<std::int64_t>(seen, 1, "seen: expected int64 of shape (1,)");
     OptimizerState state = optimizer_state(net, optimizer, memo, slots);
     const OptimizerInfo& info = net.table().optimizer_info[state.kind];
     const std::vector<double> by_step =
-        hyper_parameters(info, hyper, (d.rows() + trainer.batch() - 1) / trainer.batch(), &state);
-    std::tie(state.clip_value, state.clip_norm, state.penalty) = limits;
+        hyper_parameters(info, hyper, ceil_div(d.rows(), trainer.batch()), &state);
+    std::tie(state.clip_value, state.clip_norm, state.l2) = limits;
     Work work;
-    Gate::Writer writer(t.core->gate);
+    Access::Writer writer(t.core->access);
     const EpochResult r = trainer.epoch(d, state, key ? &*key : nullptr, number,
                          [&](std::ptrdiff_t rows, const EpochResult& so_far) {
                            *done = rows;
                            const Work::Python python(work);
-                           heed_signals();
+                           check_signals();
                            return !poll(rows, so_far.loss, so_far.correct).cast<bool>();
                          }, every_step, position);
     return std::pair(r, r.invalid ? std::optional(trainer.sentence(r.invalid)) : std::nullopt);
@@ -160,22 +160,22 @@ std::pair<std::ptrdiff_t, std::optional<std::string>> epochs(CoreTrainer& t, con
     using Clock = std::chrono::steady_clock;
     auto& net = *std::get<std::unique_ptr<Network<T>>>(t.core->net);
     std::vector<std::int64_t> index;
-    const auto d = data<T>(t, x, labels, values, weights, rows, &index);
+    const auto d = samples_of<T>(t, x, labels, values, weights, rows, &index);
     std::int64_t* done = writable<std::int64_t>(seen, 2, "seen: expected int64 of shape (2,)");
     double* found = writable<double>(results, count * kColumns, "results: expected float64 of shape (count, 4)");
     T* kept = writable<T>(good, net.packed_size(), "good: expected a flat array");
     OptimizerState state = optimizer_state(net, optimizer, memo, slots);
     [[maybe_unused]] const std::vector<double> by_step =
         hyper_parameters(net.table().optimizer_info[state.kind], hyper,
-                         (d.rows() + trainer.batch() - 1) / trainer.batch(), &state);
-    std::tie(state.clip_value, state.clip_norm, state.penalty) = limits;
+                         ceil_div(d.rows(), trainer.batch()), &state);
+    std::tie(state.clip_value, state.clip_norm, state.l2) = limits;
     Work work;
-    Gate::Writer writer(t.core->gate);
+    Access::Writer writer(t.core->access);
     bool stop = false;
     const auto ask = [&](std::ptrdiff_t in_hand, const EpochResult& so_far) {
       done[1] = in_hand;
       const Work::Python python(work);
-      heed_signals();
+      check_signals();
       stop = poll(done[0], in_hand, so_far.loss, so_far.correct).template cast<bool>();
       return !stop;
     };
@@ -194,9 +194,9 @@ std::pair<std::ptrdiff_t, std::optional<std::string>> epochs(CoreTrainer& t, con
       if (d.weights && r.weight == 0 && r.rows == d.rows())
         return {1, "sample_weight: expected a weight above 0, found only zeros: the array was changed while in use"};
       if (r.failed) return {r.failed, std::nullopt};
-      if (!net.kernels().finite(net.parameters(), net.packed_size())) break;
+      if (!net.finite_parameters()) break;
       std::copy_n(net.parameters(), net.packed_size(), kept);
-      if (end - polled > kPollEvery && !stop) {
+      if (end - polled > kPollInterval && !stop) {
         ask(0, r);
         polled = end;
       }
@@ -210,7 +210,7 @@ py::tuple gradients(CoreTrainer& t, const py::array& x, const py::object& labels
                  const py::object& input) {
   return t.visit([&]<class T>(Trainer<T>& trainer) {
     auto& net = *std::get<std::unique_ptr<Network<T>>>(t.core->net);
-    const auto d = data<T>(t, x, labels, values, weights, py::none(), nullptr);
+    const auto d = samples_of<T>(t, x, labels, values, weights, py::none(), nullptr);
     expect(d.x.rows <= trainer.batch(), "x: expected no more rows than the trainer's batch");
     T* to = writable<T>(packed, net.packed_size(), "packed: expected a flat array");
     T* dx = writable<T>(input, d.x.rows * d.x.columns, "input: expected shape (rows, inputs)");
@@ -218,7 +218,7 @@ py::tuple gradients(CoreTrainer& t, const py::array& x, const py::object& labels
     double loss = 0;
     {
       Work work;
-      Gate::Reader reader(t.core->gate);
+      Access::Reader reader(t.core->access);
       loss = trainer.gradients(d, to, dx, &correct);
     }
     return py::make_tuple(loss, correct);
@@ -237,7 +237,7 @@ void backward(CoreTrainer& t, const py::array& x, const py::array& dy, const py:
     T* to = writable<T>(packed, net.packed_size(), "packed: expected a flat array");
     T* dx = writable<T>(input, view.rows * view.columns, "input: expected shape (rows, inputs)");
     Work work;
-    Gate::Reader reader(t.core->gate);
+    Access::Reader reader(t.core->access);
     trainer.gradients({view, {nullptr, nullptr, upstream}, nullptr}, to, dx);
   });
 }
@@ -250,10 +250,10 @@ void optimizer_step(CoreNetwork& core, const std::string& optimizer, const py::d
     OptimizerState state = optimizer_state(net, optimizer, memo, slots);
     const std::vector<double> by_step =
         hyper_parameters(net.table().optimizer_info[state.kind], hyper, 1, &state);
-    std::tie(state.clip_value, state.clip_norm, state.penalty) = limits;
+    std::tie(state.clip_value, state.clip_norm, state.l2) = limits;
     T* g = writable<T>(gradient, net.packed_size(), "gradient: expected a flat array");
     Work work;
-    Gate::Writer writer(core.gate);
+    Access::Writer writer(core.access);
     Trainer<T>(net, loss_mse, 1).apply(g, state);
   });
 }
@@ -263,7 +263,7 @@ void drop(CoreTrainer& t, const std::vector<double>& rates, std::uint64_t key) {
     const auto& net = *std::get<std::unique_ptr<Network<T>>>(t.core->net);
     expect(rates.size() == net.layers().size(), "rates: expected one for each layer");
     for (const double r : rates) expect(r >= 0 && r < 1, "rates: expected numbers in [0, 1)");
-    trainer.drop(rates, key);
+    trainer.set_dropout(rates, key);
   });
 }
 
@@ -284,13 +284,13 @@ py::tuple evaluate(CoreTrainer& t, const py::array& x, const py::object& labels,
                    const py::object& values, const py::object& weights, const py::object& rows) {
   const auto run = [&]<class T>(Trainer<T>& trainer) {
     std::vector<std::int64_t> index;
-    const auto d = data<T>(t, x, labels, values, weights, rows, &index);
+    const auto d = samples_of<T>(t, x, labels, values, weights, rows, &index);
     Work work;
-    Gate::Reader reader(t.core->gate);
+    Access::Reader reader(t.core->access);
     return trainer.evaluate(d, [&] {
-      Gate::Pause pause(t.core->gate);
+      Access::Pause pause(t.core->access);
       const Work::Python python(work);
-      heed_signals();
+      check_signals();
     });
   };
   const EpochResult r = t.visit(run);

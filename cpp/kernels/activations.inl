@@ -1,5 +1,5 @@
-// The activations: value, and derivative as a function of the output y or, where from_z says so, of
-// the sum z. Names are those of registry.def.
+// The activations: value, and derivative as a function of the output y or, if from_z, of the sum z.
+// The names are those of registry.def.
 namespace act {
 
 template <class T> struct identity {
@@ -16,7 +16,7 @@ template <class T> struct sigmoid {
 
 template <class T> struct relu {
   static constexpr bool from_z = false;
-  // z < 0 and not z > 0, so that NaN stays NaN
+  // z < 0 rather than z > 0, so that NaN stays NaN
   static inline V<T> value(V<T> z) { return z < splat<T>(0) ? splat<T>(0) : z; }
   static inline V<T> derivative(V<T> y) { return y > splat<T>(0) ? splat<T>(1) : splat<T>(0); }
 };
@@ -45,11 +45,11 @@ template <class T> struct elu {
   static inline V<T> derivative(V<T> y) { return y > splat<T>(0) ? splat<T>(1) : y + splat<T>(1); }
 };
 
-// what z * (a tail that is 0 there) takes for z, so that -infinity gives -0 and not NaN
+// z, at least -1e4: -infinity times a tail of 0 would be NaN instead of -0
 template <class T>
 inline V<T> above_infinity(V<T> z) { return z < splat<T>(T(-1e4)) ? splat<T>(T(-1e4)) : z; }
 
-// x times the normal cdf (Hendrycks and Gimpel 2016); by erfc below 0, where 1 + erf would cancel
+// z times the normal cdf (Hendrycks and Gimpel 2016); by erfc below 0, where 1 + erf would cancel
 template <class T> struct gelu {
   static constexpr bool from_z = true;
   static inline V<T> value(V<T> z) {
@@ -67,7 +67,7 @@ template <class T> struct gelu {
   }
 };
 
-// x times the sigmoid (Elfwing, Uchibe and Doya 2018)
+// z times the sigmoid (Elfwing, Uchibe and Doya 2018)
 template <class T> struct silu {
   static constexpr bool from_z = true;
   static inline V<T> value(V<T> z) {
@@ -93,7 +93,7 @@ template <class T> struct softplus {
   static inline V<T> derivative(V<T> z) { return logistic<T>(z); }
 };
 
-// of a rate, or of anything else that is above 0
+// for outputs above 0, such as the rate of a Poisson distribution
 template <class T> struct exp {
   static constexpr bool from_z = false;
   static inline V<T> value(V<T> z) { return FW_ISA::exp<T>(z); }

@@ -1,10 +1,10 @@
-// The layers' products with their epilogues: forward, z = sums + bias and y = act(z), and backward,
-// dx = sums * act'(below). Sums of up to kTileRows rows and some panels come in a buffer (tiles.inl,
-// row.inl) that lies in the first-level cache, and are stored once: the sums are compiled once per tile
-// shape and the epilogue once per activation, instead of their product.
+// A layer's matrix products with their epilogues: forward, z = sums + bias and y = act(z); backward,
+// dx = sums * act'(below). tiles.inl and single_row.inl leave the sums of up to kTileRows rows and some
+// panels in a buffer in the L1 cache; the epilogue stores the result once. So the sums are compiled once per
+// tile shape and the epilogue once per activation, instead of once per combination.
 
-// Stores one panel of `rows` rows, all lanes or those of real outputs alone; value(i, lane) makes a
-// vector of row i.
+// Stores one panel of `rows` rows: all lanes if y is padded, else those of real outputs only.
+// value(i, lane) returns a vector of row i.
 template <class T, class Value>
 FW_INLINE void store_panel(const RowsOut<T>& y, std::ptrdiff_t r, std::ptrdiff_t rows,
                            std::ptrdiff_t p, std::ptrdiff_t outputs, const Value& value) {
@@ -17,14 +17,14 @@ FW_INLINE void store_panel(const RowsOut<T>& y, std::ptrdiff_t r, std::ptrdiff_t
   } else {
     for (std::ptrdiff_t i = 0; i < rows; ++i, to += step)
       FW_UNROLL for (int j = 0; j < kPanel; j += L)
-        if (j < valid) store_part(to + j, value(i, j), int(least(L, valid - j)));
+        if (j < valid) store_part(to + j, value(i, j), int(minimum(L, valid - j)));
   }
 }
 
-// The halves' sums of one panel of some rows, [rows][np][16], put together.
+// The two halves of the sums of one panel, [rows][np][16], added.
 template <class T>
 struct Halves {
-  const T *sums, *second;  // second is null if there is one block alone
+  const T *sums, *second;  // second is null if there is only one block
   std::ptrdiff_t step;
   V<T> operator()(std::ptrdiff_t i, int j) const {
     const V<T> s = load<T>(sums + i * step + j);
@@ -49,10 +49,11 @@ void dense(const DenseArgs<T>& a) {
     }
   };
   if (a.rows == 1 && a.x.panel_stride == kPanel && !a.bytes.base && !a.bytes.pointers)
-    walk_row<T>(row_of(a.x, 0), a.inputs, a.weights, a.outputs, a.far, finish);
+    walk_row<T>(row_of(a.x, 0), a.inputs, a.weights, a.outputs, a.weights_exceed_l2, finish);
   else
-    walk_tiles<T>({a.x, a.bytes, a.scale, a.rows, a.distance, a.ahead, a.inputs, a.halved}, a.weights,
-                  a.outputs, finish);
+    walk_tiles<T>({.x = a.x, .bytes = a.bytes, .scale = a.scale, .rows = a.rows,
+                   .prefetch_distance = a.prefetch_distance, .rows_ahead = a.rows_ahead, .inputs = a.inputs,
+                   .split_prefetch = a.split_prefetch}, a.weights, a.outputs, finish);
 }
 
 template <class T>
@@ -66,12 +67,13 @@ void dense_half(const DenseArgs<T>& a, int half) {
       });
     }
   };
-  walk_tiles<T>({a.x, {}, T(0), a.rows, a.distance, a.ahead, a.inputs, a.halved, half}, a.weights, a.outputs,
-                finish);
+  walk_tiles<T>({.x = a.x, .bytes = {}, .scale = T(0), .rows = a.rows,
+                 .prefetch_distance = a.prefetch_distance, .rows_ahead = a.rows_ahead, .inputs = a.inputs,
+                 .split_prefetch = a.split_prefetch, .half = half}, a.weights, a.outputs, finish);
 }
 
 template <class T, template <class> class A>
-void join(const JoinArgs<T>& a) {
+void combine(const CombineArgs<T>& a) {
   for (std::ptrdiff_t p = 0; p < panels_of(a.outputs); ++p) {
     const T *first = a.first.base + p * a.first.panel_stride,
             *second = a.second.base + p * a.second.panel_stride;
@@ -85,15 +87,15 @@ void join(const JoinArgs<T>& a) {
   }
 }
 
-// One block of outputs of one panel of inputs, to[64][16]: the weights turned round for the way down. Made
-// anew for each use, which costs about what keeping a second copy in step would, and no memory.
+// Transposes a block of weights for the backward pass: 64 outputs of one panel of inputs, to[64][16]. Repeated
+// for each use, which costs about as much time as keeping a second copy up to date, but no memory.
 template <class T>
-FW_INLINE void turn_block(const BackwardArgs<T>& a, std::ptrdiff_t first, std::ptrdiff_t last,
+FW_INLINE void transpose_block(const BackwardArgs<T>& a, std::ptrdiff_t first, std::ptrdiff_t last,
                           std::ptrdiff_t panel, T* to) {
   constexpr int L = Vec<T>::lanes;
   for (std::ptrdiff_t o = first; o < last; o += kPanel, to += kPanel * kPanel) {
     const T* w = a.weights + (o * a.inputs + panel * kPanel * kPanel);
-    const std::ptrdiff_t m = least(kPanel, a.inputs - panel * kPanel);
+    const std::ptrdiff_t m = minimum(kPanel, a.inputs - panel * kPanel);
     for (int j = 0; j < kPanel; j += L)
       for (int t = 0; t < kPanel; t += L) {
         V<T> v[L];
@@ -105,23 +107,23 @@ FW_INLINE void turn_block(const BackwardArgs<T>& a, std::ptrdiff_t first, std::p
   }
 }
 
-// NP panels of inputs for one group of rows; finish as in walk_blocks.
+// NP panels of inputs for one group of rows; calls finish as walk_blocks does.
 template <class T, int NP, class Finish>
-inline void walk_down(const BackwardArgs<T>& b, std::ptrdiff_t r, std::ptrdiff_t m,
+inline void walk_transposed(const BackwardArgs<T>& b, std::ptrdiff_t r, std::ptrdiff_t m,
                       std::ptrdiff_t panel, const Finish& finish) {
   constexpr int M1 = NP > 1 ? Vec<T>::tile_rows : Vec<T>::tile_rows_one;
   alignas(64) T sums[kTileRows * NP * kPanel];
   alignas(64) T second[kTileRows * NP * kPanel];
-  alignas(64) T turned[NP * kBlock * kPanel];
+  alignas(64) T transposed[NP * kBlock * kPanel];
   const std::ptrdiff_t blocks = blocks_of(b.outputs);
-  TileArgs<T> a = {b.dz, m, 0, 0, nullptr, kBlock * kPanel, b.outputs, 0, 0, sums, second, nullptr, 0, false};
+  TileArgs<T> a = {.x = b.dz, .rows = m, .panel_size = kBlock * kPanel, .inputs = b.outputs, .sums = sums, .second = second};
   a.x.base += r * kPanel;
-  for (; a.block < blocks; a.block = a.blocks) {
-    a.blocks = a.block + 1;
-    const std::ptrdiff_t first = a.block * kBlock, last = least(b.outputs, first + kBlock);
+  for (; a.block < blocks; a.block = a.end_block) {
+    a.end_block = a.block + 1;
+    const std::ptrdiff_t first = a.block * kBlock, last = minimum(b.outputs, first + kBlock);
     for (int q = 0; q < NP; ++q)
-      turn_block<T>(b, first, last, panel + q, turned + q * kBlock * kPanel);
-    a.weights = turned - first * kPanel;
+      transpose_block<T>(b, first, last, panel + q, transposed + q * kBlock * kPanel);
+    a.weights = transposed - first * kPanel;
     all_tiles<T, M1, NP, kPanels>(a);
   }
   finish(r, m, panel, NP, sums, blocks > 1 ? second : nullptr);
@@ -142,9 +144,9 @@ void dense_backward(const BackwardArgs<T>& a) {
     }
   };
   const std::ptrdiff_t end = a.end ? a.end : panels_of(a.inputs);
-  share_panels<Vec<T>::tile_panels>(a.panel, end, [&](std::ptrdiff_t p, auto np) FW_ALWAYS {
+  for_panel_groups<Vec<T>::tile_panels>(a.panel, end, [&](std::ptrdiff_t p, auto np) FW_ALWAYS {
     for (std::ptrdiff_t r = 0; r < a.rows; r += kTileRows)
-      walk_down<T, np()>(a, r, least(kTileRows, a.rows - r), p, finish);
+      walk_transposed<T, np()>(a, r, minimum(kTileRows, a.rows - r), p, finish);
   });
 }
 

@@ -4,7 +4,7 @@
 
 namespace fw {
 
-// isa_list.inc is made from CMakeLists.txt's rows: ISA(name, condition on the CPU), slowest first.
+// isa_list.inc is generated from the rows in CMakeLists.txt: ISA(name, condition on the CPU), slowest first.
 #define ISA(name, supported) extern const KernelTable fw_kernels_##name;
 #include "isa_list.inc"
 #undef ISA

@@ -1,5 +1,5 @@
-// Which instruction sets this binary holds, which of them this CPU can run, and the choice among them.
-// The only code that asks the CPU.
+// Instruction sets: which ones this binary contains, which of them this CPU can run, and the choice of one.
+// The only code that queries the CPU.
 #pragma once
 
 #include <string>
@@ -9,11 +9,11 @@
 
 namespace fw {
 
-// Those that can run here, slowest first.
+// Those that this CPU can run, slowest first.
 std::vector<const KernelTable*> available_isas();
-// Those in this binary, whether or not the CPU can run them, slowest first.
+// All in this binary, slowest first.
 std::vector<std::string> built_isas();
-// By name; throws std::invalid_argument naming what there is. "" chooses the fastest.
+// The one with this name, or the fastest for "". Throws std::invalid_argument with the available names.
 const KernelTable& choose_isa(const std::string& name);
 
 }  // namespace fw

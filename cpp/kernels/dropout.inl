@@ -1,12 +1,12 @@
-// Dropout (Srivastava et al., JMLR 15, 2014), inverted: what is kept is multiplied by 1 / (1 - rate). The masks
-// are Philox4x32-10's (see net/philox.h), many counters at once: which element is kept is a function of key,
-// stream, the row's position and the element's place, and of nothing else.
+// Inverted dropout (Srivastava et al., JMLR 15, 2014): kept elements are multiplied by 1 / (1 - rate). The masks
+// come from Philox4x32-10 (see net/philox.h), many counters at once. Whether an element is kept depends only on
+// key, stream, the row's position in the epoch and the element's index in the row.
 
-constexpr std::ptrdiff_t kDropCounters = 8;  // to a pair of panels: 4 words each
+constexpr std::ptrdiff_t kDropoutCounters = 8;  // of 4 words each, for two adjacent panels
 
-// Words 0 and 1, 2 and 3 of counters `first` to first + 7: of the one panel and of the other.
+// Counters `first` to first + 7: their words 0 and 1 for the first panel, 2 and 3 for the second.
 inline void philox_words(std::uint64_t key, std::uint64_t stream, std::uint64_t first, std::uint32_t* to) {
-  constexpr int parts = kDropCounters / kWideLanes;
+  constexpr int parts = kDropoutCounters / kWideLanes;
   Wide words[4 * parts];
   FW_UNROLL for (int j = 0; j < parts; ++j) {
     Wide c0 = wide_from(first + std::uint64_t(j * kWideLanes)), c1 = c0 >> 32;
@@ -28,16 +28,16 @@ inline void philox_words(std::uint64_t key, std::uint64_t stream, std::uint64_t 
 }
 
 template <class T>
-void drop(const DropArgs<T>& a) {
-  const std::ptrdiff_t pairs = (panels_of(a.width) + 1) / 2, panels = panels_of(a.columns);
+void dropout(const DropoutArgs<T>& a) {
+  const std::ptrdiff_t panel_pairs = ceil_div(panels_of(a.width), 2), panels = panels_of(a.columns);
   const V<T> scale = splat<T>(a.scale);
   for (std::ptrdiff_t r = 0; r < a.rows; ++r) {
-    const std::uint64_t row = std::uint64_t(a.position + r) * std::uint64_t(pairs * kDropCounters);
+    const std::uint64_t row = std::uint64_t(a.position + r) * std::uint64_t(panel_pairs * kDropoutCounters);
     const T* x = row_of(a.x, r);
     for (std::ptrdiff_t p = 0; p < panels; p += 2) {
       alignas(64) std::uint32_t words[2 * kPanel];
-      philox_words(a.key, a.stream, row + std::uint64_t((a.panel + p) / 2 * kDropCounters), words);
-      for (std::ptrdiff_t q = p; q < least(panels, p + 2); ++q)
+      philox_words(a.key, a.stream, row + std::uint64_t((a.panel + p) / 2 * kDropoutCounters), words);
+      for (std::ptrdiff_t q = p; q < minimum(panels, p + 2); ++q)
         FW_UNROLL for (int j = 0; j < kPanel; j += Vec<T>::lanes) {
           const V<T> factor = where_at_least<T>(words + (q - p) * kPanel + j, a.threshold, scale);
           store<T>(a.y.base + r * a.y.row_stride + q * a.y.panel_stride + j,

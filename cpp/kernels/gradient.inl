@@ -1,21 +1,21 @@
-// dW and db: sums over the rows of a batch, in the batch's order. A tile's sums end in registers, where
+// dW and db: sums over the rows of a minibatch, in its order. A tile's sums end in registers, where
 // finish(offset in the packed weights, a vector of sums) stores them or runs the optimizer on them.
 //
-// Tried without gain: for one panel, vectors over inputs, which halves the loads, since turning the sums round for
-// the update costs as much; 20, 24 or 28 inputs to a tile, whose lines are too few or too many for one prefetch a row;
-// the tile's code in its caller; three panels or 12 inputs by two (24 accumulators); keeping a tile's
-// sums until the next tile's rows go by, so that an optimizer's divisions and roots overlap with multiply-adds: alone
-// they would, but their long chain holds up what comes behind it (slower, and no quicker in three stages, on Intel's).
+// Tried without gain: for one panel, vectors over inputs (half the loads, but transposing the sums for the update
+// costs as much); 20, 24 or 28 inputs per tile (too few or too many cache lines for one prefetch per row); the
+// tile's code inlined in its caller; three panels, or 12 inputs by two panels (24 accumulators); delaying a tile's
+// update until the next tile's sums, so that the optimizer's divisions and roots overlap with multiply-adds: their
+// long dependency chain blocks the instructions behind it (slower, and no faster in three stages, on Intel).
 
-// What is prefetched into the first-level cache: the line of each row that the next tile begins with, where a tile
-// takes a whole line (rows of 784 numbers, 32 to a batch, are twice that cache), or the rows some way on, once a
-// tile's own lines don't stay there.
-enum { kNothing, kNextInputs, kNextRows };
-constexpr int kRowsAhead = 8;
+// What a tile prefetches into the L1 cache. kPrefetchInputs: the next cache line of each row, if a tile takes a
+// whole line (32 rows of 784 numbers are twice the L1 cache). kPrefetchRows: the rows kPrefetchDistance ahead, if
+// there are too many rows for a tile's own lines to stay in the cache.
+enum { kNoPrefetch, kPrefetchInputs, kPrefetchRows };
+constexpr int kPrefetchDistance = 8;
 
-// RB rows from r on of the chains for KT inputs and NP panels: all RB rows of x and dz are asked for before
-// the first is used, which hides more of the second-level cache's latency than the CPU finds by itself.
-template <class T, int KT, int NP, int RB, int Fetch>
+// Rows [r, r + RB) of the chains for KT inputs and NP panels. All RB rows are loaded before the first is used,
+// which hides more of the L2 cache's latency than the CPU does by itself.
+template <class T, int KT, int NP, int RB, int Prefetch>
 FW_INLINE void gradient_rows(const GradientArgs<T>& a, std::ptrdiff_t r, std::ptrdiff_t at, const T* dz,
                              V<T>* acc) {
   constexpr int L = Vec<T>::lanes, P = kPanel / L, N = NP * P;
@@ -27,16 +27,16 @@ FW_INLINE void gradient_rows(const GradientArgs<T>& a, std::ptrdiff_t r, std::pt
     FW_UNROLL for (int v = 0; v < N; ++v)
       dv[j * N + v] = load<T>(dz + j * kPanel + (v / P) * a.dz.panel_stride + (v % P) * L);
   }
-  if constexpr (Fetch == kNextInputs)
+  if constexpr (Prefetch == kPrefetchInputs)
     FW_UNROLL for (int j = 0; j < RB; ++j) __builtin_prefetch(x[j] + KT, 0, 3);
-  if constexpr (Fetch == kNextInputs && kSharesFetching<T>)
-    if ((r | (kPanel - 1)) < a.next) {
-      const T* const* p = a.x.pointers + a.next + (r & -kPanel) + (kPanel + (r & (kPanel - 1))) / 2;
+  if constexpr (Prefetch == kPrefetchInputs && kCanSplitPrefetch<T>)
+    if ((r | (kPanel - 1)) < a.next_rows) {
+      const T* const* p = a.x.pointers + a.next_rows + (r & -kPanel) + (kPanel + (r & (kPanel - 1))) / 2;
       FW_UNROLL for (int j = 0; j < RB / 2; ++j) __builtin_prefetch(p[j] + at, 0, 2);
     }
-  if constexpr (Fetch == kNextRows)
+  if constexpr (Prefetch == kPrefetchRows)
     FW_UNROLL for (int j = 0; j < RB; ++j) {
-      const T* p = row_of(a.x, r + kRowsAhead + j) + at;
+      const T* p = row_of(a.x, r + kPrefetchDistance + j) + at;
       __builtin_prefetch(p, 0, 3);
       __builtin_prefetch(p + KT - 1, 0, 3);
     }
@@ -48,8 +48,7 @@ FW_INLINE void gradient_rows(const GradientArgs<T>& a, std::ptrdiff_t r, std::pt
   }
 }
 
-// The chains of rows [first, last) for inputs k .. k + KT, which lie side by side in a row of x, and
-// NP panels.
+// The chains of rows [first, last) for inputs [k, k + KT), which are contiguous in a row of x, and NP panels.
 template <class T, int KT, int NP>
 FW_INLINE void gradient_chains(const GradientArgs<T>& a, std::ptrdiff_t k, std::ptrdiff_t panel,
                                std::ptrdiff_t first, std::ptrdiff_t last, V<T>* acc) {
@@ -62,16 +61,16 @@ FW_INLINE void gradient_chains(const GradientArgs<T>& a, std::ptrdiff_t k, std::
     constexpr bool line = NP == 1 && KT * sizeof(T) == 64;
     if (line && a.x.panel_stride == kPanel && a.rows <= kBlock)
       for (; r + RB <= last; r += RB, dz += RB * kPanel)
-        gradient_rows<T, KT, NP, RB, line ? kNextInputs : kNothing>(a, r, at, dz, acc);
+        gradient_rows<T, KT, NP, RB, line ? kPrefetchInputs : kNoPrefetch>(a, r, at, dz, acc);
     else if (a.rows > kBlock && a.x.panel_stride == kPanel)
-      for (const std::ptrdiff_t end = least(last, a.rows - kRowsAhead); r + RB <= end; r += RB, dz += RB * kPanel)
-        gradient_rows<T, KT, NP, RB, kNextRows>(a, r, at, dz, acc);
-    for (; r + RB <= last; r += RB, dz += RB * kPanel) gradient_rows<T, KT, NP, RB, kNothing>(a, r, at, dz, acc);
+      for (const std::ptrdiff_t end = minimum(last, a.rows - kPrefetchDistance); r + RB <= end; r += RB, dz += RB * kPanel)
+        gradient_rows<T, KT, NP, RB, kPrefetchRows>(a, r, at, dz, acc);
+    for (; r + RB <= last; r += RB, dz += RB * kPanel) gradient_rows<T, KT, NP, RB, kNoPrefetch>(a, r, at, dz, acc);
   }
-  for (; r < last; ++r, dz += kPanel) gradient_rows<T, KT, NP, 1, kNothing>(a, r, at, dz, acc);
+  for (; r < last; ++r, dz += kPanel) gradient_rows<T, KT, NP, 1, kNoPrefetch>(a, r, at, dz, acc);
 }
 
-// The halves' sums over more than one block of rows, [KT][NP][16] each.
+// The two halves of sums over more than one block of rows, [KT][NP][16] each.
 template <class T, int KT, int NP>
 FW_NOINLINE void gradient_blocks(const GradientArgs<T>& a, std::ptrdiff_t k, std::ptrdiff_t panel,
                                  T* sums, T* second) {
@@ -79,7 +78,7 @@ FW_NOINLINE void gradient_blocks(const GradientArgs<T>& a, std::ptrdiff_t k, std
   const std::ptrdiff_t blocks = blocks_of(a.rows), half = first_half(blocks);
   for (std::ptrdiff_t b = 0; b < blocks; ++b) {
     V<T> acc[N];
-    gradient_chains<T, KT, NP>(a, k, panel, b * kBlock, least(a.rows, (b + 1) * kBlock), acc);
+    gradient_chains<T, KT, NP>(a, k, panel, b * kBlock, minimum(a.rows, (b + 1) * kBlock), acc);
     fold<T, N>(acc, b == 0 || b == half, b < half ? sums : second);
   }
 }
@@ -97,9 +96,9 @@ inline void gradient_tile(const GradientArgs<T>& a, std::ptrdiff_t k, std::ptrdi
     gradient_blocks<T, KT, NP>(a, k, panel, sums, second);
     FW_UNROLL for (int i = 0; i < KT * N; ++i) acc[i] = load<T>(sums + i * L) + load<T>(second + i * L);
   }
-  if (finish.limit() != T(0))
-    FW_UNROLL for (int i = 0; i < KT * N; ++i) acc[i] = limited<T>(acc[i], finish.limit());
-  std::ptrdiff_t at[NP];  // hidden, or the address of each vector is made and kept in advance
+  if (finish.clip_value() != T(0))
+    FW_UNROLL for (int i = 0; i < KT * N; ++i) acc[i] = clipped<T>(acc[i], finish.clip_value());
+  std::ptrdiff_t at[NP];  // opaque: GCC would otherwise compute and spill each vector's address in advance
   FW_UNROLL for (int q = 0; q < NP; ++q) {
     at[q] = ((panel + q) * a.inputs + k) * kPanel;
     opaque(at[q]);
@@ -108,16 +107,15 @@ inline void gradient_tile(const GradientArgs<T>& a, std::ptrdiff_t k, std::ptrdi
     finish(at[i % N / P] + i / N * kPanel + i % P * L, acc[i]);
 }
 
-// A large tile by itself: inlined it is no quicker, and its loop would be harder to find in the assembly. By reference:
-// a copy would be made from parts just stored, which waits until every store before them is done (a tenth of Adam's
-// epoch by two threads).
+// A large tile in a function of its own: inlining is no faster, and tests/test_codegen.py finds the loop. `finish`
+// is a reference, since a copy would wait for all earlier stores (10 % of an epoch with Adam on two threads).
 template <class T, int KT, int NP, class Finish>
 FW_NOINLINE void large_gradient_tile(const GradientArgs<T>& a, std::ptrdiff_t k, std::ptrdiff_t panel,
                                      const Finish& finish) {
   gradient_tile<T, KT, NP>(a, k, panel, finish);
 }
 
-// The sum of dz over the rows, of one panel
+// The sum of dz over the rows, for one panel.
 template <class T>
 FW_NOINLINE void bias_sums(const GradientArgs<T>& a, std::ptrdiff_t panel, T* sums) {
   constexpr int L = Vec<T>::lanes, P = kPanel / L;
@@ -126,7 +124,7 @@ FW_NOINLINE void bias_sums(const GradientArgs<T>& a, std::ptrdiff_t panel, T* su
   for (std::ptrdiff_t b = 0; b < blocks; ++b) {
     V<T> acc[P];
     FW_UNROLL for (int v = 0; v < P; ++v) acc[v] = V<T>{};
-    const std::ptrdiff_t end = least(a.rows, (b + 1) * kBlock);
+    const std::ptrdiff_t end = minimum(a.rows, (b + 1) * kBlock);
     for (std::ptrdiff_t r = b * kBlock; r < end; ++r) {
       const T* dz = a.dz.base + r * kPanel + panel * a.dz.panel_stride;
       FW_UNROLL for (int v = 0; v < P; ++v) acc[v] = acc[v] + load<T>(dz + v * L);
@@ -141,68 +139,68 @@ FW_NOINLINE void bias_sums(const GradientArgs<T>& a, std::ptrdiff_t panel, T* su
 template <class T, int KT, int NP, class Finish>
 inline void walk_inputs(const GradientArgs<T>& a, std::ptrdiff_t k, std::ptrdiff_t panel,
                         const Finish& finish) {
-  for (; k + KT <= a.last; k += KT) {
+  for (; k + KT <= a.end_input; k += KT) {
     if constexpr (KT * NP * (kPanel / Vec<T>::lanes) >= 16) large_gradient_tile<T, KT, NP>(a, k, panel, finish);
     else gradient_tile<T, KT, NP>(a, k, panel, finish);
   }
   if constexpr (KT > 1) {
     constexpr int next = KT > 16 ? 16 : KT > 8 ? 8 : KT > 4 ? 4 : KT / 2;
-    if (k < a.last) walk_inputs<T, next, NP>(a, k, panel, finish);
+    if (k < a.end_input) walk_inputs<T, next, NP>(a, k, panel, finish);
   }
 }
 
-// finish as in gradient_tile, finish_bias(offset in the packed biases, a vector of sums)
+// Calls finish as gradient_tile does, and finish_bias(offset in the packed biases, a vector of sums).
 template <class T, class Finish, class FinishBias>
 inline void walk_gradient(const GradientArgs<T>& a, const Finish& finish,
                           const FinishBias& finish_bias) {
   constexpr int G1 = Vec<T>::gradient_inputs_one;
   const std::ptrdiff_t end = a.panel + a.panels;
-  share_panels<Vec<T>::gradient_panels>(a.panel, end, [&](std::ptrdiff_t p, auto np) FW_ALWAYS {
+  for_panel_groups<Vec<T>::gradient_panels>(a.panel, end, [&](std::ptrdiff_t p, auto np) FW_ALWAYS {
     if constexpr (np() > 1)
-      walk_inputs<T, Vec<T>::gradient_inputs, np()>(a, a.first, p, finish);
+      walk_inputs<T, Vec<T>::gradient_inputs, np()>(a, a.first_input, p, finish);
     else if (a.x.panel_stride == kPanel)
-      walk_inputs<T, G1, 1>(a, a.first, p, finish);
-    else  // tiles may not reach over a panel of inputs
-      walk_inputs<T, (G1 < kPanel ? G1 : kPanel), 1>(a, a.first, p, finish);
+      walk_inputs<T, G1, 1>(a, a.first_input, p, finish);
+    else  // panel-major x: a tile must not cross a panel of inputs
+      walk_inputs<T, (G1 < kPanel ? G1 : kPanel), 1>(a, a.first_input, p, finish);
   });
-  if (a.first != 0) return;
+  if (a.first_input != 0) return;
   for (std::ptrdiff_t p = a.panel; p < end; ++p) {
     alignas(64) T sums[kPanel];
     bias_sums<T>(a, p, sums);
     for (int j = 0; j < kPanel; j += Vec<T>::lanes) {
       const V<T> sum = load<T>(sums + j);
-      finish_bias(p * kPanel + j, finish_bias.limit() != T(0) ? limited<T>(sum, finish_bias.limit()) : sum);
+      finish_bias(p * kPanel + j, finish_bias.clip_value() != T(0) ? clipped<T>(sum, finish_bias.clip_value()) : sum);
     }
   }
 }
 
-// What is done with a finished sum. These hold copies: a store through a vector may alias anything, and
-// what lies behind a reference would be read again after each. (Prefetching the weights and the
-// optimizer's state, a tile ahead, as its sums begin or spread over them, was tried and gained nothing.)
+// What is done with a finished sum. These hold copies: a vector store may alias anything, so that values behind
+// a reference would be loaded again after each store. (Tried without gain: prefetching the weights and the
+// optimizer's state one tile ahead.)
 template <class T>
-struct Keep {
+struct StoreGradient {
   T* gradient;
-  static constexpr T limit() { return T(0); }
+  static constexpr T clip_value() { return T(0); }
   FW_INLINE void operator()(std::ptrdiff_t at, V<T> g) const { store<T>(gradient + at, g); }
 };
 template <class T>
-struct Add {
+struct AddGradient {
   T* sums;
   bool begin;
-  static constexpr T limit() { return T(0); }
+  static constexpr T clip_value() { return T(0); }
   FW_INLINE void operator()(std::ptrdiff_t at, V<T> g) const {
     store<T>(sums + at, begin ? g : load<T>(sums + at) + g);
   }
 };
 template <class T, template <class> class O>
-struct Apply {
+struct ApplyOptimizer {
   T* weights;
   T* slots[O<T>::slots + 1];
-  Step<T> step;
-  Apply(T* w, T* const* s, const Step<T>& c) : weights(w), slots{}, step(c) {
+  StepScalars<T> step;
+  ApplyOptimizer(T* w, T* const* s, const StepScalars<T>& c) : weights(w), slots{}, step(c) {
     for (int i = 0; i < O<T>::slots; ++i) slots[i] = s[i];
   }
-  FW_INLINE T limit() const { return step.limit; }
+  FW_INLINE T clip_value() const { return step.clip_value; }
   FW_INLINE void operator()(std::ptrdiff_t at, V<T> g) const {
     update_at<T, O>(weights, g, slots, at, step);
   }
@@ -215,32 +213,32 @@ FW_INLINE void add(T* to, const T* second, std::ptrdiff_t n) {
 
 template <class T>
 void dense_gradient(const GradientArgs<T>& a) {
-  if (!a.second) {
-    walk_gradient<T>(a, Keep<T>{a.gradient}, Keep<T>{a.gradient_bias});
+  if (!a.second_half) {
+    walk_gradient<T>(a, StoreGradient<T>{a.gradient}, StoreGradient<T>{a.gradient_bias});
     return;
   }
   const std::ptrdiff_t half = first_half(a.blocks), end = a.block + blocks_of(a.rows);
   for (std::ptrdiff_t b = a.block; b < end; ++b) {
     GradientArgs<T> block = a;
     const std::ptrdiff_t from = (b - a.block) * kBlock;
-    block.rows = least(kBlock, a.rows - from);
+    block.rows = minimum(kBlock, a.rows - from);
     if (a.x.pointers) block.x.pointers = a.x.pointers + from;
     else block.x.base = a.x.base + from * a.x.row_stride;
     block.dz.base = a.dz.base + from * kPanel;
     const bool begin = b == 0 || b == half;
-    walk_gradient<T>(block, Add<T>{b < half ? a.gradient : a.second, begin},
-                     Add<T>{b < half ? a.gradient_bias : a.second_bias, begin});
+    walk_gradient<T>(block, AddGradient<T>{b < half ? a.gradient : a.second_half, begin},
+                     AddGradient<T>{b < half ? a.gradient_bias : a.second_half_bias, begin});
   }
   if (end < a.blocks || a.blocks == 1) return;
   for (std::ptrdiff_t p = a.panel; p < a.panel + a.panels; ++p) {
-    const std::ptrdiff_t at = (p * a.inputs + a.first) * kPanel;
-    add<T>(a.gradient + at, a.second + at, (a.last - a.first) * kPanel);
-    if (a.first == 0) add<T>(a.gradient_bias + p * kPanel, a.second_bias + p * kPanel, kPanel);
+    const std::ptrdiff_t at = (p * a.inputs + a.first_input) * kPanel;
+    add<T>(a.gradient + at, a.second_half + at, (a.end_input - a.first_input) * kPanel);
+    if (a.first_input == 0) add<T>(a.gradient_bias + p * kPanel, a.second_half_bias + p * kPanel, kPanel);
   }
 }
 
 template <class T, template <class> class O>
 void dense_update(const GradientArgs<T>& a) {
-  walk_gradient<T>(a, Apply<T, O>(a.weights, a.slots, *a.step),
-                   Apply<T, O>(a.bias, a.slots_bias, *a.step_bias));
+  walk_gradient<T>(a, ApplyOptimizer<T, O>(a.weights, a.slots, *a.step),
+                   ApplyOptimizer<T, O>(a.bias, a.slots_bias, *a.step_bias));
 }

@@ -1,7 +1,7 @@
 // Compiled once per instruction set (CMakeLists.txt has a row for each), with FW_ISA its name and
-// FW_VEC_HEADER its vec_<isa>.h. All of it lies in the ISA's own namespace and in an anonymous one
-// within it, and uses no std:: template: a template or inline function shared with another object
-// could be linked as a copy that this CPU can't run.
+// FW_VEC_HEADER its vec_<isa>.h. Everything is in the ISA's own namespace and in an anonymous namespace
+// inside it, and no std:: template is used: the linker could otherwise replace a template or inline
+// function by another object's copy, which this CPU may not be able to run.
 #include "table.h"
 
 #include FW_VEC_HEADER
@@ -15,13 +15,13 @@ template <int N> struct Int { static constexpr int value = N; };
 #include "math.inl"
 #include "activations.inl"
 #include "tiles.inl"
-#include "row.inl"
+#include "single_row.inl"
 #include "dense.inl"
 #include "optimizers.inl"
 #include "gradient.inl"
 #include "losses.inl"
 #include "dropout.inl"
-#include "limits.inl"
+#include "peak.inl"
 
 template <class T>
 constexpr Kernels<T> kernels() {
@@ -32,7 +32,7 @@ constexpr Kernels<T> kernels() {
       },
       &dense_half<T>,
       {
-#define ACT(name) &join<T, act::name>,
+#define ACT(name) &combine<T, act::name>,
 #include "registry.def"
       },
       {
@@ -62,42 +62,39 @@ constexpr Kernels<T> kernels() {
       },
       &clip<T>,
       &add_scaled<T>,
-      &squares<T>,
-      &finite<T>,
+      &sum_of_squares<T>,
+      &all_finite<T>,
       &softmax<T>,
       &softmax_backward<T>,
       {
 #define LOSS(name) &loss<T, loss_of::name>,
 #include "registry.def"
       },
-      &drop<T>,
+      &dropout<T>,
       &multiply<T>,
-      &stage<T, std::uint8_t>,
-      &stage<T, T>,
+      &to_panels<T, std::uint8_t>,
+      &to_panels<T, T>,
       &sum<T>,
-      &fma_limit<T>,
-      &read_limit<T>,
+      &peak_fma<T>,
+      &peak_read<T>,
   };
 }
 
 }  // namespace
 }  // namespace FW_ISA
 
-#define FW_STRING_(x) #x
-#define FW_STRING(x) FW_STRING_(x)
-
 extern const KernelTable FW_TABLE;
 constinit const KernelTable FW_TABLE = {
     FW_STRING(FW_ISA),
     FW_VECTOR_BYTES,
-    FW_ISA::kLimitChains,
+    FW_ISA::kPeakChains,
     {
 #define LOSS(name) FW_ISA::loss_of::name<float>::info,
 #include "registry.def"
     },
     {
 #define OPT(name)                                                              \
-  {FW_ISA::opt::name<float>::slots, FW_ISA::opt::name<float>::memo,            \
+  {FW_ISA::opt::name<float>::slots, FW_ISA::opt::name<float>::scalar_state,            \
    FW_ISA::opt::name<float>::hyper, FW_ISA::opt::name<float>::names},
 #include "registry.def"
     },

@@ -1,16 +1,16 @@
-// Softmax, the losses, and the staging of inputs. A loss gives each row's own loss and its gradient
-// (LossInfo::fused says with respect to what). Sums along a row follow the sum rule, one term at a
-// time: for speed, of as many rows at once as a vector has lanes.
+// Softmax, the losses, and the conversion of inputs to panels. A loss computes each row's own loss and its
+// gradient (with respect to z or y, see LossInfo::fused). Sums along a row follow the sum rule, one term at
+// a time; for speed, as many rows at once as a vector has lanes.
 
-// The sum rule over n terms, of one row (X a number) or several (X a vector); add(sum, i) is one step
-// of a block's chain.
+// The sum rule over n terms, for one row (X a number) or several (X a vector); add(sum, i) is one step of
+// a block's chain.
 template <class X, class Add>
 inline X sum_terms(std::ptrdiff_t n, const Add& add) {
   const std::ptrdiff_t blocks = blocks_of(n), half = first_half(blocks);
   X halves[2] = {};
   for (std::ptrdiff_t b = 0; b < blocks; ++b) {
     X chain = {};
-    const std::ptrdiff_t end = least(n, (b + 1) * kBlock);
+    const std::ptrdiff_t end = minimum(n, (b + 1) * kBlock);
     for (std::ptrdiff_t i = b * kBlock; i < end; ++i) chain = add(chain, i);
     X& to = halves[b >= half];
     to = b == 0 || b == half ? chain : to + chain;
@@ -31,18 +31,18 @@ inline T& element(T* row, std::ptrdiff_t panel_stride, std::ptrdiff_t o) {
   return row[(o / kPanel) * panel_stride + o % kPanel];
 }
 
-// v[i] = output o + i of `lanes` rows, rows past the last one being it again: what is summed along a
-// row in a fixed order is summed here for many rows side by side.
+// v[i] = output o + i of `lanes` rows, the last row repeated. Sums along a row can then be computed for many
+// rows side by side, one per lane.
 template <class T>
 FW_INLINE void columns(const Rows<T>& x, std::ptrdiff_t r, std::ptrdiff_t rows, std::ptrdiff_t o,
                        V<T>* v) {
   constexpr int L = Vec<T>::lanes;
   const std::ptrdiff_t at = (o / kPanel) * x.panel_stride + o % kPanel;
-  FW_UNROLL for (int i = 0; i < L; ++i) v[i] = load<T>(row_of(x, least(r + i, rows - 1)) + at);
+  FW_UNROLL for (int i = 0; i < L; ++i) v[i] = load<T>(row_of(x, minimum(r + i, rows - 1)) + at);
   transpose_square<T>(v);
 }
 
-// v where a panel has an output, 0 in the lanes past the last
+// v with the lanes beyond the last output set to 0
 template <class T>
 inline V<T> keep(V<T> v, std::ptrdiff_t valid, int lane) {
   static constexpr T mask[2 * kPanel] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
@@ -71,7 +71,7 @@ void softmax(const RowsOut<T>& z, std::ptrdiff_t rows, std::ptrdiff_t outputs, c
   const std::ptrdiff_t panels = panels_of(outputs);
   for (std::ptrdiff_t r = 0; r < rows; r += L) {
     alignas(64) T most[L], total[L];
-    const std::ptrdiff_t m = least(L, rows - r);
+    const std::ptrdiff_t m = minimum(L, rows - r);
     if (m < 4) {
       for (std::ptrdiff_t i = 0; i < m; ++i)
         softmax_row<T>(z.base + (r + i) * z.row_stride, z.panel_stride, outputs, most + i, total + i);
@@ -96,7 +96,7 @@ void softmax(const RowsOut<T>& z, std::ptrdiff_t rows, std::ptrdiff_t outputs, c
     }
     for (std::ptrdiff_t p = 0; p < panels; ++p) {
       const T* e = z.base + r * z.row_stride + p * z.panel_stride;
-      const std::ptrdiff_t valid = least(kPanel, outputs - p * kPanel), step = z.row_stride;
+      const std::ptrdiff_t valid = minimum(kPanel, outputs - p * kPanel), step = z.row_stride;
       store_panel<T>(y, r, m, p, outputs, [&](std::ptrdiff_t i, int j) {
         return keep<T>(load<T>(e + i * step + j) / splat<T>(total[i]), valid, j);
       });
@@ -124,18 +124,18 @@ void softmax_backward(const Rows<T>& y, std::ptrdiff_t rows, std::ptrdiff_t outp
   }
 }
 
-// Some rows' part of a loss's arguments, one row to a lane.
+// The arguments of a loss for some rows, one row per lane.
 template <class T>
 struct LossRows {
   V<T> scale, row_max, log_sum;
   T outputs, parameter;
 };
 
-// The index of a row's largest output, the first of equals
+// The index of a row's largest output, the first one among equals.
 template <class T>
 struct Largest {
   V<T> value, index;
-  inline void see(V<T> v, std::ptrdiff_t o) {
+  inline void update(V<T> v, std::ptrdiff_t o) {
     if (o == 0) {
       value = v;
       index = splat<T>(0);
@@ -146,7 +146,7 @@ struct Largest {
   }
 };
 
-// The walk that every loss shares. row_loss is K::value of the row's sum of K::add over its outputs.
+// The loop that all losses share. row_loss is K::value of the row's sum of K::add over its outputs.
 template <class T, template <class> class K>
 void loss(const LossArgs<T>& a) {
   constexpr int L = Vec<T>::lanes;
@@ -162,8 +162,8 @@ void loss(const LossArgs<T>& a) {
         columns<T>(a.y, r, a.rows, o, y);
         columns<T>(a.targets, r, a.rows, o, t);
       }
-      found.see(y[i], o);
-      expected.see(t[i], o);
+      found.update(y[i], o);
+      expected.update(t[i], o);
       if (!a.output_weights) return K<T>::add(s, z[i], y[i], t[i], rows);
       return fma(splat<T>(a.output_weights[o]), K<T>::add(splat<T>(0), z[i], y[i], t[i], rows), s);
     });
@@ -172,7 +172,7 @@ void loss(const LossArgs<T>& a) {
       found.index = found.value > half ? one : none;
       expected.index = expected.value > half ? one : none;
     }
-    store<T>(a.row_hit + r, found.index == expected.index ? one : none);
+    store<T>(a.row_correct + r, found.index == expected.index ? one : none);
     store<T>(a.row_loss + r, K<T>::value(sum, rows));
     if (!a.dz.base) continue;
     alignas(64) T factor[L], total[L];
@@ -181,12 +181,12 @@ void loss(const LossArgs<T>& a) {
       if (o % L == 0) columns<T>(a.targets, r, a.rows, o, t);
       return s + t[o % L];
     }));
-    const std::ptrdiff_t m = least(L, a.rows - r);
+    const std::ptrdiff_t m = minimum(L, a.rows - r);
     for (std::ptrdiff_t p = 0; p < panels_of(a.outputs); ++p) {
       const T* yr = a.y.base + r * kPanel + p * a.y.panel_stride;
       const T* tr = a.targets.base + r * kPanel + p * a.targets.panel_stride;
       T* dz = a.dz.base + r * kPanel + p * a.dz.panel_stride;
-      const std::ptrdiff_t valid = least(kPanel, a.outputs - p * kPanel);
+      const std::ptrdiff_t valid = minimum(kPanel, a.outputs - p * kPanel);
       for (std::ptrdiff_t i = 0; i < m; ++i, yr += kPanel, tr += kPanel, dz += kPanel)
         FW_UNROLL for (int j = 0; j < kPanel; j += L) {
           V<T> g = K<T>::gradient(load<T>(yr + j), load<T>(tr + j), splat<T>(total[i]), a.parameter);
@@ -288,9 +288,9 @@ template <class T> struct poisson {
 
 }  // namespace loss_of
 
-// x * scale, panel by panel; the conversion and the product are exact to the last bit on every path
+// x * scale, panel by panel; conversion and product have the same bits on every instruction set
 template <class T, class S>
-void stage(const Rows<S>& x, std::ptrdiff_t rows, std::ptrdiff_t inputs, T scale,
+void to_panels(const Rows<S>& x, std::ptrdiff_t rows, std::ptrdiff_t inputs, T scale,
            const RowsOut<T>& out) {
   for (std::ptrdiff_t r = 0; r < rows; ++r) {
     const S* from = row_of(x, r);

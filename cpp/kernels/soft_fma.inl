@@ -1,10 +1,10 @@
-// A fused multiply-add, rounded once, where the compiler has no instruction for it. The C library's own is not right
-// everywhere: newlib's fmaf rounds twice, and so do others. These are right to nearest with subnormal numbers kept or
-// flushed, as the thread's floating-point environment has it. Included within a namespace of the including file's.
+// A fused multiply-add, rounded once, in software. The C library's own is not correct everywhere: newlib's fmaf and
+// others round twice. These round to nearest and keep or flush subnormal numbers as the thread's floating-point
+// environment says. To be included inside a namespace.
 #pragma once
 
-// a b is exact in double, and so is the error of adding c to it (Knuth's two-sum). The sum's own rounding matters only
-// where it lies half-way between two floats, or below the normal ones: there it is rounded to odd first (Boldo and
+// a b is exact in double, and so is the error of adding c to it (Knuth's two-sum). The rounding of the sum matters only
+// if it is half-way between two floats or subnormal: then it is first rounded to odd (Boldo and
 // Melquiond, "Emulation of a FMA and correctly rounded sums", IEEE Trans. Computers 57, 2008).
 inline float soft_fma(float a, float b, float c) {
   const double product = double(a) * double(b), sum = product + double(c);
@@ -18,8 +18,8 @@ inline float soft_fma(float a, float b, float c) {
   return float(__builtin_bit_cast(double, word));
 }
 
-// The same of double where something is very large or very small, by integers of 128 bits: the exact product and the
-// addend, aligned, what is shifted out being kept as one bit.
+// The same for double if a number is very large or very small, with 128-bit integers: the exact product and the
+// addend are aligned, and the bits shifted out are kept as one sticky bit.
 [[gnu::noinline]] inline double extreme_soft_fma(double a, double b, double c) {
   using U64 = std::uint64_t;
   __extension__ typedef unsigned __int128 U128;
@@ -27,7 +27,7 @@ inline float soft_fma(float a, float b, float c) {
   constexpr U64 sign_bit = U64(1) << 63, fraction = (U64(1) << 52) - 1;
   constexpr int special = 0x7FF;
   int ea = int(wa >> 52) & special, eb = int(wb >> 52) & special, ec = int(wc >> 52) & special;
-  if (ea == special || eb == special || a == 0 || b == 0) return a * b + c;  // also where subnormal means 0
+  if (ea == special || eb == special || a == 0 || b == 0) return a * b + c;  // also if subnormal numbers count as 0
   if (ec == special) return c + a;                                           // c, or NaN: a b is finite
   // value = mantissa 2^(exponent - 1075), the mantissa's bit 52 set
   const auto unpack = [](U64 word, int* exponent) {
@@ -64,7 +64,7 @@ inline float soft_fma(float a, float b, float c) {
       sign ^= sign_bit;
     }
   }
-  // to 64 bits, the last of which says whether anything was lost
+  // to 64 bits, the last of which is the sticky bit
   const U64 high = U64(product >> 64);
   const int zeros = high ? __builtin_clzll(high) : 64 + __builtin_clzll(U64(product));
   product <<= zeros;
@@ -83,7 +83,7 @@ inline float soft_fma(float a, float b, float c) {
   }
   if (exponent >= special) return __builtin_bit_cast(double, sign | U64(special) << 52);
   if (exponent > 0) return __builtin_bit_cast(double, sign | U64(exponent) << 52 | (kept & fraction));
-  // Tiny after rounding: 0 where results are flushed, else rounded once more, from the start, in fewer bits.
+  // Subnormal after rounding: 0 if results are flushed, else rounded again from the exact value to fewer bits.
   static const volatile double smallest = 4.9406564584124654e-324;
   if (smallest == 0) return __builtin_bit_cast(double, sign);
   // bits lost beyond the 11, counted from the exponent before the first rounding
@@ -92,15 +92,15 @@ inline float soft_fma(float a, float b, float c) {
   return __builtin_bit_cast(double, sign | (drop == 64 ? U64(mantissa > sign_bit) : rounded(mantissa, drop)));
 }
 
-// Of double: the product's error by Dekker's splitting, the sum's by two-sum, and the two errors' sum rounded to odd.
-// Where p + c cancels it is exact, so that one rounding is left, of numbers that are far apart.
+// For double: the product's error by Dekker's splitting, the sum's by two-sum, and the sum of both errors rounded to odd.
+// If product + c cancels, it is exact, and only one rounding remains, of numbers that differ much in size.
 [[gnu::noinline]] inline double soft_fma(double a, double b, double c) {
   const auto exponent = [](double x) { return int(__builtin_bit_cast(std::uint64_t, x) >> 52) & 0x7FF; };
   const double product = a * b;
-  // nothing overflows, and no error is subnormal, for a and b within 2^-450 and 2^450, and c within 2^-900 and 2^900
+  // nothing overflows and no error is subnormal for a and b in [2^-450, 2^450] and c in [2^-900, 2^900]
   const bool ordinary = unsigned(exponent(a) - 573) < 900 && unsigned(exponent(b) - 573) < 900;
   if (!ordinary || unsigned(exponent(c) - 123) >= 1800) {
-    if (c == 0) return product == 0 && a != 0 && b != 0 ? product : product + c;  // of a 0 that is left, its own sign
+    if (c == 0) return product == 0 && a != 0 && b != 0 ? product : product + c;  // a product that underflowed to 0 keeps its sign
     return extreme_soft_fma(a, b, c);
   }
   constexpr double split = 134217729;  // 2^27 + 1

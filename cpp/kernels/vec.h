@@ -1,7 +1,6 @@
-// What the wide instruction sets share: GCC and Clang vector extensions at FW_VECTOR_BYTES, for which
-// + - * / comparisons, ?: and integer operators are the language's own. A vec_<isa>.h defines
-// FW_VECTOR_BYTES, includes this file and adds the tiles, fma and sqrt; vec_scalar.h is the
-// interface by example.
+// Shared by the wide instruction sets: GCC and Clang vector extensions of FW_VECTOR_BYTES, whose operators
+// + - * / < > ?: and integer operators are built in. A vec_<isa>.h defines FW_VECTOR_BYTES, includes this file
+// and adds the tile sizes, fma and sqrt; vec_scalar.h shows the whole interface.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +13,7 @@ template <class T> struct Vec;   // V, I, lanes and the tiles; specialised by FW
 template <class T> using V = typename Vec<T>::V;
 template <class T> using I = typename Vec<T>::I;
 
-// Unaligned access: a caller's array starts anywhere that its element may.
+// Unaligned access: a caller's array is aligned for its elements only.
 template <class T>
 inline V<T> load(const T* p) {
   typedef T U __attribute__((vector_size(FW_VECTOR_BYTES), aligned(alignof(T)), may_alias));
@@ -25,7 +24,7 @@ inline void store(T* p, V<T> v) {
   typedef T U __attribute__((vector_size(FW_VECTOR_BYTES), aligned(alignof(T)), may_alias));
   *reinterpret_cast<U*>(p) = v;
 }
-// x - 0 and not x + 0: the latter would make +0 of -0
+// x - 0 rather than x + 0, which would turn -0 into +0
 template <class T>
 inline V<T> splat(T x) { return x - V<T>{}; }
 
@@ -57,8 +56,8 @@ FW_SIFT(64, float, FW_LIST(0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26,
 FW_SIFT(32, double, FW_LIST(0, 1, 4, 5), FW_LIST(2, 3, 6, 7))
 FW_SIFT(64, double, FW_LIST(0, 1, 4, 5, 8, 9, 12, 13), FW_LIST(2, 3, 6, 7, 10, 11, 14, 15))
 
-// Transposes as many vectors as they have lanes, in place. First the squares of 16 bytes, each within its
-// place, then the places: shuffles that cost half of those over a whole vector's lanes.
+// Transposes as many vectors as they have lanes, in place: first each square of 16 bytes within itself, then
+// the squares. Such shuffles cost half as much as those across a whole vector.
 template <class T>
 inline void transpose_square(V<T>* v) {
   constexpr int L = Vec<T>::lanes, S = 16 / sizeof(T);
@@ -77,13 +76,13 @@ inline void transpose_square(V<T>* v) {
     for (int i = 0; i < L; ++i) v[i] = w[i];
   }
   if constexpr (FW_VECTOR_BYTES > 16) {
-    // place p of vector i goes to place i / S of vector p * S + i % S
+    // square p of vector i goes to square i / S of vector p * S + i % S
 #pragma GCC unroll 4
     for (int n = S; n < L; n *= 2) {
       V<T> w[L];
 #pragma GCC unroll 16
       for (int i = 0; i < L / 2; ++i) {
-        const int a = i / S * 2 * S + i % S, b = a + S;  // neighbours in places
+        const int a = i / S * 2 * S + i % S, b = a + S;  // adjacent squares
         w[i] = Sift<FW_VECTOR_BYTES, T>::even(v[a], v[b]);
         w[i + L / 2] = Sift<FW_VECTOR_BYTES, T>::odd(v[a], v[b]);
       }
@@ -93,7 +92,7 @@ inline void transpose_square(V<T>* v) {
   }
 }
 
-// Words of 32 bits: computed in the lower halves of 64-bit lanes, whose upper halves are anything.
+// 32-bit words in the lower halves of 64-bit lanes; the upper halves are arbitrary.
 typedef std::uint64_t Wide __attribute__((vector_size(FW_VECTOR_BYTES)));
 constexpr int kWideLanes = FW_VECTOR_BYTES / 8;
 inline Wide wide(std::uint64_t x) { return x - Wide{}; }
@@ -107,7 +106,7 @@ inline Wide wide_from(std::uint64_t x) {  // x, x + 1, ...
 #endif
   return wide(x) + step;
 }
-// The words of a and then of b: by one store, since a load that spans two must wait for both to leave the core.
+// Stores the words of a and then of b, in one store: a load that spans two stores can't be forwarded and waits.
 inline void store_words(std::uint32_t* p, Wide a, Wide b) {
   typedef std::uint32_t Words __attribute__((vector_size(FW_VECTOR_BYTES), aligned(4), may_alias));
 #if FW_VECTOR_BYTES == 64
@@ -119,7 +118,7 @@ inline void store_words(std::uint32_t* p, Wide a, Wide b) {
   *reinterpret_cast<Words*>(p) = __builtin_shufflevector((Words)a, (Words)b, 0, 2, 4, 6);
 #endif
 }
-// v in the lanes whose word is at least so much, 0 in the others
+// v in the lanes whose word is at least `least`, 0 in the others
 template <class T>
 inline V<T> where_at_least(const std::uint32_t* words, std::uint32_t least, V<T> v) {
   typedef std::uint32_t Read __attribute__((vector_size(FW_VECTOR_BYTES / sizeof(T) * 4), aligned(4), may_alias));
@@ -132,18 +131,28 @@ inline V<T> where_at_least(const std::uint32_t* words, std::uint32_t least, V<T>
 inline float fma(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
 inline double fma(double a, double b, double c) { return __builtin_fma(a, b, c); }
 
-// The types of one element, with tiles of TR rows x TP panels, or fewer, or TR1 rows x 1 panel (forward and
-// dX), of GI inputs x GP panels or GI1 inputs x 1 panel (dW), and RC chains of one row. A tile's
-// accumulators must fit the registers beside its panels' weights and one broadcast.
-#define FW_VEC(T, INT, TR, TR1, TP, GI, GI1, GP, RC)                                    \
+// Tile sizes: (rows x panels) or fewer panels, or (rows_one x 1 panel), for forward and dX;
+// (gradient_inputs x gradient_panels) or (gradient_inputs_one x 1 panel) for dW; and the number of chains for
+// a single row. A tile's accumulators must fit the registers together with its panels' weights and one broadcast.
+struct Tiles {
+  int rows, rows_one, panels;
+  int gradient_inputs, gradient_inputs_one, gradient_panels;
+  int row_chains;
+};
+
+// Vec of one element type: FW_VEC(type, integer of the same size, designated initialisers of Tiles).
+#define FW_VEC(T, INT, ...)                                                    \
   template <> struct Vec<T> {                                                  \
     typedef T V __attribute__((vector_size(FW_VECTOR_BYTES)));                 \
     typedef INT I __attribute__((vector_size(FW_VECTOR_BYTES)));               \
     using Word = decltype(INT() + 0u);                                         \
+    static constexpr Tiles tiles = {__VA_ARGS__};                              \
     static constexpr int lanes = FW_VECTOR_BYTES / sizeof(T);                  \
-    static constexpr int tile_rows = TR, tile_rows_one = TR1, tile_panels = TP; \
-    static constexpr int gradient_inputs = GI, gradient_inputs_one = GI1, gradient_panels = GP; \
-    static constexpr int row_chains = RC;                                      \
+    static constexpr int tile_rows = tiles.rows, tile_rows_one = tiles.rows_one, tile_panels = tiles.panels; \
+    static constexpr int gradient_inputs = tiles.gradient_inputs;              \
+    static constexpr int gradient_inputs_one = tiles.gradient_inputs_one;      \
+    static constexpr int gradient_panels = tiles.gradient_panels;              \
+    static constexpr int row_chains = tiles.row_chains;                        \
     static constexpr int registers = FW_VECTOR_BYTES == 32 ? 16 : 32;          \
   };                                                                           \
   inline Vec<T>::I bits(Vec<T>::V v) { return (Vec<T>::I)v; }                  \

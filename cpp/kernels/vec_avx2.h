@@ -10,8 +10,10 @@ namespace fw {
 namespace FW_ISA {
 namespace {
 
-FW_VEC(float, std::int32_t, 6, 6, 1, 4, 4, 1, 4)
-FW_VEC(double, std::int64_t, 2, 2, 1, 2, 2, 1, 2)
+FW_VEC(float, std::int32_t, .rows = 6, .rows_one = 6, .panels = 1,
+       .gradient_inputs = 4, .gradient_inputs_one = 4, .gradient_panels = 1, .row_chains = 4)
+FW_VEC(double, std::int64_t, .rows = 2, .rows_one = 2, .panels = 1,
+       .gradient_inputs = 2, .gradient_inputs_one = 2, .gradient_panels = 1, .row_chains = 2)
 
 inline V<float> fma(V<float> a, V<float> b, V<float> c) { return _mm256_fmadd_ps(a, b, c); }
 inline V<double> fma(V<double> a, V<double> b, V<double> c) { return _mm256_fmadd_pd(a, b, c); }
@@ -29,7 +31,7 @@ inline void load_bytes(const std::uint8_t* p, V<float>& v) {
 inline void load_bytes(const std::uint8_t* p, V<double>& v) {
   v = _mm256_cvtepi32_pd(_mm_cvtepu8_epi32(_mm_loadu_si32(p)));
 }
-// products of the lower halves
+// the products of the lower halves of the 64-bit lanes
 inline Wide multiply_words(Wide a, Wide b) { return (Wide)_mm256_mul_epu32((__m256i)a, (__m256i)b); }
 inline V<float> sqrt(V<float> a) { return _mm256_sqrt_ps(a); }
 inline V<double> sqrt(V<double> a) { return _mm256_sqrt_pd(a); }

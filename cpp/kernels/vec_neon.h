@@ -10,8 +10,10 @@ namespace fw {
 namespace FW_ISA {
 namespace {
 
-FW_VEC(float, std::int32_t, 6, 6, 1, 4, 4, 1, 4)
-FW_VEC(double, std::int64_t, 2, 2, 1, 2, 2, 1, 2)
+FW_VEC(float, std::int32_t, .rows = 6, .rows_one = 6, .panels = 1,
+       .gradient_inputs = 4, .gradient_inputs_one = 4, .gradient_panels = 1, .row_chains = 4)
+FW_VEC(double, std::int64_t, .rows = 2, .rows_one = 2, .panels = 1,
+       .gradient_inputs = 2, .gradient_inputs_one = 2, .gradient_panels = 1, .row_chains = 2)
 
 inline V<float> fma(V<float> a, V<float> b, V<float> c) { return vfmaq_f32(c, a, b); }
 inline V<double> fma(V<double> a, V<double> b, V<double> c) { return vfmaq_f64(c, a, b); }
@@ -27,7 +29,7 @@ inline void load_bytes(const std::uint8_t* p, V<float>& v) {
 inline void load_bytes(const std::uint8_t* p, V<double>& v) {
   v = V<double>{double(p[0]), double(p[1])};
 }
-// products of the lower halves
+// the products of the lower halves of the 64-bit lanes
 inline Wide multiply_words(Wide a, Wide b) {
   return (Wide)vmull_u32(vmovn_u64((uint64x2_t)a), vmovn_u64((uint64x2_t)b));
 }

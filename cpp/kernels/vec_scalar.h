@@ -1,8 +1,8 @@
-// The vector interface by example: one lane. Everything in *.inl is written in these names alone, so
-// an instruction set is a file that gives them for its own register (see vec.h for the wide ones).
+// The vector interface with one lane. *.inl use only these names, so an instruction set is a file that defines
+// them for its own registers (see vec.h for the wide ones).
 //
-// fma must round once. Where the compiler has no such instruction soft_fma.inl does it: slow, but the same bits.
-// sqrt and / are the IEEE ones.
+// fma must round once. soft_fma.inl does that without an instruction: slow, but with the same bits. sqrt and /
+// are the IEEE ones.
 #pragma once
 
 #include <cstdint>
@@ -22,7 +22,7 @@ template <> struct Vec<float> {
   static constexpr int tile_rows_one = 1;                     // or x 1 panel
   static constexpr int gradient_panels = 1;                   // dW
   static constexpr int gradient_inputs = 1, gradient_inputs_one = 1;  // with as many, with 1
-  static constexpr int row_chains = 1;                        // blocks x panels of one row at once
+  static constexpr int row_chains = 1;                        // blocks x panels of a single row
   static constexpr int registers = 1;                         // of vectors
 };
 template <> struct Vec<double> {
@@ -44,11 +44,11 @@ template <class T> inline void store_part(T* p, T v, int) { *p = v; }  // the fi
 // transposes a matrix of lanes x lanes
 template <class T> inline void transpose_square(T*) {}
 
-// as many bytes as there are lanes, as numbers
+// loads as many bytes as there are lanes and converts them
 inline void load_bytes(const std::uint8_t* p, float& v) { v = *p; }
 inline void load_bytes(const std::uint8_t* p, double& v) { v = *p; }
 
-// words of 32 bits, in the lower half of a wider lane whose upper half is anything
+// 32-bit words in the lower halves of 64-bit lanes; the upper halves are arbitrary
 using Wide = std::uint64_t;
 constexpr int kWideLanes = 1;
 inline Wide wide(std::uint64_t x) { return x; }
@@ -58,7 +58,7 @@ inline void store_words(std::uint32_t* p, Wide a, Wide b) {  // the words of a a
   p[0] = std::uint32_t(a);
   p[1] = std::uint32_t(b);
 }
-// v in the lanes whose word is at least so much, 0 in the others
+// v in the lanes whose word is at least `least`, 0 in the others
 template <class T>
 inline T where_at_least(const std::uint32_t* words, std::uint32_t least, T v) {
   return *words >= least ? v : T(0);

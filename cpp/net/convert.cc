@@ -1,7 +1,9 @@
 #include "convert.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
+#include <limits>
 #include <type_traits>
 
 namespace fw {
@@ -12,7 +14,7 @@ struct Half {
 };
 
 template <class S, bool Swapped, class T>
-void convert(const void* const* rows, std::ptrdiff_t n, std::ptrdiff_t columns, std::ptrdiff_t step, T scale,
+void convert(const void* const* rows, std::ptrdiff_t n, std::ptrdiff_t columns, std::ptrdiff_t stride, T scale,
              const RowsOut<T>& out) {
   for (std::ptrdiff_t r = 0; r < n; ++r) {
     const char* from = static_cast<const char*>(rows[r]);
@@ -20,7 +22,7 @@ void convert(const void* const* rows, std::ptrdiff_t n, std::ptrdiff_t columns, 
       T* to = out.base + r * out.row_stride + k / kPanel * out.panel_stride;
       for (std::ptrdiff_t j = 0; j < kPanel; ++j) {
         S x = {};
-        if (k + j < columns) std::memcpy(&x, from + (k + j) * step, sizeof x);
+        if (k + j < columns) std::memcpy(&x, from + (k + j) * stride, sizeof x);
         if constexpr (Swapped) {
           unsigned char bytes[sizeof x];
           std::memcpy(bytes, &x, sizeof x);
@@ -39,7 +41,7 @@ void convert(const void* const* rows, std::ptrdiff_t n, std::ptrdiff_t columns, 
 float from_half(std::uint16_t bits) {
   const std::uint32_t sign = std::uint32_t(bits & 0x8000u) << 16, rest = bits & 0x7FFFu;
   float value;
-  if (rest < 0x0400u) {  // 0 and subnormal numbers: a whole number of 2^-24
+  if (rest < 0x0400u) {  // 0 and subnormal numbers: multiples of 2^-24
     value = float(rest) * 0x1p-24f;
   } else {
     const std::uint32_t wide = rest >= 0x7C00u ? 0x7F800000u | (rest & 0x3FFu) << 13 : (rest << 13) + (112u << 23);
@@ -52,12 +54,21 @@ float from_half(std::uint16_t bits) {
   return value;
 }
 
+bool to_float(const double* from, std::ptrdiff_t n, float* to) {
+  int lost = 0;
+  for (std::ptrdiff_t i = 0; i < n; ++i) {
+    to[i] = float(from[i]);
+    lost |= (std::abs(to[i]) > std::numeric_limits<float>::max()) & (std::abs(from[i]) <= std::numeric_limits<double>::max());
+  }
+  return lost == 0;
+}
+
 template <class T>
 void convert_rows(const InputView& x, const void* const* rows, std::ptrdiff_t n, std::ptrdiff_t columns, T scale,
                   const RowsOut<T>& out) {
   const auto as = [&]<class S>(S) {
-    if (x.swapped) convert<S, true>(rows, n, columns, x.step, scale, out);
-    else convert<S, false>(rows, n, columns, x.step, scale, out);
+    if (x.byte_swapped) convert<S, true>(rows, n, columns, x.column_stride, scale, out);
+    else convert<S, false>(rows, n, columns, x.column_stride, scale, out);
   };
   switch (x.element) {
     case Element::int8: return as(std::int8_t());
@@ -75,9 +86,7 @@ void convert_rows(const InputView& x, const void* const* rows, std::ptrdiff_t n,
   }
 }
 
-template void convert_rows(const InputView&, const void* const*, std::ptrdiff_t, std::ptrdiff_t, float,
-                           const RowsOut<float>&);
-template void convert_rows(const InputView&, const void* const*, std::ptrdiff_t, std::ptrdiff_t, double,
-                           const RowsOut<double>&);
+template decltype(convert_rows<float>) convert_rows<float>;
+template decltype(convert_rows<double>) convert_rows<double>;
 
 }  // namespace fw

@@ -1,9 +1,9 @@
-// The floating-point environment that all of our computation runs in, whatever the caller has set: round to nearest,
-// subnormal inputs taken as 0 and subnormal results flushed to 0, no exception trapped. Without it a subnormal number
-// costs some CPUs a hundred cycles, and results depend on what other libraries have set in this thread.
+// The floating-point environment of all our computation, whatever the caller has set: round to nearest, subnormal
+// inputs and results count as 0, no exception is trapped. Otherwise a subnormal number costs some CPUs a hundred cycles,
+// and results depend on what other libraries have set in this thread.
 //
-// Who enters holds a FloatEnvironment while it calls functions of another translation unit: within one function the
-// compiler may move arithmetic across the change.
+// Hold a FloatEnvironment while calling functions of another translation unit: within one function the compiler may
+// move arithmetic across the change.
 #pragma once
 
 #include <cstdint>
@@ -12,10 +12,10 @@ namespace fw {
 
 class FloatEnvironment {
  public:
-  // The control register of this thread, and what of it we set.
+  // This thread's control register, and the value that we set.
 #if defined(__x86_64__)
   using Word = unsigned;
-  static constexpr Word kControl = 0xFFC0;  // MXCSR but for its flags of what has happened
+  static constexpr Word kControl = 0xFFC0;  // MXCSR without its status flags
   static constexpr Word kOurs = 0x9FC0;     // FTZ, DAZ, all exceptions masked, to nearest
   static Word read() { return __builtin_ia32_stmxcsr(); }
   static void write(Word word) { __builtin_ia32_ldmxcsr(word); }
@@ -29,20 +29,20 @@ class FloatEnvironment {
     return word;
   }
   static void write(Word word) { __asm__ volatile("msr fpcr, %0" : : "r"(word) : "memory"); }
-#else  // subnormal numbers are kept: results that they take part in may differ from those of other machines
+#else  // subnormal numbers are kept: their results may differ from those of other machines
   using Word = unsigned;
   static constexpr Word kControl = 0, kOurs = 0;
   static Word read() { return 0; }
   static void write(Word) {}
 #endif
 
-  FloatEnvironment() : saved_(read()) { write(kOurs); }  // no comparison, which would wait for what was read
+  FloatEnvironment() : saved_(read()) { write(kOurs); }  // without a comparison, which would wait for the read
   ~FloatEnvironment() { write(saved_); }
   FloatEnvironment(const FloatEnvironment&) = delete;
   FloatEnvironment& operator=(const FloatEnvironment&) = delete;
 
-  // The caller's environment again, for code of the caller's that runs meanwhile. What it changes, as by loading a
-  // library that was built with -ffast-math, is what is put back in the end.
+  // Restores the caller's environment while the caller's code runs. If that code changes the environment, for
+  // instance by loading a library built with -ffast-math, the change is kept for the caller.
   class Left {
    public:
     explicit Left(FloatEnvironment& environment) : environment_(environment) { write(environment.saved_); }

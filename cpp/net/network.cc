@@ -1,6 +1,7 @@
 #include "network.h"
 
 #include <algorithm>
+#include <cmath>
 #include <atomic>
 
 #include "philox.h"
@@ -9,19 +10,19 @@
 namespace fw {
 namespace {
 
-// Below this many multiply-adds, about 50 microseconds of one core, a second thread does not repay
-// being woken (8 to 16 microseconds).
+// Multiply-adds, about 50 microseconds of one core, from which a second thread pays off: waking it takes 8 to 16
+// microseconds.
 constexpr double kThreadWork = 5e6;
 
-constexpr std::ptrdiff_t kNarrow = 2;        // panels of a layer that reads bytes itself
-constexpr std::ptrdiff_t kSmallRow = 1024;   // widest layer of a net whose row needs no scratch
-// From so many weights on one row is worth sharing (its weights take 10 microseconds to be read), and from so
-// many a layer of it.
-constexpr std::ptrdiff_t kSharedRow = 300000, kSharedLayer = 50000;
-// Of so many bytes of parameters a good part stays in the second-level cache from one call to the next, and
-// of twice as many for each of several threads.
-constexpr std::ptrdiff_t kNear = 2000000;
-constexpr std::ptrdiff_t kPrefetchRows = 16;  // how far ahead of their use input rows are asked for
+constexpr std::ptrdiff_t kNarrow = 2;        // panels of a first layer up to which its kernel reads bytes directly
+constexpr std::ptrdiff_t kSmallRow = 1024;   // width of layers up to which a single row's scratch is on the stack
+// Weights of a network from which a single row is split among threads (reading them takes 10 microseconds), and of
+// a layer of it.
+constexpr std::ptrdiff_t kSplitRow = 300000, kSplitLayer = 50000;
+// Bytes of parameters up to which a good part of them stays in the L2 cache from one call to the next; twice as many
+// for each of several threads.
+constexpr std::ptrdiff_t kL2Bytes = 2000000;
+constexpr std::ptrdiff_t kForwardPrefetchRows = 16;  // how far ahead of their use input rows are prefetched
 
 template <class T>
 Buffer<T>& scratch() {
@@ -42,7 +43,7 @@ Network<T>::Network(const std::vector<std::ptrdiff_t>& sizes, const std::vector<
     widest_ = std::max({widest_, layer.inputs, layer.outputs});
     layers_.push_back(layer);
   }
-  parameters_.reserve(std::size_t(packed_size_ + (far(1) ? kFarSlack : 0)));
+  parameters_.reserve(std::size_t(packed_size_ + (weights_exceed_l2(1) ? kStreamedSlack : 0)));
 }
 
 template <class T>
@@ -53,26 +54,26 @@ int Network<T>::threads_for(std::ptrdiff_t rows, int passes) const {
 }
 
 template <class T>
-bool Network<T>::far(int threads) const {
-  return packed_size_ * std::ptrdiff_t(sizeof(T)) > kNear * (threads > 1 ? 2 * threads : 1);
+bool Network<T>::weights_exceed_l2(int threads) const {
+  return packed_size_ * std::ptrdiff_t(sizeof(T)) > kL2Bytes * (threads > 1 ? 2 * threads : 1);
 }
 
 template <class T>
 int Network<T>::row_threads() const {
-  if (threads() <= 1 || packed_size_ < kSharedRow) return 1;
-  if (threads_for(1, 1) == 1 && !follows_closely()) return 1;
-  return int(std::min<std::ptrdiff_t>(threads(), 2 * packed_size_ / kSharedRow));
+  if (threads() <= 1 || packed_size_ < kSplitRow) return 1;
+  if (threads_for(1, 1) == 1 && !workers_still_spinning()) return 1;
+  return int(std::min<std::ptrdiff_t>(threads(), 2 * packed_size_ / kSplitRow));
 }
 
 template <class T>
-void Network<T>::initialize(std::size_t l, std::uint64_t key, double limit) {
+void Network<T>::initialize(std::size_t l, std::uint64_t key, double bound) {
   const Layer& a = layers_[l];
   const Philox random(key);
   T* w = parameters_.data() + a.weights;
   for (std::ptrdiff_t o = 0; o < a.outputs; ++o)
     for (std::ptrdiff_t k = 0; k < a.inputs; ++k) {
       const double u = random.uniform(kStreamInitial + l, std::uint64_t(o * a.inputs + k));
-      w[((o / kPanel) * a.inputs + k) * kPanel + o % kPanel] = T((2.0 * u - 1.0) * limit);
+      w[((o / kPanel) * a.inputs + k) * kPanel + o % kPanel] = T((2.0 * u - 1.0) * bound);
     }
   std::fill_n(parameters_.data() + a.bias, a.panels() * kPanel, T(0));
 }
@@ -108,6 +109,19 @@ void Network<T>::clear_padding(T* packed) const {
 }
 
 template <class T>
+bool Network<T>::finite_parameters() const {
+  if (kernels().all_finite(parameters(), packed_size_)) return true;
+  for (const Layer& a : layers_)
+    for (std::ptrdiff_t o = 0; o < a.outputs; ++o) {
+      const T* w = parameters() + a.weights + (o / kPanel) * a.inputs * kPanel + o % kPanel;
+      for (std::ptrdiff_t k = 0; k < a.inputs; ++k)
+        if (!std::isfinite(w[k * kPanel])) return false;
+      if (!std::isfinite(parameters()[a.bias + o])) return false;
+    }
+  return true;
+}
+
+template <class T>
 void Network<T>::get_bias(std::size_t l, T* to) const {
   std::copy_n(parameters_.data() + layers_[l].bias, layers_[l].outputs, to);
 }
@@ -119,25 +133,24 @@ void Network<T>::set_bias(std::size_t l, const T* from) {
 
 template <class T>
 Rows<T> Network<T>::input_rows(const InputView& x, std::ptrdiff_t first, std::ptrdiff_t rows,
-                               const Panels<T>& staged) const {
+                               const Panels<T>& scratch) const {
   if (x.is_uint8) {
     const auto* from = static_cast<const std::uint8_t*>(x.data) + first * x.row_stride;
-    kernels().stage_u8({from, nullptr, x.row_stride, kPanel}, rows, x.columns, input_scale_,
-                       staged.out());
-    return staged.rows();
+    kernels().to_panels_u8({from, nullptr, x.row_stride, kPanel}, rows, x.columns, input_scale_, scratch.out());
+    return scratch.rows();
   }
   const Rows<T> in_place = {static_cast<const T*>(x.data) + first * x.row_stride, nullptr,
                             x.row_stride, kPanel};
-  if (!needs_staging(x)) return in_place;
-  kernels().stage(in_place, rows, x.columns, input_scale_, staged.out());
-  return staged.rows();
+  if (!needs_conversion(x)) return in_place;
+  kernels().to_panels(in_place, rows, x.columns, input_scale_, scratch.out());
+  return scratch.rows();
 }
 
-// One row's layer by several threads, some panels of outputs to a task.
+// A layer for a single row by several threads, some panels of outputs per task.
 template <class T>
-void Network<T>::share_layer(const DenseArgs<T>& args, int activation, int threads) const {
+void Network<T>::split_layer(const DenseArgs<T>& args, int activation, int threads) const {
   const std::ptrdiff_t panels = panels_of(args.outputs);
-  const std::ptrdiff_t size = (panels + 2 * threads - 1) / (2 * threads);
+  const std::ptrdiff_t size = ceil_div(panels, 2 * threads);
   auto task = [&](std::ptrdiff_t t) {
     DenseArgs<T> part = args;
     const std::ptrdiff_t panel = t * size;
@@ -147,10 +160,10 @@ void Network<T>::share_layer(const DenseArgs<T>& args, int activation, int threa
     part.outputs = std::min(args.outputs - panel * kPanel, size * kPanel);
     kernels().dense[activation](part);
   };
-  parallel_for((panels + size - 1) / size, threads, task);
+  parallel_for(ceil_div(panels, size), threads, task);
 }
 
-// Some rows through all layers, with room in `memory` for `block` rows of three widths.
+// Some rows through all layers. `memory` has room for 3 x `block` rows of the widest layer.
 template <class T>
 void Network<T>::forward_rows(const InputView& x, std::ptrdiff_t first, std::ptrdiff_t rows, T* out,
                               std::ptrdiff_t out_stride, T* memory, std::ptrdiff_t block,
@@ -158,7 +171,7 @@ void Network<T>::forward_rows(const InputView& x, std::ptrdiff_t first, std::ptr
   const std::size_t size = Panels<T>::size(block, widest_);
   const Panels<T> hidden[2] = {{memory, block}, {memory + size, block}};
   const Kernels<T>& k = kernels();
-  // bytes for few outputs are converted by the kernel as it loads them; one row is quicker staged
+  // for few outputs the kernel converts bytes as it loads them; a single row is faster converted before
   const bool bytes = x.is_uint8 && rows > 1 && layers_[0].panels() <= kNarrow;
   DenseArgs<T> args = {};
   if (bytes) {
@@ -167,11 +180,11 @@ void Network<T>::forward_rows(const InputView& x, std::ptrdiff_t first, std::ptr
     args.scale = input_scale_;
   } else {
     args.x = input_rows(x, first, rows, {memory + 2 * size, block});
-    args.distance = kPrefetchRows;
-    args.ahead = x.rows - first - rows;
+    args.prefetch_distance = kForwardPrefetchRows;
+    args.rows_ahead = x.rows - first - rows;
   }
   args.rows = rows;
-  args.far = far(threads);
+  args.weights_exceed_l2 = weights_exceed_l2(threads);
   const RowsOut<T> to = {out + first * out_stride, out_stride, kPanel, false};
   const std::size_t last = layers_.size() - 1;
   for (std::size_t l = 0; l <= last; ++l) {
@@ -181,13 +194,13 @@ void Network<T>::forward_rows(const InputView& x, std::ptrdiff_t first, std::ptr
     args.bias = parameters_.data() + a.bias;
     args.outputs = a.outputs;
     args.y = l == last && !softmax_ ? to : hidden[l % 2].out();
-    if (threads > 1 && a.panels() * a.inputs * kPanel >= kSharedLayer)
-      share_layer(args, a.activation, threads);
+    if (threads > 1 && a.panels() * a.inputs * kPanel >= kSplitLayer)
+      split_layer(args, a.activation, threads);
     else
       k.dense[a.activation](args);
     args.x = hidden[l % 2].rows();
     args.bytes = {};
-    args.distance = 0;
+    args.prefetch_distance = 0;
   }
   if (softmax_) k.softmax(args.y, rows, layers_[last].outputs, to, nullptr, nullptr);
 }
@@ -197,13 +210,13 @@ void Network<T>::forward(const InputView& x, T* out, std::ptrdiff_t out_stride) 
   if (x.rows == 1) {
     const int threads = row_threads();
     if (widest_ <= kSmallRow) {
-      alignas(64) T memory[3 * kSmallRow];  // no thread's scratch to be looked up
+      alignas(64) T memory[3 * kSmallRow];  // saves the look-up of the thread's scratch
       forward_rows(x, 0, 1, out, out_stride, memory, 1, threads);
     } else {
       T* memory = scratch<T>().reserve(3 * Panels<T>::size(1, widest_));
       forward_rows(x, 0, 1, out, out_stride, memory, 1, threads);
     }
-    if (this->threads() > 1 && packed_size_ >= kSharedRow) mark_done();
+    if (this->threads() > 1 && packed_size_ >= kSplitRow) note_completion();
     return;
   }
   forward_blocks(x, out, out_stride, false);
@@ -217,10 +230,10 @@ bool Network<T>::forward_finite(const InputView& x, T* out, std::ptrdiff_t out_s
 template <class T>
 bool Network<T>::forward_blocks(const InputView& x, T* out, std::ptrdiff_t out_stride, bool check) const {
   const std::ptrdiff_t block = std::min(x.rows, kRowBlock);
-  const std::ptrdiff_t blocks = block ? (x.rows + block - 1) / block : 0;
+  const std::ptrdiff_t blocks = block ? ceil_div(x.rows, block) : 0;
   std::atomic<bool> finite = true;
   auto task = [&](std::ptrdiff_t b) {
-    // each thread's own, and no smaller than any network needed before: see arena.h
+    // of this thread, shared by all networks
     T* memory = scratch<T>().reserve(3 * Panels<T>::size(block, widest_));
     const std::ptrdiff_t first = b * block, rows = std::min(block, x.rows - first);
     forward_rows(x, first, rows, out, out_stride, memory, block, 1);
@@ -228,7 +241,7 @@ bool Network<T>::forward_blocks(const InputView& x, T* out, std::ptrdiff_t out_s
     const T* from = static_cast<const T*>(x.data) + first * x.row_stride;
     const bool dense = x.row_stride == x.columns;
     for (std::ptrdiff_t r = 0; r < (dense ? 1 : rows); ++r)
-      if (!kernels().finite(from + r * x.row_stride, dense ? rows * x.columns : x.columns)) finite = false;
+      if (!kernels().all_finite(from + r * x.row_stride, dense ? rows * x.columns : x.columns)) finite = false;
   };
   parallel_for(blocks, threads_for(x.rows, 1), task);
   return finite;
@@ -237,12 +250,12 @@ bool Network<T>::forward_blocks(const InputView& x, T* out, std::ptrdiff_t out_s
 template <class T>
 void Network<T>::activations(const InputView& x, T* const* outs) const {
   const Kernels<T>& k = kernels();
-  Buffer<T> staged, sums;
-  staged.reserve(Panels<T>::size(kRowBlock, x.columns));
+  Buffer<T> scratch, sums;
+  scratch.reserve(Panels<T>::size(kRowBlock, x.columns));
   sums.reserve(Panels<T>::size(kRowBlock, layers_.back().outputs));
   for (std::ptrdiff_t first = 0; first < x.rows; first += kRowBlock) {
     const std::ptrdiff_t rows = std::min(kRowBlock, x.rows - first);
-    const Rows<T> in = input_rows(x, first, rows, {staged.data(), kRowBlock});
+    const Rows<T> in = input_rows(x, first, rows, {scratch.data(), kRowBlock});
     for (std::ptrdiff_t r = 0; r < rows; ++r)
       for (std::ptrdiff_t c = 0; c < x.columns; ++c)
         outs[0][(first + r) * x.columns + c] =
@@ -253,8 +266,9 @@ void Network<T>::activations(const InputView& x, T* const* outs) const {
       const RowsOut<T> to = {outs[l + 1] + first * a.outputs, a.outputs, kPanel, false};
       const bool softmax = l + 1 == layers_.size() && softmax_;
       const RowsOut<T> y = softmax ? Panels<T>{sums.data(), kRowBlock}.out() : to;
-      k.dense[a.activation]({from, {}, T(0), rows, 0, 0, a.inputs, parameters_.data() + a.weights,
-                             parameters_.data() + a.bias, a.outputs, y, {}});
+      k.dense[a.activation]({.x = from, .bytes = {}, .scale = T(0), .rows = rows, .prefetch_distance = 0,
+                             .rows_ahead = 0, .inputs = a.inputs, .weights = parameters_.data() + a.weights,
+                             .bias = parameters_.data() + a.bias, .outputs = a.outputs, .y = y, .z = {}});
       if (softmax) k.softmax(y, rows, a.outputs, to, nullptr, nullptr);
     }
   }

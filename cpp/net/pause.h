@@ -1,4 +1,4 @@
-// What a loop that waits for another thread does between looks.
+// A hint to the CPU inside a loop that spins until another thread has done something.
 #pragma once
 
 namespace fw {

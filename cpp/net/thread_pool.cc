@@ -19,14 +19,14 @@
 namespace fw {
 namespace {
 
-constexpr int kSpins = 2000;  // ten to thirty microseconds, about what waking a sleeper takes
+constexpr int kSpins = 2000;  // ten to thirty microseconds, about as long as waking a sleeping worker takes
 
-constexpr int kShares = 64;   // more threads begin with another's
+constexpr int kMaxParts = 64;  // with more threads, some begin with another's part
 
 class Pool {
  public:
   void run(std::ptrdiff_t tasks, int threads, TaskFunction function, void* context) {
-    // a flag and not a mutex: a task that comes here itself would try a mutex that its thread holds
+    // a flag and not a mutex: a nested call would try to lock a mutex that its own thread holds
     if (busy_.test_and_set(std::memory_order_acquire)) {
       for (std::ptrdiff_t i = 0; i < tasks; ++i) function(context, i);
       return;
@@ -36,16 +36,16 @@ class Pool {
     context_ = context;
     tasks_ = tasks;
     limit_ = std::uint32_t(threads - 1);
-    shares_ = std::min(threads, kShares);
-    for (int i = 0; i < shares_; ++i)
-      share_[i].next.store(tasks * i / shares_, std::memory_order_relaxed);
+    parts_ = std::min(threads, kMaxParts);
+    for (int i = 0; i < parts_; ++i)
+      part_[i].next.store(tasks * i / parts_, std::memory_order_relaxed);
     state_.store(kOpen, std::memory_order_release);
     generation_.fetch_add(1, std::memory_order_seq_cst);
     generation_.notify_all();
     work(0);
-    // no one may enter from here on; those inside finish the task they have
+    // no worker may enter from here on; those inside finish their task
     state_.fetch_and(~kOpen, std::memory_order_acq_rel);
-    // a worker that takes long may have lost its core to another process: leave it this one
+    // a worker that takes long may have lost its core to another process: yield this one
     for (int i = 0; state_.load(std::memory_order_acquire) & kInside; ++i)
       if (i < kSpins) pause();
       else std::this_thread::yield();
@@ -59,25 +59,25 @@ class Pool {
   // state: open bit, how many workers have entered this job, how many are inside now
   static constexpr std::uint64_t kOpen = 1ull << 63, kEntered = 1ull << 32, kInside = 0xffffffffull;
 
-  // Fewer than asked where the system refuses more, which is not asked again at once: the caller does what they
-  // would have done.
+  // Starts workers. If the system refuses a thread, the caller does its work, and the next attempt is made a second
+  // later at the earliest.
   void start(int workers) {
     if (started_ >= workers || std::chrono::steady_clock::now() < not_before_) return;
     try {
       for (; started_ < workers; ++started_) std::thread([this, id = started_ + 1] { serve(id); }).detach();
-    } catch (const std::exception&) {  // no thread to be had, or no memory for one
+    } catch (const std::exception&) {  // no thread or no memory for one
       not_before_ = std::chrono::steady_clock::now() + std::chrono::seconds(1);
     }
   }
 
-  // A thread's own share of the tasks and then what is left of the others'. The same share each time, so
-  // that what it wrote in one job is in its core's cache for the next.
+  // A thread's own part of the tasks, then the remaining tasks of the others. The part is the same in each job, so
+  // that what the thread wrote in one job is in its core's cache in the next.
   void work(int self) {
-    for (int i = 0; i < shares_; ++i) {
-      const int s = (self + i) % shares_;
-      const std::ptrdiff_t end = tasks_ * (s + 1) / shares_;
+    for (int i = 0; i < parts_; ++i) {
+      const int p = (self + i) % parts_;
+      const std::ptrdiff_t end = tasks_ * (p + 1) / parts_;
       for (;;) {
-        const std::ptrdiff_t task = share_[s].next.fetch_add(1, std::memory_order_relaxed);
+        const std::ptrdiff_t task = part_[p].next.fetch_add(1, std::memory_order_relaxed);
         if (task >= end) break;
         try {
           function_(context_, task);
@@ -98,7 +98,7 @@ class Pool {
   }
 
   void serve(int id) {
-    const FloatEnvironment environment;  // for ever: a worker runs nothing but our tasks
+    const FloatEnvironment environment;  // permanently: a worker runs nothing but our tasks
     std::uint32_t seen = generation_.load(std::memory_order_acquire) - 1;
     for (;;) {
       for (int i = 0; i < kSpins && generation_.load(std::memory_order_acquire) == seen; ++i)
@@ -119,23 +119,23 @@ class Pool {
   void* context_ = nullptr;
   std::ptrdiff_t tasks_ = 0;
   std::atomic<std::uint32_t> limit_{0};
-  int shares_ = 0;
-  struct alignas(128) Share {
+  int parts_ = 0;
+  struct alignas(128) Part {
     std::atomic<std::ptrdiff_t> next{0};
   };
-  Share share_[kShares];
+  Part part_[kMaxParts];
   alignas(128) std::atomic<std::uint64_t> state_{0};
   alignas(128) std::atomic<std::uint32_t> generation_{0};
 };
 
 std::atomic<Pool*> g_pool{nullptr};
 std::atomic<int> g_thread_limit{0};
-std::atomic<std::int64_t> g_done{0};
+std::atomic<std::int64_t> g_completed{0};
 
 std::int64_t ticks() { return std::chrono::steady_clock::now().time_since_epoch().count(); }
 
-// Never destroyed: its sleeping workers hold nothing, and the process may end at any time. After a
-// fork the child has none of the workers, and takes a fresh pool.
+// Never destroyed: sleeping workers hold nothing, and the process may end at any time. After a fork the child has no
+// workers and gets a new pool.
 Pool& pool() {
   Pool* p = g_pool.load(std::memory_order_acquire);
   if (p) return *p;
@@ -156,11 +156,11 @@ Pool& pool() {
 
 }  // namespace
 
-bool follows_closely() {
-  constexpr std::chrono::steady_clock::duration close = std::chrono::microseconds(50);
-  return ticks() - g_done.load(std::memory_order_relaxed) < close.count();
+bool workers_still_spinning() {
+  constexpr std::chrono::steady_clock::duration spinning = std::chrono::microseconds(50);
+  return ticks() - g_completed.load(std::memory_order_relaxed) < spinning.count();
 }
-void mark_done() { g_done.store(ticks(), std::memory_order_relaxed); }
+void note_completion() { g_completed.store(ticks(), std::memory_order_relaxed); }
 
 void set_thread_limit(int n) { g_thread_limit.store(n, std::memory_order_relaxed); }
 int thread_limit() { return g_thread_limit.load(std::memory_order_relaxed); }

@@ -1,6 +1,6 @@
-// A small pool. Workers start on first use, spin for some microseconds after a job and then sleep;
-// each has a share of the tasks to begin with and takes of the others' after that, one by one, so that a
-// thread that was not scheduled holds up nobody: the caller does what the workers have not begun.
+// A small thread pool. Workers start on first use, spin for some microseconds after a job and then sleep. Each thread
+// begins with its own part of the tasks and then takes tasks of the others, one by one, so that a worker without a
+// core delays nobody: the caller does what the workers have not begun.
 #pragma once
 
 #include <cstddef>
@@ -9,17 +9,16 @@ namespace fw {
 
 using TaskFunction = void (*)(void* context, std::ptrdiff_t task);
 
-// Runs tasks 0 .. tasks-1 on up to `threads` threads, the caller among them, and returns when all
-// are done. What a task throws, as for want of memory, is thrown again then, of several the first.
-// While another thread has the pool, runs them all itself.
+// Runs tasks 0 .. tasks-1 on up to `threads` threads, including the caller, and returns when all are done. Then the
+// first exception of a task, if any, is thrown again. If another thread uses the pool, the caller runs all tasks.
 void parallel_for(std::ptrdiff_t tasks, int threads, TaskFunction function, void* context);
 
-// Work too short to wake a worker for is shared while it follows other work closely, so that the workers are
-// awake still: whether the last such work, of any thread, was done a short while ago; and that some is done.
-bool follows_closely();
-void mark_done();
+// Work too short to wake a sleeping worker is split only while workers still spin after the previous such work:
+// true if note_completion was called, by any thread, within the last 50 microseconds.
+bool workers_still_spinning();
+void note_completion();
 
-// While n is above 0 no job takes more threads than that, whatever it asks for.
+// If n is above 0, no job gets more threads than that.
 void set_thread_limit(int n);
 int thread_limit();
 

@@ -18,7 +18,7 @@ using fw::EpochResult;
 template <class T>
 struct Run {
   std::vector<T> parameters, state;
-  double memo[2] = {1, 1};
+  double scalar_state[2] = {1, 1};
   std::vector<EpochResult> results;
   std::ptrdiff_t paired = 0, shared = 0;  // steps that two threads took; layers shared by panels, over all steps
   bool threw = false;
@@ -59,15 +59,15 @@ class Case {
                        threads);
     for (std::size_t l = 0; l < net.layers().size(); ++l) net.initialize(l, 7, 0.1);
     fw::Trainer<T> trainer(net, fw::loss_cross_entropy, setup_.batch);
-    if (!setup_.dropped.empty()) trainer.drop(setup_.dropped, 11);
+    if (!setup_.dropped.empty()) trainer.set_dropout(setup_.dropped, 11);
     if (setup_.penalty && setup_.weighted) trainer.count_rows();
     r.state.assign(std::size_t(2 * net.packed_size()), T(0));
-    fw::OptimizerState o = {setup_.optimizer, {0.01, 0.001, 0.9, 0.999, 1e-8}, r.memo,
+    fw::OptimizerState o = {setup_.optimizer, {0.01, 0.001, 0.9, 0.999, 1e-8}, r.scalar_state,
                             {r.state.data(), r.state.data() + net.packed_size()}};
-    o.penalty = setup_.penalty;
+    o.l2 = setup_.penalty;
     o.clip_norm = setup_.clip_norm;
     const void* x = setup_.bytes ? static_cast<const void*>(u_.data()) : x_.data();
-    const typename fw::Trainer<T>::Data data = {{x, setup_.bytes, rows ? rows : setup_.rows, inputs, inputs},
+    const fw::Samples<T> data = {{x, setup_.bytes, rows ? rows : setup_.rows, inputs, inputs},
                                                 {labels_.data(), nullptr},
                                                 setup_.weighted ? weights_.data() : nullptr};
     const std::uint64_t key = 5;
@@ -83,8 +83,8 @@ class Case {
     } catch (const std::bad_alloc&) {
       r.threw = true;
     }
-    r.paired = trainer.paired_steps();
-    r.shared = trainer.shared_passes();
+    r.paired = trainer.counts().paired_steps;
+    r.shared = trainer.counts().layers_split_by_panels;
     r.parameters.assign(net.parameters(), net.parameters() + net.packed_size());
     return r;
   }
@@ -111,8 +111,8 @@ bool same(const Run<T>& a, const Run<T>& b) {
     const EpochResult &x = a.results[e], &y = b.results[e];
     if (x.loss != y.loss || x.penalty != y.penalty || x.correct != y.correct || x.rows != y.rows) return false;
   }
-  return same(a.parameters, b.parameters) && same(a.state, b.state) && a.memo[0] == b.memo[0] &&
-         a.memo[1] == b.memo[1];
+  return same(a.parameters, b.parameters) && same(a.state, b.state) && a.scalar_state[0] == b.scalar_state[0] &&
+         a.scalar_state[1] == b.scalar_state[1];
 }
 
 }  // namespace epochs

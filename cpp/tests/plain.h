@@ -20,7 +20,7 @@ using Wide = std::conditional_t<sizeof(T) == 4, double, long double>;
 template <class T>
 constexpr Wide<T> unit = sizeof(T) == 4 ? Wide<T>(0x1p-24) : Wide<T>(0x1p-53);
 
-inline std::ptrdiff_t panels_of(std::ptrdiff_t n) { return (n + fw::kPanel - 1) / fw::kPanel; }
+using fw::panels_of;
 
 class Random {
  public:

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "../kernels/dispatch.h"
+#include "../net/pairing_budget.h"
 #include "../net/thread_pool.h"
 #include "../net/trainer.h"
 #include "check.h"
@@ -97,7 +98,7 @@ struct Fit {
   Case<T>& c;
   fw::Trainer<T> trainer;
   std::vector<T> slots;
-  double memo[fw::kMaxMemo] = {1, 1};
+  double scalar_state[fw::kMaxScalarState] = {1, 1};
   fw::OptimizerState state = {};
   bool weighted, is_uint8;
   std::vector<T> weights = std::vector<T>(Case<T>::kRows, T(0.5));
@@ -108,12 +109,12 @@ struct Fit {
     state.kind = fw::opt_adam;
     const double hyper[] = {1e-3, 0, 0.9, 0.999, 1e-8};
     for (int i = 0; i < 5; ++i) state.hyper[i] = hyper[i];
-    state.memo = memo;
+    state.scalar_state = scalar_state;
     for (int i = 0; i < 2; ++i) state.slots[i] = slots.data() + i * c.net.packed_size();
   }
   void epoch(std::ptrdiff_t rows) {
     const std::uint64_t key = 7;
-    const typename fw::Trainer<T>::Data data = {
+    const fw::Samples<T> data = {
         c.view(rows, is_uint8), {c.labels.data(), nullptr}, weighted ? weights.data() : nullptr};
     trainer.epoch(data, state, &key, 0, [](std::ptrdiff_t, const fw::EpochResult&) { return true; });
   }
@@ -149,10 +150,10 @@ void alone() {
   const std::ptrdiff_t rows = Case<float>::kRows, steps = rows / kBatches[0];
   fw::set_pairing(fw::Pairing::always);
   fit.epoch(rows);
-  CHECK(fit.trainer.paired_steps() == steps);
+  CHECK(fit.trainer.counts().paired_steps == steps);
   fw::set_pairing(fw::Pairing::for_two_steps);
   CHECK(allocations([&] { fit.epoch(rows); }) == 0);
-  CHECK(fit.trainer.paired_steps() == steps + 2);
+  CHECK(fit.trainer.counts().paired_steps == steps + 2);
   fw::set_pairing(fw::Pairing::as_it_pays);
 }
 
@@ -162,7 +163,7 @@ void wide() {
   Fit<float> fit(c, kBatches[0], true, true);
   fit.epoch(2 * kBatches[0]);
   CHECK(allocations([&] { fit.epoch(2 * kBatches[0]); }) == 0);
-  CHECK(fit.trainer.shared_passes() == 2 * 4);
+  CHECK(fit.trainer.counts().layers_split_by_panels == 2 * 4);
 }
 
 // The twin: what a step or a pass might do amiss is counted, on a worker's thread too.

@@ -224,8 +224,8 @@ void gradients(std::ptrdiff_t rows, std::ptrdiff_t inputs, std::ptrdiff_t output
     a.inputs = inputs;
     a.panel = panel;
     a.panels = panels;
-    a.first = first;
-    a.last = last;
+    a.first_input = first;
+    a.end_input = last;
     a.gradient = g.data();
     a.gradient_bias = g.data() + bias;
     k.dense_gradient(a);
@@ -236,8 +236,8 @@ void gradients(std::ptrdiff_t rows, std::ptrdiff_t inputs, std::ptrdiff_t output
       fw::GradientArgs<T> b = a;
       b.gradient = again.data();
       b.gradient_bias = again.data() + bias;
-      b.second = half.data();
-      b.second_bias = half.data() + bias;
+      b.second_half = half.data();
+      b.second_half_bias = half.data() + bias;
       b.blocks = (rows + 63) / 64;
       for (std::ptrdiff_t from = 0; from < rows; from += part) {
         b.block = from / 64;
@@ -276,15 +276,15 @@ void gradients(std::ptrdiff_t rows, std::ptrdiff_t inputs, std::ptrdiff_t output
     // the update in the tile is the update of the stored gradient
     for (int o = 0; o < fw::kOptimizers; ++o) {
       std::vector<T> one(whole * 4, T(0.25)), two(whole * 4, T(0.25));
-      double memo[fw::kMaxMemo] = {1, 1};
+      double scalar_state[fw::kMaxScalarState] = {1, 1};
       const double hyper[fw::kMaxHyper] = {0.1, 0.01, 0.9, 0.99, 1e-8};
       for (int step = 0; step < 2; ++step) {
-        fw::Step<T> s;
-        k.prepare[o](hyper, memo, &s);
+        fw::StepScalars<T> s;
+        k.prepare[o](hyper, scalar_state, &s);
         std::vector<T> limited = g;
         if (step == 1) {
-          s.limit = T(0.5);
-          k.clip(limited.data(), std::ptrdiff_t(whole), s.limit);
+          s.clip_value = T(0.5);
+          k.clip(limited.data(), std::ptrdiff_t(whole), s.clip_value);
         }
         a.weights = one.data();
         a.bias = one.data() + bias;

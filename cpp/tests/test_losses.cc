@@ -1,4 +1,4 @@
-// Softmax, the losses, the optimizers' formulas, staging and the weighted sum, on every instruction
+// Softmax, the losses, conversion to panels, the weighted sum and the check for finite numbers, on every instruction
 // set that can run here: against plain loops in a wider type and by bits against the scalar table.
 #include <algorithm>
 #include <array>
@@ -23,8 +23,7 @@ void softmax(std::ptrdiff_t rows, std::ptrdiff_t outputs, Layout layout, bool sp
   z.fill(random, -8, 8);
   dy.fill(random, -1, 1);
   if (special) {
-    // no subnormal number: sums, which z consists of, have none in this environment, and the largest of a row
-    // would keep one or make it 0 as the compiler chooses an instruction or a jump
+    // no subnormal number: the largest of a row would keep it or not, as the compiler chooses its instructions
     const T some[] = {T(-INFINITY), T(NAN), T(1e30), T(-1e30), std::numeric_limits<T>::min()};
     for (std::ptrdiff_t r = 0; r < rows; ++r) z(r, r % outputs) = some[r % 5];
   }
@@ -193,118 +192,8 @@ void loss(int which, std::ptrdiff_t rows, std::ptrdiff_t outputs, bool weighted)
   }
 }
 
-// PyTorch's formulas, two steps: parameters w, state by slot, gradient g, for one of each
-template <class W>
-void reference(int which, int step, W& w, W* slot, W g) {
-  const W lr = W(0.1L), decay = W(0.01L), b1 = W(0.9L), b2 = W(0.99L), eps = W(1e-8L);
-  const W d = g + decay * w;
-  const auto is = [&](std::initializer_list<int> some) {
-    return std::find(some.begin(), some.end(), which) != some.end();
-  };
-  if (which == fw::opt_sgd) w -= lr * d;
-  if (which == fw::opt_momentum) w -= lr * (slot[0] = b1 * slot[0] + d);
-  if (which == fw::opt_nesterov) w -= lr * (d + b1 * (slot[0] = b1 * slot[0] + d));
-  if (is({fw::opt_adam, fw::opt_adamw})) {
-    const W used = which == fw::opt_adam ? d : g;
-    if (which == fw::opt_adamw) w *= 1 - lr * decay;
-    slot[0] += (1 - b1) * (used - slot[0]);
-    slot[1] = b2 * slot[1] + (1 - b2) * used * used;
-    const W c1 = 1 - std::pow(b1, W(step)), c2 = 1 - std::pow(b2, W(step));
-    w -= lr * (slot[0] / c1) / (std::sqrt(slot[1] / c2) + eps);
-  }
-  const bool moving = is({fw::opt_rmsprop_momentum, fw::opt_rmsprop_centered_momentum});
-  const bool centered = is({fw::opt_rmsprop_centered, fw::opt_rmsprop_centered_momentum});
-  if (moving || centered || which == fw::opt_rmsprop) {
-    slot[0] = b2 * slot[0] + (1 - b2) * d * d;
-    W variance = slot[0];
-    if (centered) {
-      W& mean = slot[moving ? 2 : 1];
-      mean += (1 - b2) * (d - mean);
-      variance -= mean * mean;
-    }
-    const W along = d / (std::sqrt(variance) + eps);
-    w -= lr * (moving ? slot[1] = b1 * slot[1] + along : along);
-  }
-}
-
-template <class T>
-void optimizer(int which, std::ptrdiff_t n) {
-  using W = Wide<T>;
-  const double hyper[fw::kMaxHyper] = {0.1, 0.01, 0.9, 0.99, 1e-8};
-  std::vector<T> kept;
-  for (const fw::KernelTable* table : fw::available_isas()) {
-    exercised(table);
-    Random random{std::uint64_t(n)};
-    Matrix<T> state(1 + fw::kMaxSlots, n, row_major, true);  // the parameters and the slots
-    const int slots = table->optimizer_info[which].slots;
-    std::vector<W> w;
-    std::vector<std::array<W, fw::kMaxSlots>> s(std::size_t(n), {0});
-    for (std::ptrdiff_t i = 0; i < n; ++i) {
-      w.push_back(state(0, i) = T(random(-1, 1)));
-      for (int slot = 1; slot <= fw::kMaxSlots; ++slot) state(slot, i) = 0;
-    }
-    double memo[fw::kMaxMemo] = {1, 1};
-    const auto& k = kernels<T>(*table);
-    for (int step = 1; step <= 2; ++step) {
-      Matrix<T> g(1, n, row_major);
-      g.fill(random, 0.2, 1);
-      fw::Step<T> scalars;
-      k.prepare[which](hyper, memo, &scalars);
-      scalars.by = step == 1 ? T(1) : T(0.75);
-      T* beside[fw::kMaxSlots] = {};
-      for (int slot = 0; slot < slots; ++slot) beside[slot] = &state(1 + slot, 0);
-      k.update[which](&state(0, 0), &g(0, 0), beside, n, scalars);
-      for (std::size_t i = 0; i < std::size_t(n); ++i)
-        reference<W>(which, step, w[i], s[i].data(), W(scalars.by) * W(g(0, std::ptrdiff_t(i))));
-    }
-    CHECK(state.intact());
-    auto got = state.values();
-    if (table == first()) kept = got;
-    CHECK_SAME(got.data(), kept.data(), got.size());
-    // a centered variance is a small difference, whose error the root magnifies
-    std::vector<W> expected(w), bound((1 + fw::kMaxSlots) * std::size_t(n), 400 * unit<T>);
-    for (int slot = 0; slot < fw::kMaxSlots; ++slot)
-      for (std::size_t i = 0; i < std::size_t(n); ++i) expected.push_back(s[i][std::size_t(slot)]);
-    CHECK_CLOSE(got.data(), expected.data(), bound.data(), got.size());
-  }
-}
-
-// What is done to a whole gradient: limited, added to, its squares summed.
-template <class T>
-void whole_gradient(std::ptrdiff_t n) {
-  using W = Wide<T>;
-  T kept = 0;
-  for (const fw::KernelTable* table : fw::available_isas()) {
-    exercised(table);
-    const auto& k = kernels<T>(*table);
-    Random random{std::uint64_t(n)};
-    Matrix<T> g(1, n, row_major, true), w(1, n, row_major);
-    g.fill(random, -1, 1);
-    w.fill(random, -1, 1);
-    W exact = 0, size = 0;
-    for (std::ptrdiff_t i = 0; i < n; ++i) exact += W(g(0, i)) * W(g(0, i));
-    size = exact + 1;
-    const T got = k.squares(&g(0, 0), n);
-    CHECK(std::abs(W(got) - exact) <= 100 * unit<T> * size);
-    CHECK(n < 17 || std::abs(W(got) - (exact - W(g(0, n - 1)) * W(g(0, n - 1)))) > 0);
-    if (table == first()) kept = got;
-    CHECK(got == kept);
-    const auto before = g.values();
-    k.add_scaled(&g(0, 0), &w(0, 0), n, T(0.5));
-    k.clip(&g(0, 0), n, T(1.5));
-    for (std::ptrdiff_t i = 0; i < n; ++i) {
-      const T v = std::fma(T(0.5), w(0, i), before[std::size_t(i)]);
-      CHECK(g(0, i) == std::min(std::max(v, T(-1.5)), T(1.5)));
-    }
-    CHECK(g.intact());
-    g(0, n - 1) = T(NAN);
-    k.clip(&g(0, 0), n, T(1.5));
-    CHECK(std::isnan(g(0, n - 1)));
-  }
-}
-
 template <class T, class S>
-void stage(std::ptrdiff_t rows, std::ptrdiff_t inputs, Layout in) {
+void to_panels(std::ptrdiff_t rows, std::ptrdiff_t inputs, Layout in) {
   Random random(3);
   Matrix<S> x(rows, inputs, in);
   x.fill(random, 0, 255);
@@ -313,9 +202,9 @@ void stage(std::ptrdiff_t rows, std::ptrdiff_t inputs, Layout in) {
     exercised(table);
     Matrix<T> out(rows, inputs, panel_major, true);
     if constexpr (sizeof(S) == 1)
-      kernels<T>(*table).stage_u8(x.rows(), rows, inputs, scale, out.out());
+      kernels<T>(*table).to_panels_u8(x.rows(), rows, inputs, scale, out.out());
     else
-      kernels<T>(*table).stage(x.rows(), rows, inputs, scale, out.out());
+      kernels<T>(*table).to_panels(x.rows(), rows, inputs, scale, out.out());
     CHECK(out.intact() && out.padding_is_zero());
     std::vector<T> expected;
     for (S v : x.values()) expected.push_back(T(v) * scale);
@@ -359,7 +248,7 @@ void finite(std::ptrdiff_t n) {
   for (T& v : x) v = T(random(-1, 1)) * std::numeric_limits<T>::max();
   for (const fw::KernelTable* table : fw::available_isas()) {
     exercised(table);
-    const auto kernel = kernels<T>(*table).finite;
+    const auto kernel = kernels<T>(*table).all_finite;
     CHECK(kernel(x.data(), n) && kernel(x.data(), 0));
     for (std::ptrdiff_t i = 0; i < n; ++i)
       for (const T bad : {T(NAN), T(INFINITY), -T(INFINITY)}) {
@@ -381,13 +270,10 @@ void all() {
       for (int which = 0; which < fw::kLosses; ++which)
         for (const bool weighted : {false, true}) loss<T>(which, rows, n, weighted);
       for (const Layout layout : {row_major, row_major_loose, panel_major, by_pointers}) {
-        stage<T, std::uint8_t>(rows, n, layout);
-        stage<T, T>(rows, n, layout);
+        to_panels<T, std::uint8_t>(rows, n, layout);
+        to_panels<T, T>(rows, n, layout);
       }
     }
-  for (int which = 0; which < fw::kOptimizers; ++which)
-    for (std::ptrdiff_t n : {16, 32, 48, 160}) optimizer<T>(which, n);
-  for (std::ptrdiff_t n : {16, 1008, 1024, 1040, 8192, 8208, 9216, 17 * 1024 + 32}) whole_gradient<T>(n);
   for (std::ptrdiff_t n : kSizes) sum<T>(n);
   for (std::ptrdiff_t n : {1, 15, 63, 64, 65, 127, 128, 129, 255, 257}) finite<T>(n);
 }

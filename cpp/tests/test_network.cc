@@ -128,9 +128,9 @@ void threads_alike(const fw::KernelTable& table) {
     trainer.gradients({view(x, rows, sizes[0]), {labels.data(), nullptr}, nullptr},
                       result[1].data(), dx.data());
     result[1].insert(result[1].end(), dx.begin(), dx.end());
-    double memo[fw::kMaxMemo] = {1, 1};
+    double scalar_state[fw::kMaxScalarState] = {1, 1};
     std::vector<T> state(std::size_t(net.packed_size()));
-    fw::OptimizerState optimizer = {fw::opt_momentum, {0.1, 1e-4, 0.9}, memo, {state.data()}};
+    fw::OptimizerState optimizer = {fw::opt_momentum, {0.1, 1e-4, 0.9}, scalar_state, {state.data()}};
     const std::uint64_t key = 5;
     trainer.epoch({view(x, rows, sizes[0]), {labels.data(), nullptr}, nullptr}, optimizer, &key, 0,
                   [](std::ptrdiff_t, const fw::EpochResult&) { return true; });
@@ -164,9 +164,9 @@ std::array<std::uint64_t, 2> ten_steps(const fw::KernelTable& table) {
       if (!softmax) activations.back() = loss == fw::loss_poisson ? fw::act_exp : fw::act_sigmoid;
       Net<T> net(kSizes, activations, softmax, table, 1);
       const fw::OptimizerInfo& info = table.optimizer_info[kind];
-      double memo[fw::kMaxMemo] = {1, 1};
+      double scalar_state[fw::kMaxScalarState] = {1, 1};
       std::vector<T> slots[fw::kMaxSlots];
-      fw::OptimizerState optimizer = {kind, {}, memo, {}};
+      fw::OptimizerState optimizer = {kind, {}, scalar_state, {}};
       for (int i = 0; i < info.hyper; ++i) {
         const char* name = info.hyper_names[i];
         const auto is = [&](const char* other) { return std::strcmp(name, other) == 0; };
@@ -180,7 +180,7 @@ std::array<std::uint64_t, 2> ten_steps(const fw::KernelTable& table) {
       }
       fw::Trainer<T> trainer(net, fw::LossOptions{loss, 0.6}, batch);
       const bool by_label = softmax && kind % 2;
-      const typename fw::Trainer<T>::Data data = {
+      const fw::Samples<T> data = {
           view(x, rows, kSizes[0]),
           {by_label ? labels.data() : nullptr, by_label ? nullptr : targets.data()},
           kind == fw::opt_sgd ? weights.data() : nullptr};

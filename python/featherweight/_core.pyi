@@ -24,6 +24,9 @@ def fma_limit(isa: str, double_precision: bool) -> float:
 def read_limit(isa: str, bytes: int) -> float:
     """Return the bytes/s at which one core reads so many bytes over and over."""
 
+def to_float32(a: NDArray[np.float64]) -> NDArray[np.float32] | None:
+    """Return an aligned float64 array in C order as float32; None if it can't hold a number."""
+
 class OurEnvironment:
     """Round to nearest, subnormal numbers flushed to 0, for Python's own arithmetic."""
 
@@ -70,6 +73,9 @@ class CoreNetwork:
 
     def clear_padding(self) -> None:
         """Set to 0 what panels of 16 have room for beyond a layer's outputs."""
+
+    def finite_parameters(self) -> bool:
+        """Whether all weights and biases are finite, whatever the padding holds."""
 
     def begin_fit(self) -> None: ...
     def end_fit(self) -> None: ...

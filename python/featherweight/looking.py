@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .model.model import Model
 from .support import checks
+from .support.callers import callers_level
 from .support.hints import named
 
 
@@ -122,7 +123,7 @@ def excite(
         warnings.warn(
             f"no gradient was found that excites neuron {neuron}: another start may have one",
             RuntimeWarning,
-            stacklevel=2,
+            stacklevel=callers_level(),
         )
     return x
 
@@ -171,5 +172,7 @@ def _bounds(value: Any) -> tuple[float, float]:
     except (TypeError, ValueError):
         low = high = math.nan
     if not (math.isfinite(low) and math.isfinite(high) and low < high):
-        raise ValueError(f"bounds: expected two finite numbers, low < high, found {value!r}")
+        raise ValueError(
+            f"bounds: expected two finite numbers, low < high, found {checks.brief(value)}"
+        )
     return low, high

@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 from . import _core
-from .support.checks import choice, number
+from .support.checks import brief, choice, number
 from .support.hints import Strict
 
 # The output that a loss goes with, for those that go with one alone
@@ -82,7 +82,8 @@ def resolve(loss: Any, output: str) -> Loss:
             from .support.synonyms import hint_of_object
 
             raise TypeError(
-                f"loss: expected a name, featherweight.losses.Huber or Quantile, found {loss!r}"
+                "loss: expected a name, featherweight.losses.Huber or Quantile, "
+                f"found {brief(loss)}"
                 f"{hint_of_object('loss', loss, _core.losses())}"
             )
         name = choice("loss", loss, _core.losses())

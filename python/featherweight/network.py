@@ -10,7 +10,7 @@ import numpy as np
 from . import _core
 from .model.model import Model
 from .support import checks
-from .support.hints import named
+from .support.hints import check_keywords, named, parameters
 from .support.imports import ensure_imported
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .training.history import History
 
 
+@named
 def isas() -> tuple[str, ...]:
     """Return the instruction sets that run on this machine.
 
@@ -279,9 +280,12 @@ class Network(Model):
         History
             Of one epoch; empty without rows.
         """
-        for name in ("epochs", "validation_split", "resume"):
+        fixed = ("epochs", "validation_split", "resume")
+        for name in fixed:
             if name in options:
                 raise TypeError(f"{name}: expected none in partial_fit, which is one epoch")
+        known = [name for name in parameters(Network.fit) if name not in fixed]
+        check_keywords(known, "Network.partial_fit", options, passed={"x": x, "y": y})
         ensure_imported(".optimizers", ".losses", ".model.samples", ".training.history")
         if options.get("optimizer") is None:
             if self._partial is None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..support.checks import counted
+from ..support.hints import named
 
 if TYPE_CHECKING:  # at run time these would cost more than the rest of the import
     import io
@@ -25,6 +26,7 @@ _CHUNK = 1 << 20
 _UNMEASURED = 64 << 20
 
 
+@named
 def read_idx(path: str | os.PathLike[str]) -> NDArray[Any]:
     """Read an IDX file, the format of the MNIST files.
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..support.hints import Strict
 from . import layout as diagram
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ _UP, _DOWN = (
 )
 
 
-class Diagram:
+class Diagram(Strict):
     """What `Network.diagram` returns: an image that a notebook shows.
 
     Attributes
@@ -28,6 +29,8 @@ class Diagram:
     svg : str
         The image.
     """
+
+    svg: str
 
     def __init__(self, network: "Model", x: "ArrayLike | None" = None, most: int = 16) -> None:
         self.svg = draw(network, x, most)

@@ -14,6 +14,7 @@ with suppress(ImportError):  # of Unix alone
     import fcntl
 
 _UNFINISHED = ".fw-tmp"  # how the name ends of what is being written
+_LONG = 100  # bytes of a file's name, from which on that of what is being written is shortened
 _STREAMS = ("/dev/std", "/dev/fd/", "/proc/self/fd/")  # of the process itself, written in place
 
 
@@ -36,7 +37,7 @@ def check_place(path: "str | os.PathLike[str]", name: str = "path") -> None:
     """
     given = checks.path(name, path)
     if not _written_in_place(given):
-        handle, temporary = _begin(given, _target(given), name)
+        handle, temporary = _begin(given, _target(given, name), name)
         os.close(handle)
         os.unlink(temporary)
 
@@ -56,7 +57,7 @@ def replacing(
         with open(given, "wb") as f:
             yield f
         return
-    target = _target(given)
+    target = _target(given, name)
     if clean:
         remove_leftovers(given)
     handle, temporary = _begin(given, target, name)
@@ -79,9 +80,9 @@ def replacing(
 
 def remove_leftovers(path: str) -> None:
     """Remove what processes that were killed while they wrote `path` have left beside it."""
-    folder, name = os.path.split(os.path.realpath(path))
+    folder, base = os.path.split(os.path.realpath(path))
     # what mkstemp draws has 8 characters; any number would take in other files' names
-    pattern = f"{glob.escape(os.path.join(folder, f'.{name}.'))}????????{_UNFINISHED}"
+    pattern = f"{glob.escape(os.path.join(folder, _prefix(base)))}????????{_UNFINISHED}"
     for left in glob.glob(pattern):
         with suppress(OSError):
             handle = os.open(left, os.O_RDWR)
@@ -92,12 +93,44 @@ def remove_leftovers(path: str) -> None:
                 os.close(handle)
 
 
-def _target(path: str) -> str:
+def _prefix(base: str) -> str:
+    """Return how the name begins of what is written to take the place of the file `base`.
+
+    Of a long name by its hash: a file system that has room for the name has none for a longer one.
+    """
+    if len(os.fsencode(base)) > _LONG:
+        ensure_imported("hashlib")
+        from hashlib import sha256
+
+        base = sha256(os.fsencode(base)).hexdigest()[:32]
+    return f".{base}."
+
+
+def _target(path: str, name: str) -> str:
     """Return the file to be replaced: through a link, the one that it points to."""
     target = os.path.realpath(path)
     if os.path.isdir(target):
-        raise IsADirectoryError(errno.EISDIR, "expected the path of a file, found a folder", path)
+        raise _error(IsADirectoryError, errno.EISDIR, name, "the path of a file", "a folder", path)
+    # "x/" names a folder, also where none is yet; realpath takes it for x
+    if os.path.basename(path) in ("", os.curdir, os.pardir):
+        found = "the name of a folder"
+        raise _error(IsADirectoryError, errno.EISDIR, name, "the path of a file", found, path)
+    try:
+        os.stat(target)
+    except OSError as e:
+        if e.errno == errno.ENAMETOOLONG:
+            found = "one that is too long for the file system"
+            raise _error(OSError, e.errno, name, "a shorter name or path", found, path) from None
     return target
+
+
+def _error(
+    kind: type[OSError], number: int, name: str, expected: str, found: str, path: str
+) -> OSError:
+    """Return an error of one sentence, with its number as the system's own errors have it."""
+    error = kind(f"{name}: expected {expected}, found {found}: {path}")
+    error.errno = number
+    return error
 
 
 def _written_in_place(path: str) -> bool:
@@ -118,7 +151,7 @@ def _begin(path: str, target: str, name: str) -> tuple[int, str]:
 
     while True:
         try:
-            handle, temporary = tempfile.mkstemp(prefix=f".{base}.", suffix=_UNFINISHED, dir=folder)
+            handle, temporary = tempfile.mkstemp(_UNFINISHED, _prefix(base), folder)
         except OSError as e:
             error = type(e)(
                 f"{name}: expected a folder that can be written to, found {folder} ({e.strerror})"

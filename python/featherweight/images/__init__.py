@@ -19,6 +19,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..support.arrays import reading
+from ..support.callers import callers_level
+from ..support.hints import named
 from ..support.optional import need
 from . import ink
 
@@ -38,6 +40,7 @@ _LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
 _FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "PPM")
 
 
+@named
 def read_digit(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
     """Read a picture of one digit and prepare it for a network.
 
@@ -78,6 +81,7 @@ def read_digit(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
     return digit
 
 
+@named
 def read_digits(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
     """Read a picture, or an ``.npy`` file with a stack of them, and prepare each.
 
@@ -107,10 +111,11 @@ def read_digits(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
             raise ValueError(f"{where}: {e}") from None
         if apart:
             where = name if len(stack) == 1 else f"{name}[{i}]"
-            warnings.warn(f"{where}: {_APART}", stacklevel=2)
+            warnings.warn(f"{where}: {_APART}", stacklevel=callers_level())
     return prepared
 
 
+@named
 def prepare(array: ArrayLike, *, background: float | None = None) -> NDArray[np.uint8]:
     """Prepare a picture of one digit for a network.
 
@@ -146,7 +151,7 @@ def prepare(array: ArrayLike, *, background: float | None = None) -> NDArray[np.
     """
     prepared, apart = _prepared(array, background)
     if apart and background is None:
-        warnings.warn(f"array: {_APART}", stacklevel=2)
+        warnings.warn(f"array: {_APART}", stacklevel=callers_level())
     return prepared
 
 

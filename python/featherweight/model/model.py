@@ -74,7 +74,9 @@ class Model(Strict, _core.ForwardCall):
             acts = (checks.choice("activation", activation, names),) * hidden
         else:
             if not isinstance(activation, Sequence):
-                raise TypeError(f"activation: expected a name or a sequence, found {activation!r}")
+                raise TypeError(
+                    f"activation: expected a name or a sequence, found {checks.brief(activation)}"
+                )
             if len(activation) != hidden:
                 raise ValueError(
                     f"activation: expected {checks.counted(hidden, 'name')}, one for each hidden "
@@ -89,7 +91,7 @@ class Model(Strict, _core.ForwardCall):
         scale = _input_scale(input_scale, kind)
         key = checks.key(rng)
         if isa is not None and not isinstance(isa, str):
-            raise TypeError(f"isa: expected a name or None, found {isa!r}")
+            raise TypeError(f"isa: expected a name or None, found {checks.brief(isa)}")
         threadpoolctl.register()
         core = _core.CoreNetwork(
             layers,
@@ -477,8 +479,10 @@ class Model(Strict, _core.ForwardCall):
 
 def _input_scale(value: object, dtype: np.dtype[Any]) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
-        raise TypeError(f"input_scale: expected a real number, found {value!r}")
+        raise TypeError(f"input_scale: expected a real number, found {checks.brief(value)}")
     scale = float(value)
     if not math.isfinite(scale) or dtype.type(scale) == 0 or not np.isfinite(dtype.type(scale)):
-        raise ValueError(f"input_scale: expected a finite number other than 0, found {value!r}")
+        raise ValueError(
+            f"input_scale: expected a finite number other than 0, found {checks.brief(value)}"
+        )
     return scale

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .. import _core
 from ..support import checks
+from ..support.hints import Strict
 
 _PART = 1 << 16  # numbers whose flags are made at once: for all of them it would be much memory
 
@@ -40,7 +41,7 @@ def padding(network: Packed) -> NDArray[np.bool_]:
     return unused
 
 
-class Parameters(Sequence[NDArray[Any]]):
+class Parameters(Strict, Sequence[NDArray[Any]]):
     """Weights or biases by layer: reading gives a fresh read-only array, assigning stores."""
 
     def __init__(self, network: Packed, kind: Literal["weights", "biases"]) -> None:

@@ -160,7 +160,9 @@ def class_weighted(
         for label, weight in zip(labels, given.values(), strict=True):
             weights[label] = checks.number(f"class_weight[{label}]", weight, 0.0, math.inf)
     else:
-        raise TypeError(f"class_weight: expected a dict, 'balanced' or None, found {given!r}")
+        raise TypeError(
+            f"class_weight: expected a dict, 'balanced' or None, found {checks.brief(given)}"
+        )
     rows = weights[classes]
     if samples.weights is not None:
         rows = rows * samples.weights

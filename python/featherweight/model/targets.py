@@ -100,5 +100,7 @@ def label(name: str, value: object, n: int) -> int:
     if a.ndim:
         raise TypeError(f"{name}: expected class labels as keys, found {value!r}")
     if not (0 <= a < n and a == np.floor(a)):
-        raise ValueError(f"{name}: expected 0 to {n - 1}, found {value!r}")
+        raise ValueError(
+            f"{name}: expected whole class labels from 0 to {n - 1} as keys, found {value!r}"
+        )
     return int(a)

@@ -229,7 +229,7 @@ def pack(network: Model, gradients: Gradients | NDArray[Any]) -> NDArray[Any]:
     elif not isinstance(gradients, Gradients):
         raise TypeError(
             "gradients: expected those of Network.gradients or Network.backward, or a flat array, "
-            f"found {gradients!r}"
+            f"found {checks.brief(gradients)}"
         )
     sizes, core = network.sizes, network._core
     n = len(sizes) - 1
@@ -257,6 +257,6 @@ def check_optimizer(given: Any) -> Optimizer | None:
     from ..support.synonyms import optimizer_hint
 
     raise TypeError(
-        f"optimizer: expected SGD, Adam, AdamW, RMSprop, LBFGS or None, found {given!r}"
+        f"optimizer: expected SGD, Adam, AdamW, RMSprop, LBFGS or None, found {checks.brief(given)}"
         f"{optimizer_hint(given)}"
     )

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..schedules import LambdaLR, Schedule
-from ..support.checks import converted, flag, number, ordered, real_array, whole
+from ..support.checks import brief, converted, flag, number, ordered, real_array, whole
 
 
 def _positive(name: str) -> Callable[[Any], float]:
@@ -25,7 +25,7 @@ def _betas(value: Any) -> tuple[float, float]:
     try:
         beta1, beta2 = value
     except (TypeError, ValueError):
-        raise ValueError(f"betas: expected two numbers, found {value!r}") from None
+        raise ValueError(f"betas: expected two numbers, found {brief(value)}") from None
     return number("betas[0]", beta1, 0.0, 1.0), number("betas[1]", beta2, 0.0, 1.0)
 
 
@@ -34,7 +34,7 @@ def as_schedule(value: Any) -> Schedule | None:
     if value is None or isinstance(value, Schedule):
         return value
     if not callable(value) or isinstance(value, type):
-        raise TypeError(f"schedule: expected a schedule, a callable or None, found {value!r}")
+        raise TypeError(f"schedule: expected a schedule, a callable or None, found {brief(value)}")
     return LambdaLR(value)
 
 

@@ -114,7 +114,9 @@ def image_shape(inputs: int, shape: tuple[int, int] | None) -> tuple[int, int]:
 def several(name: str, value: object, low: int, high: int) -> list[int]:
     """Return a sequence of at least one whole number from low to high as a list."""
     if not isinstance(value, (Sequence, np.ndarray)) or isinstance(value, str):
-        raise TypeError(f"{name}: expected a sequence of whole numbers, found {value!r}")
+        raise TypeError(
+            f"{name}: expected a sequence of whole numbers, found {checks.brief(value)}"
+        )
     if not len(value):
         raise ValueError(f"{name}: expected at least one, found none")
     return [checks.whole(name, n, low, high) for n in value]

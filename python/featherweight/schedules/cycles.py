@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ..support.checks import choice, flag, number, whole
+from ..support.checks import brief, choice, flag, number, whole
 from .base import Schedule, Times, cosine
 
 
@@ -160,7 +160,9 @@ class ReduceLROnPlateau(Schedule):
         self.min_lr = number("min_lr", min_lr, 0.0, math.inf)
         self.eps = number("eps", eps, 0.0, math.inf)
         if monitor is not None and not isinstance(monitor, str):
-            raise TypeError(f"monitor: expected a name of the history or None, found {monitor!r}")
+            raise TypeError(
+                f"monitor: expected a name of the history or None, found {brief(monitor)}"
+            )
         self.monitor = monitor
         self.reset()
 

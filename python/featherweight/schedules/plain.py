@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..support.checks import counted, number, whole
+from ..support.checks import brief, counted, number, whole
 from .base import Schedule, Times, cosine, power
 from .cycles import ReduceLROnPlateau
 
@@ -239,7 +239,7 @@ class LambdaLR(Schedule):
     def __init__(self, lr_lambda: Callable[[int], float], by: str = "epoch") -> None:
         super().__init__(by)
         if not callable(lr_lambda):
-            raise TypeError(f"lr_lambda: expected a callable, found {lr_lambda!r}")
+            raise TypeError(f"lr_lambda: expected a callable, found {brief(lr_lambda)}")
         self.lr_lambda = lr_lambda
 
     def rates(self, lr: float, t: Times) -> Times:
@@ -283,7 +283,7 @@ class SequentialLR(Schedule):
     def __init__(self, schedulers: Sequence[Schedule], milestones: Sequence[int]) -> None:
         for name, given in (("schedulers", schedulers), ("milestones", milestones)):
             if not isinstance(given, Sequence):
-                raise TypeError(f"{name}: expected a sequence, found {given!r}")
+                raise TypeError(f"{name}: expected a sequence, found {brief(given)}")
         kinds = {s.by for s in schedulers if isinstance(s, Schedule)}
         if len(kinds) != 1 or not all(isinstance(s, Schedule) for s in schedulers):
             raise ValueError(

@@ -21,6 +21,7 @@ from ..support.tables import refuse_lazy
 from ..support.threads import check_threads
 from ..training.callbacks import check_callbacks
 from ..training.fit import carry_out
+from ..training.unscaled import warn_of_bytes_in_table
 from . import _books, _checks, _data, _optimizers, _weights
 from ._callbacks import Callbacks
 from ._data import Problem
@@ -91,6 +92,7 @@ class BaseMLP(
         with _books.Attempt(self) as attempt:
             for name, value in (("X", x), ("y", y), ("sample_weight", sample_weight)):
                 refuse_lazy(name, value)
+            warn_of_bytes_in_table(x)
             hidden = _checks.hidden_sizes(self)
             acts = _checks.activations(self, len(hidden))
             _checks.combination(self, len(hidden))

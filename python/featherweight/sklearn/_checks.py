@@ -10,6 +10,7 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 
 from .. import _core
 from ..support import checks
+from ..support.tables import as_array
 
 NAMES = {"logistic": "sigmoid"}  # scikit-learn's names that aren't ours
 SKLEARN = {ours: theirs for theirs, ours in NAMES.items()}
@@ -107,10 +108,7 @@ def numbers(name: str, y: Any) -> None:
     """Refuse a regressor's targets that aren't an array of numbers."""
     if hasattr(y, "toarray"):
         raise TypeError(f"{name}: expected a dense array, found a sparse matrix")
-    try:
-        values = np.asarray(y)
-    except ValueError:
-        raise ValueError(f"{name}: expected numbers, found rows of unequal length") from None
+    values = as_array(name, y)
     texts = values.dtype.kind in "USTV"
     if texts or (values.dtype == object and any(isinstance(v, (str, bytes)) for v in values.flat)):
         raise TypeError(f"{name}: expected numbers, found strings")

@@ -8,7 +8,7 @@ import math
 import operator
 import os
 from collections.abc import Iterable, Mapping, Sequence, Set
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from functools import cache
 from itertools import pairwise
 from typing import Any
@@ -22,6 +22,7 @@ from .seed import seed_key
 
 Array = NDArray[Any]
 
+_SMALL = 1 << 16  # numbers that are converted while others wait for the interpreter
 _PLAIN = (np.ndarray, np.memmap, list, tuple, int, float)
 
 
@@ -34,7 +35,7 @@ def choice(name: str, value: object, allowed: Sequence[str]) -> str:
 
     if not isinstance(value, str):
         raise TypeError(
-            f"{name}: expected a name, found {value!r}{hint_of_object(name, value, allowed)}"
+            f"{name}: expected a name, found {brief(value)}{hint_of_object(name, value, allowed)}"
         )
     raise ValueError(
         f"{name}: found {value!r}, {hint(name, value, allowed)}"
@@ -47,10 +48,30 @@ def counted(n: int, noun: str) -> str:
     return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
 
+def brief(value: object) -> str:
+    """Return what a sentence says of a value: its repr if that is short, of an array its shape."""
+    shape = getattr(value, "shape", ())
+    if isinstance(shape, tuple) and shape:
+        kind = "array" if isinstance(value, np.ndarray) else type(value).__name__
+        return f"{'an' if kind[0] in 'aeiouAEIOU' else 'a'} {kind} of shape {shape}"
+    text = repr(value)
+    if len(text) > 120 or "\n" in text:
+        from reprlib import repr as short
+
+        text = " ".join(short(value).split())
+    return text if len(text) <= 120 else f"{text[:117]}..."
+
+
 def ordered(name: str, value: Any) -> Any:
-    """Return the value unless it is a set or a dict, whose order says nothing."""
-    if isinstance(value, (Set, Mapping)):
-        raise TypeError(f"{name}: expected a sequence, found a {type(value).__name__}: {value!r}")
+    """Return the value unless it is a set or a dict, whose order says nothing.
+
+    A dict's keys are a set, too, but one in an order.
+    """
+    unordered = isinstance(value, Set) and not hasattr(value, "__reversed__")
+    if unordered or isinstance(value, Mapping):
+        raise TypeError(
+            f"{name}: expected a sequence, found a {type(value).__name__}: {brief(value)}"
+        )
     return value
 
 
@@ -61,7 +82,7 @@ def whole(name: str, value: object, low: int, high: int | None = None) -> int:
             raise TypeError
         n = operator.index(value)  # type: ignore[arg-type]
     except TypeError:
-        raise TypeError(f"{name}: expected a whole number, found {value!r}") from None
+        raise TypeError(f"{name}: expected a whole number, found {brief(value)}") from None
     if n < low or (high is not None and n > high):
         limits = f"at least {low}" if high is None else f"{low} to {high}"
         raise ValueError(f"{name}: expected {limits}, found {n}")
@@ -71,7 +92,7 @@ def whole(name: str, value: object, low: int, high: int | None = None) -> int:
 def number(name: str, value: object, low: float, high: float, *, open_low: bool = False) -> float:
     """Return value as a float within [low, high), or (low, high) if open_low."""
     if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
-        raise TypeError(f"{name}: expected a real number, found {value!r}")
+        raise TypeError(f"{name}: expected a real number, found {brief(value)}")
     number = float(value)
     if math.isfinite(number) and (low < number if open_low else low <= number) and number < high:
         return number
@@ -84,7 +105,7 @@ def number(name: str, value: object, low: float, high: float, *, open_low: bool 
 def flag(name: str, value: object) -> bool:
     """Return a bool as one of Python's."""
     if not isinstance(value, (bool, np.bool_)):
-        raise TypeError(f"{name}: expected True or False, found {value!r}")
+        raise TypeError(f"{name}: expected True or False, found {brief(value)}")
     return bool(value)
 
 
@@ -95,7 +116,7 @@ def path(name: str, value: Any) -> str:
     except TypeError:
         found = None
     if not isinstance(found, str):
-        raise TypeError(f"{name}: expected a str or a path, found {value!r}")
+        raise TypeError(f"{name}: expected a str or a path, found {brief(value)}")
     if "\0" in found:
         raise ValueError(f"{name}: expected a path without null characters, found {found!r}")
     return found
@@ -104,7 +125,7 @@ def path(name: str, value: Any) -> str:
 def layer_sizes(sizes: object, itemsize: int) -> tuple[int, ...]:
     """Return sizes as a tuple of at least two positive ints whose parameters fit the memory."""
     if isinstance(sizes, (str, bytes)) or not isinstance(sizes, (Iterable, np.ndarray)):
-        raise TypeError(f"sizes: expected a sequence of whole numbers, found {sizes!r}")
+        raise TypeError(f"sizes: expected a sequence of whole numbers, found {brief(sizes)}")
     checked = tuple(whole(f"sizes[{i}]", n, 1) for i, n in enumerate(ordered("sizes", sizes)))
     if len(checked) < 2:
         raise ValueError(f"sizes: expected at least 2 (inputs and outputs), found {len(checked)}")
@@ -130,7 +151,7 @@ def dtype(value: object) -> np.dtype[Any]:
     try:
         d: np.dtype[Any] = np.dtype(value)  # type: ignore[call-overload]
     except TypeError:
-        raise TypeError(f"dtype: expected float32 or float64, found {value!r}") from None
+        raise TypeError(f"dtype: expected float32 or float64, found {brief(value)}") from None
     if d not in (np.dtype(np.float32), np.dtype(np.float64)) or not d.isnative:
         raise ValueError(f"dtype: expected float32 or float64, found {d}")
     return d
@@ -139,12 +160,10 @@ def dtype(value: object) -> np.dtype[Any]:
 def real_array(name: str, value: object) -> Array:
     """Return value as an array of real numbers, not yet converted."""
     if type(value) in _PLAIN:
-        try:
+        with suppress(ValueError):  # said below
             a = np.asarray(value)
-        except ValueError:
-            raise ValueError(f"{name}: expected numbers, found rows of unequal length") from None
-        if a.dtype.kind in "fiub":
-            return a
+            if a.dtype.kind in "fiub":
+                return a
     ensure_imported(".support.tables")
     from . import tables
 
@@ -165,6 +184,11 @@ def converted(name: str, a: Array, want: DTypeLike, *, held: bool = True) -> Arr
     """
     if a.dtype == want and a.flags.c_contiguous and a.flags.aligned:
         return a
+    small = a.size <= _SMALL and a.dtype == np.float64 and want == np.float32
+    if small and a.flags.c_contiguous and a.flags.aligned:
+        narrowed = _core.to_float32(a)  # NumPy's way would take longer than a small network
+        if narrowed is not None:
+            return narrowed
     if a.dtype.kind == "f" and a.itemsize == 2:
         a = _float32_of_halves()[a.astype(np.float16, copy=False).view(np.uint16)]
     may_overflow = a.dtype.kind == "f" and a.itemsize > np.dtype(want).itemsize
@@ -284,8 +308,13 @@ def weights_of_rows(name: str, w: Array, want: np.dtype[Any], *, zeros: bool = F
     if total > most:
         raise ValueError(f"{name}: expected weights that sum to at most {most:g}, found {total:g}")
     a = converted(name, w, want)
-    if a.size and not zeros and not a.any():
-        raise ValueError(f"{name}: expected a weight above 0, found only zeros")
+    least = np.finfo(want).smallest_normal  # what is below counts as 0 everywhere
+    if a.size and a.min() < least:
+        bits = a.view(f"u{want.itemsize}")  # which are not 0 in any environment
+        a = np.where(a < least, want.type(0), a)
+        if not zeros and not a.any():
+            few = f"weights below {least:.2g}, which count as 0" if bits.any() else "zeros"
+            raise ValueError(f"{name}: expected a weight above 0, found only {few}")
     return a
 
 
@@ -315,7 +344,9 @@ def output_weights(given: Sequence[float] | None, outputs: int, loss: str) -> li
     if weights.shape != (outputs,):
         raise ValueError(f"output_weights: expected shape ({outputs},), found {weights.shape}")
     if not np.isfinite(weights).all() or (weights < 0).any():
-        raise ValueError(f"output_weights: expected finite weights of at least 0, found {given!r}")
+        raise ValueError(
+            f"output_weights: expected finite weights of at least 0, found {brief(given)}"
+        )
     return [float(w) for w in weights]
 
 
@@ -340,7 +371,9 @@ def dropout(hidden: object, inputs: object, n: int) -> tuple[float, ...]:
 def key(rng: object) -> int:
     """Return the 64-bit key of our own generator for whatever numpy.random.default_rng takes."""
     if isinstance(rng, (bool, np.bool_, float, str, bytes)):
-        raise TypeError(f"rng: expected None, whole numbers or a NumPy generator, found {rng!r}")
+        raise TypeError(
+            f"rng: expected None, whole numbers or a NumPy generator, found {brief(rng)}"
+        )
     if rng is None:
         return seed_key(int.from_bytes(os.urandom(16), "little"))
     if isinstance(rng, (int, np.integer)) and rng >= 0:
@@ -355,7 +388,8 @@ def key(rng: object) -> int:
         seed = rng if isinstance(rng, np.random.SeedSequence) else np.random.SeedSequence(rng)  # type: ignore[arg-type]
     except (TypeError, ValueError):
         raise ValueError(
-            f"rng: expected None, whole numbers of at least 0 or a NumPy generator, found {rng!r}"
+            "rng: expected None, whole numbers of at least 0 or a NumPy generator, "
+            f"found {brief(rng)}"
         ) from None
     # fixed for all versions of NumPy by its compatibility policy (NEP 19)
     return int(seed.generate_state(1, np.uint64)[0])

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 
 _ROWS = 4096  # looked at at once
+_SMALL = 1 << 16  # numbers that may be objects for a while
 _WHOLE = (int, np.bool_, np.integer)
 _NUMBERS = (float, np.floating, *_WHOLE)
 
@@ -19,21 +20,32 @@ _NUMBERS = (float, np.floating, *_WHOLE)
 def read(name: str, value: Any) -> Array:
     """Return what isn't a plain array of numbers as one, or say what in it is none."""
     refuse_lazy(name, value)
-    if hasattr(value, "toarray"):
+    if hasattr(type(value), "toarray"):
         raise TypeError(
             f"{name}: expected a dense array, found a sparse {type(value).__name__}, which is not "
             "taken; .toarray() makes a dense one"
         )
     columns = column_names(value)
-    if columns is not None and hasattr(value, "iloc"):
+    if columns is not None and hasattr(type(value), "iloc"):
         return _of_frame(name, value, columns)
     if isinstance(value, np.ndarray) and isinstance(value, np.ma.MaskedArray):
         _refuse_masked(name, value)
-    try:
-        a = np.asarray(value)
-    except ValueError:
-        raise ValueError(f"{name}: expected numbers, found rows of unequal length") from None
+    a = as_array(name, value)
     return a if a.dtype.kind in "fiub" else _numbers(name, a, columns)
+
+
+def as_array(name: str, value: Any) -> Array:
+    """Return what NumPy makes of a value, or say why it can't."""
+    try:
+        return np.asarray(value)
+    except ValueError as e:
+        if "inhomogeneous" in str(e):  # NumPy's own sentence
+            raise ValueError(f"{name}: expected numbers, found rows of unequal length") from None
+        text = " ".join(str(e).split())
+        raise ValueError(
+            f"{name}: expected numbers, found an object of type {type(value).__name__} that can't "
+            f"be made an array: {text}"
+        ) from e
 
 
 def view(name: str, value: Any) -> Array | None:
@@ -56,11 +68,17 @@ def view(name: str, value: Any) -> Array | None:
 
 def refuse_lazy(name: str, value: Any) -> None:
     """Refuse a Dask collection, which NumPy would gather to one machine without a word."""
-    graph = getattr(value, "__dask_graph__", None)
-    if graph is not None and not isinstance(value, type) and graph() is not None:
+    # looked up in the type: a frame takes long to find that it lacks an attribute
+    graph = getattr(type(value), "__dask_graph__", None)
+    if graph is not None and graph(value) is not None:
+        if hasattr(value, "map_blocks"):
+            hint = "X.map_blocks(net, dtype=..., chunks=...) calls a network block by block"
+        elif hasattr(value, "map_partitions"):  # a DataFrame's
+            hint = "X.map_partitions(net, meta=...) calls a network partition by partition"
+        else:
+            hint = "its compute() returns what lies in memory"
         raise TypeError(
-            f"{name}: expected an array in memory, found a Dask {type(value).__name__}; "
-            "X.map_blocks(net, dtype=..., chunks=...) calls a network block by block"
+            f"{name}: expected an array in memory, found a Dask {type(value).__name__}; {hint}"
         )
 
 
@@ -68,9 +86,8 @@ def column_names(value: Any) -> Sequence[Any] | None:
     """Return the column names of a table of pandas, Polars or pyarrow, or of one made like it."""
     if isinstance(value, np.ndarray):
         return None
-    found = getattr(value, "column_names", None)  # pyarrow's, whose `columns` are the data
-    if found is None:
-        found = getattr(value, "columns", None)
+    of_arrow = hasattr(type(value), "column_names")  # whose `columns` are the data
+    found = getattr(value, "column_names" if of_arrow else "columns", None)
     try:
         names = None if found is None else list(found)
     except TypeError:
@@ -80,9 +97,8 @@ def column_names(value: Any) -> Sequence[Any] | None:
 
 def _of_frame(name: str, frame: Any, columns: Sequence[Any]) -> Array:
     """Return a table with columns of one or several types of numbers as an array."""
-    kinds = {str(kind) for kind in frame.dtypes}
-    if len(kinds) == 1:
-        a = np.asarray(frame)
+    if frame.size <= _SMALL or len({str(kind) for kind in frame.dtypes}) == 1:
+        a = np.asarray(frame)  # of objects, which take much memory, if types are mixed
         if a.dtype.kind in "fiub":
             return a
     parts = []

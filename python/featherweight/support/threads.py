@@ -124,6 +124,7 @@ def set_num_threads(n: int) -> None:
     _default = check_threads(n)
 
 
+@named
 def get_num_threads() -> int:
     """Return how many threads networks use by default.
 

@@ -9,7 +9,7 @@ import numpy as np
 from .. import _core
 from ..model.model import Model
 from ..optimizers import Optimizer
-from ..support.checks import choice, number, whole
+from ..support.checks import brief, choice, number, whole
 from ..support.hints import Strict
 from .history import History
 
@@ -72,7 +72,8 @@ def check_callbacks(callbacks: object) -> list[Callback]:
         if not callable(c) and not any(hasattr(c, e) for e in _EVENTS):
             _check_events(c)  # a misspelt event is named
             raise TypeError(
-                f"callbacks: expected callables or objects with {' or '.join(_EVENTS)}, found {c!r}"
+                f"callbacks: expected callables or objects with {' or '.join(_EVENTS)}, "
+                f"found {brief(c)}"
             )
         _check_events(c)
     return list(given)
@@ -216,7 +217,9 @@ class EarlyStopping(Strict):
         restore_best: bool = True,
     ) -> None:
         if monitor is not None and not isinstance(monitor, str):
-            raise TypeError(f"monitor: expected a name of the history or None, found {monitor!r}")
+            raise TypeError(
+                f"monitor: expected a name of the history or None, found {brief(monitor)}"
+            )
         self.monitor = monitor
         self.patience = whole("patience", patience, 0)
         self.min_delta = number("min_delta", min_delta, 0.0, math.inf)

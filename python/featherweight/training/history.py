@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..support import checks
+from ..support.hints import Strict, named
 from ..support.imports import ensure_imported
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ _FIELDS = (
 )
 
 
-class History:
+class History(Strict):
     """What training measured, one entry per epoch; empty lists for what was not measured.
 
     Attributes
@@ -57,8 +58,7 @@ class History:
     images_per_second: list[float]
 
     def __init__(self) -> None:
-        for name in _FIELDS:
-            setattr(self, name, [])
+        vars(self).update({name: [] for name in _FIELDS})
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -69,17 +69,7 @@ class History:
         found: list[Any] = getattr(self, checks.choice("history", name, self.names))
         return found
 
-    if not TYPE_CHECKING:  # a type checker knows the lists
-
-        def __getattr__(self, name: str) -> Any:
-            from ..support.hints import attribute_error
-
-            found = attribute_error("History", name, (*dir(type(self)), *vars(self)))
-            if found is not None:
-                raise found
-            return object.__getattribute__(self, name)  # which raises Python's own sentence
-
-    def extend(self, measured: Mapping[str, list[float]]) -> None:
+    def _extend(self, measured: Mapping[str, list[float]]) -> None:
         """Add what epochs have measured, a value for each; their numbers last of all."""
         for name, values in measured.items():
             self._add(name, values)
@@ -89,6 +79,7 @@ class History:
     def _add(self, name: str, values: list[float]) -> None:
         self.__dict__.setdefault(name, []).extend(values)
 
+    @named
     def to_dict(self) -> dict[str, list[Any]]:
         """Return the lists by name, copied."""
         return {name: list(self[name]) for name in self.names}
@@ -96,6 +87,7 @@ class History:
     def _columns(self) -> dict[str, list[Any]]:
         return {name: values for name, values in self.to_dict().items() if values}
 
+    @named
     def to_csv(self, path: "str | PathLike[str]") -> None:
         """Write the lists that aren't empty as columns, a line per epoch; whole or not at all.
 
@@ -117,6 +109,7 @@ class History:
         with replacing(path) as f:
             f.write(text.getvalue().encode())
 
+    @named
     def to_pandas(self) -> Any:
         """Return a pandas DataFrame of the lists that aren't empty, indexed by epoch."""
         from importlib import import_module

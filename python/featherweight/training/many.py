@@ -14,7 +14,7 @@ from .. import _core
 from ..exchange.atomic import check_place
 from ..model.model import Model
 from ..optimizers import Adam, Optimizer, check_optimizer
-from ..support.checks import counted, ordered
+from ..support.checks import brief, counted, ordered
 from ..support.hints import check_keywords, named, parameters
 from ..support.threads import check_threads
 from .callbacks import Callback, check_callbacks
@@ -28,6 +28,11 @@ from .unscaled import warn_of_bytes
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
+
+
+# what may be given by name; resume has a sentence of its own
+_OWN = ("network", "shared", "resume")
+_KEYWORDS = ["threads", *(name for name in parameters(prepare) if name not in _OWN)]
 
 
 @named
@@ -95,6 +100,10 @@ def fit_many(
         raise TypeError("y: expected targets, found None")
     if options.get("resume") is not None:
         raise ValueError(f"resume: expected none in fit_many, found {options['resume']!r}")
+    optional = {"optimizer": optimizer, "rows": rows, "rng": rng, "callbacks": callbacks or None}
+    passed = {"x": x, "y": y} | {k: v for k, v in optional.items() if v is not None}
+    given = {k: v for k, v in options.items() if k != "resume"}
+    check_keywords(_KEYWORDS, "fit_many", given, passed=passed)
     own = {
         "optimizer": _optimizers(optimizer, n),
         "rows": _each("rows", rows, n),
@@ -125,8 +134,6 @@ def _plans(
     nets: list[Model], x: Any, y: Any, own: dict[str, list[Any]], options: dict[str, Any]
 ) -> list[Plan]:
     """Return what each network is to do, all of it checked."""
-    known = [n for n in parameters(prepare) if n not in ("network", "shared")]
-    check_keywords(known, "fit_many", options)
     given = options | {"progress": False}
     plans: list[Plan] = []
     shared: Shared = {}
@@ -213,11 +220,11 @@ def _where(plans: list[Plan], jobs: dict[int, Future[History]], halted: set[int]
 
 def _networks(given: Any) -> list[Model]:
     if not isinstance(given, Iterable):
-        raise TypeError(f"networks: expected a sequence of Network, found {given!r}")
+        raise TypeError(f"networks: expected a sequence of Network, found {brief(given)}")
     nets = list(ordered("networks", given))
     for i, net in enumerate(nets):
         if not isinstance(net, Model):
-            raise TypeError(f"networks[{i}]: expected a Network, found {net!r}")
+            raise TypeError(f"networks[{i}]: expected a Network, found {brief(net)}")
     if _twice(nets):
         raise ValueError("networks: expected all different ones, found one twice")
     return nets

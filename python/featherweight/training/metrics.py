@@ -109,7 +109,7 @@ class Metric(Strict):
         self, function: Callable[[Any, Any], float], name: str | None = None, outputs: bool = False
     ) -> None:
         if not callable(function):
-            raise TypeError(f"function: expected a callable, found {function!r}")
+            raise TypeError(f"function: expected a callable, found {checks.brief(function)}")
         self.function = function
         self.name = str(name or getattr(function, "__name__", type(function).__name__))
         self.outputs = bool(outputs)
@@ -144,7 +144,7 @@ def check(metrics: Any) -> list[Metric]:
         elif callable(m):
             found.append(Metric(m))
         else:
-            raise TypeError(f"metrics: expected names or callables, found {m!r}")
+            raise TypeError(f"metrics: expected names or callables, found {checks.brief(m)}")
     names = [m.name for m in found]
     for m in found:
         if names.count(m.name) > 1 or f"val_{m.name}" in names:

@@ -306,8 +306,7 @@ def _apply(run: Run, record: Record, rng: Any) -> None:
     plan.key, plan.first_epoch = record.key, record.first_epoch
     if rng is None:
         network._generator.key = plan.key
-    for name, values in record.history.items():
-        setattr(run.history, name, values)
+    vars(run.history).update(record.history)  # also the lists of metrics
     run.asked = record.stopped
     if record.multilabel:  # as batches before have shown, if not those to come
         plan.classifier, plan.multilabel = False, True

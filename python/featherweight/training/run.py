@@ -12,7 +12,6 @@ import numpy as np
 
 from .. import _core
 from ..model.model import Model
-from ..model.parameters import finite
 from ..model.samples import BLOCK, NO_WEIGHT, Samples, in_callers_environment, multilabel
 from ..support import checks
 from .callbacks import BATCH_EVENTS, TrainingState, tell
@@ -225,7 +224,7 @@ class Run:
             self._note(many, many.done)
             raise
         done = self.state.epoch = before + many.done
-        if failed or not finite(self.network.parameters):
+        if failed or not self.network._core.finite_parameters():
             self._note(many, many.done - 1)
             epoch = Epoch(done, failed=failed or -(-rows // self.passes.batch), invalid=invalid)
             epoch.what = "loss" if failed else "weights"
@@ -239,7 +238,7 @@ class Run:
         if epochs < 1:
             return
         measured = many.measured(epochs, self.plan.classifier)
-        self.history.extend(measured)
+        self.history._extend(measured)
         self.plan.optimizer._advance(0, epochs)
         self.state.loss = measured["loss"][-1]
         names = ("loss", "accuracy")
@@ -261,7 +260,7 @@ class Run:
                 self.passes.one(epoch, self.samples, key, batch, self._every_step, self._poll)
         except BaseException as e:
             # after a step whose weights nobody has looked at, or from a batch that is refused
-            if e is self.failure or not finite(self.network.parameters):
+            if e is self.failure or not self.network._core.finite_parameters():
                 self._go_back(number)
             raise
         self.network._core.clear_padding()
@@ -269,7 +268,7 @@ class Run:
         if weighted and epoch.weight == 0 and not self.stopped and not epoch.failed:
             epoch.failed, epoch.invalid = 1, NO_WEIGHT
         # the last step's are in no loss yet
-        if not epoch.failed and not finite(self.network.parameters):
+        if not epoch.failed and not self.network._core.finite_parameters():
             epoch.failed, epoch.what = epoch.steps, "weights"
         return epoch
 
@@ -285,13 +284,13 @@ class Run:
             try:
                 where = f"batch {number} of epoch {epoch.number}"
                 samples = batch_of(self.network, item, self.plan.loss.name, where)
+                if samples.n and self.plan.classifier and multilabel(samples):
+                    self._has_several_labels(where)
             except (TypeError, ValueError) as e:
                 self.failure = e
                 raise
             if samples.n == 0:
                 continue
-            if self.plan.classifier and multilabel(samples):
-                self._has_several_labels()
             if not self._latest:  # the first
                 warn_of_bytes(self.network, samples)
             if not self._enter_batch(epoch.steps + 1):
@@ -302,10 +301,13 @@ class Run:
             if self.stopped or epoch.failed:
                 return
 
-    def _has_several_labels(self) -> None:
+    def _has_several_labels(self, where: str) -> None:
         """Take back the accuracies of batches before, whose rows had one label by chance."""
-        self.plan.become_multilabel()
-        self._choose_monitor()
+        try:
+            self.plan.become_multilabel()
+            self._choose_monitor()
+        except ValueError as e:
+            raise ValueError(f"{e} (in {where})") from None
         self.history.accuracy.clear()
         # from now on of rows that are right as a whole, if asked for by name
         before = len(self.history.epoch) if "val_accuracy" in self.filled() else 0
@@ -351,7 +353,7 @@ class Run:
         row |= self.measure()
         row |= {"lr": epoch.lr, "seconds": seconds}
         row["images_per_second"] = epoch.rows / max(seconds, 1e-9)
-        history.extend({name: [value] for name, value in row.items()})
+        history._extend({name: [value] for name, value in row.items()})
         plan.optimizer.end_epoch(history[self._monitored][-1])
         self.state.loss = epoch.loss
         self._bar.end(number, epoch.rows, row)

@@ -1,42 +1,50 @@
 """A warning of pixels that are trained on as bytes from 0 to 255."""
 
-import sys
 import warnings
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..model.model import Model
 from ..model.samples import Samples
+from ..support.callers import callers_level
 
-_LOOKED_AT = 1000  # rows
+_FIRST_ROWS = 1000  # that are checked
+_MOST = 31  # numbers up to this train well enough: small counts, or the 0 to 16 of small pictures
 
 
 class UnscaledInputWarning(UserWarning):
-    """Training reads bytes above 1 (uint8, such as pixels) with an `input_scale` of 1."""
+    """Training reads bytes (uint8, such as pixels) far above 1 that nothing scales."""
 
     __module__ = "featherweight"
 
 
 def warn_of_bytes(network: Model, samples: Samples | None) -> bool:
     """Warn of bytes that are read unscaled; return whether they are."""
-    if samples is None or samples.x.dtype != np.uint8 or network.input_scale != 1.0:
+    if samples is None or network.input_scale != 1.0:
         return False
-    most = int(samples.x[:_LOOKED_AT].max(initial=0))
-    if most <= 1:
-        return False
-    warnings.warn(
-        "x: expected uint8 rows with input_scale=1/255 or the like, found values up to "
-        f"{most} and input_scale 1.0; training on unscaled bytes is slow and often fails: "
+    return _warn(
+        samples.x,
+        "x: expected uint8 rows with input_scale=1/255 or the like, found values up to {} and "
+        "input_scale 1.0; training on unscaled bytes is slow and often fails: "
         "fw.Network(..., input_scale=1/255) scales them as they are read",
-        UnscaledInputWarning,
-        stacklevel=_callers_level(),
     )
+
+
+def warn_of_bytes_in_table(x: Any) -> None:
+    """Warn of bytes given to a scikit-learn estimator, which scales nothing."""
+    if isinstance(x, np.ndarray) and x.ndim == 2:
+        _warn(
+            x,
+            "X: expected scaled numbers, found uint8 values up to {}; training on unscaled bytes "
+            "is slow and often fails: fit(X / 255, y), or put a scaler before in a pipeline",
+        )
+
+
+def _warn(x: NDArray[Any], sentence: str) -> bool:
+    most = int(x[:_FIRST_ROWS].max(initial=0)) if x.dtype == np.uint8 else 0
+    if most <= _MOST:
+        return False
+    warnings.warn(sentence.format(most), UnscaledInputWarning, stacklevel=callers_level())
     return True
-
-
-def _callers_level() -> int:
-    """Return the stack level of the first caller outside the package, as `warn` counts it."""
-    level, frame = 1, sys._getframe(1).f_back
-    while frame is not None and f"{frame.f_globals.get('__name__')}.".startswith("featherweight."):
-        level, frame = level + 1, frame.f_back
-    return level + 1

@@ -1,4 +1,4 @@
-// Aligned memory that grows and never shrinks, so that the steady state allocates nothing.
+// Aligned memory that grows and never shrinks, so that repeated steps and calls allocate nothing.
 #pragma once
 
 #include <cstddef>
@@ -8,7 +8,7 @@
 
 namespace fw {
 
-constexpr std::size_t kAlignment = 128;  // two cache lines: neighbours fetch in pairs
+constexpr std::size_t kAlignment = 128;  // two cache lines, since the CPU prefetches adjacent lines together
 
 template <class T>
 class Buffer {
@@ -18,7 +18,7 @@ class Buffer {
   Buffer& operator=(const Buffer&) = delete;
   ~Buffer() { release(); }
 
-  // At least n elements; what was there is lost if it grows. New memory is zero.
+  // Memory for at least n elements. Growing loses the contents; new memory is zero.
   T* reserve(std::size_t n) {
     if (n <= size_) return data_;
     if (n > std::numeric_limits<std::size_t>::max() / sizeof(T) / 2) throw std::bad_alloc();

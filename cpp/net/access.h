@@ -1,8 +1,16 @@
-// Who may touch a network now. Any number of readers at once; a writer alone, waiting for its turn, while
-// no more readers are let in; and while one thread trains it, every other is refused with a sentence instead of
-// reading torn weights. The training thread itself may come in between epochs (its callbacks do), and between steps
-// (its signal handlers do) to read. A long evaluation lets signal handlers read, too. A process that forks leaves in
-// the child whom the forking thread stands for, and no one else.
+// A readers-writer lock for a network: many readers or one writer. While a thread trains the network, from begin_fit
+// to end_fit, all other threads are refused with a sentence.
+//
+//   who asks                            nobody, readers     writer inside          another thread trains
+//   reader                              enters *            waits                  refused
+//   writer                              waits for readers   waits                  refused
+//   training thread, between epochs     as above            -                      -
+//   training thread, inside an epoch    -                   reader enters, writer refused
+//   reader's own thread, during Pause   reader enters, writer refused
+//
+// * Not while a writer waits, except during a Pause of this thread and in the training thread, for which that writer
+// would wait.
+// A fork leaves in the child what the forking thread holds, and nothing of other threads.
 #pragma once
 
 #include <atomic>
@@ -17,24 +25,24 @@
 
 namespace fw {
 
-class Gate {
-  // What this thread has of a gate while code of Python's may run in it, which may come in again, and may fork.
+class Access {
+  // What this thread holds while Python code may run in it: that code may use the network again, and may fork.
   class Hold {
    public:
-    Hold(Gate& gate, std::int64_t who) : gate_(gate), who_(who), before_(held_) { held_ = this; }
+    Hold(Access& access, std::int64_t who) : access_(access), who_(who), before_(held_) { held_ = this; }
     ~Hold() { held_ = before_; }
     Hold(const Hold&) = delete;
     Hold& operator=(const Hold&) = delete;
 
    private:
-    friend class Gate;
-    Gate& gate_;
+    friend class Access;
+    Access& access_;
     const std::int64_t who_;
     Hold* const before_;
   };
 
  public:
-  Gate() {
+  Access() {
 #if defined(__unix__) || defined(__APPLE__)
     static const int registered = pthread_atfork(nullptr, nullptr, &after_fork);
     static_cast<void>(registered);
@@ -43,46 +51,46 @@ class Gate {
 
   class Reader {
    public:
-    explicit Reader(Gate& gate) : gate_(gate) { gate_.enter(1); }
-    ~Reader() { gate_.state_.fetch_sub(1, std::memory_order_release); }
+    explicit Reader(Access& access) : access_(access) { access_.enter(1); }
+    ~Reader() { access_.state_.fetch_sub(1, std::memory_order_release); }
     Reader(const Reader&) = delete;
     Reader& operator=(const Reader&) = delete;
 
    private:
-    Gate& gate_;
+    Access& access_;
   };
-  // Does not wait: false where a writer is inside or another thread trains.
+  // Does not wait: false if a writer is inside or waits, or another thread trains.
   class TryReader {
    public:
-    explicit TryReader(Gate& gate)
-        : gate_(!gate.trained_elsewhere() && gate.try_enter(1) ? &gate : nullptr) {}
+    explicit TryReader(Access& access)
+        : access_(!access.trained_elsewhere() && access.try_enter(1) ? &access : nullptr) {}
     ~TryReader() {
-      if (gate_) gate_->state_.fetch_sub(1, std::memory_order_release);
+      if (access_) access_->state_.fetch_sub(1, std::memory_order_release);
     }
-    explicit operator bool() const { return gate_ != nullptr; }
+    explicit operator bool() const { return access_ != nullptr; }
     TryReader(const TryReader&) = delete;
     TryReader& operator=(const TryReader&) = delete;
 
    private:
-    Gate* gate_;
+    Access* access_;
   };
   class Writer {
    public:
-    explicit Writer(Gate& gate) : gate_((gate.enter(kWriter), gate)), hold_(gate, kWriter) {}
-    ~Writer() { gate_.state_.fetch_sub(kWriter, std::memory_order_release); }
+    explicit Writer(Access& access) : access_((access.enter(kWriter), access)), hold_(access, kWriter) {}
+    ~Writer() { access_.state_.fetch_sub(kWriter, std::memory_order_release); }
     Writer(const Writer&) = delete;
     Writer& operator=(const Writer&) = delete;
 
    private:
-    Gate& gate_;
+    Access& access_;
     Hold hold_;
   };
 
-  // Where a reader stands still for Python's signal handlers, which this thread runs: a writer among them would
-  // wait for the reader that waits for it, and is refused instead.
+  // To be held by a reader while its thread runs Python's signal handlers: a writer among them would wait for
+  // this reader for ever, and is refused instead.
   class Pause {
    public:
-    explicit Pause(Gate& gate) : hold_(gate, 1) {}
+    explicit Pause(Access& access) : hold_(access, 1) {}
 
    private:
     Hold hold_;
@@ -97,9 +105,9 @@ class Gate {
   void end_fit() { trainer_.store(std::thread::id{}); }
 
  private:
-  // The state: readers inside, writers that wait, and whether a writer is inside.
+  // The state: the number of readers inside, that of waiting writers, and whether a writer is inside.
   static constexpr std::int64_t kWaiting = std::int64_t(1) << 24, kWriter = std::int64_t(1) << 48;
-  static constexpr int kYields = 1000;  // looks, after which one who waits sleeps for a while between them
+  static constexpr int kYields = 1000;  // attempts before a waiting thread sleeps between them
 
   bool trained_elsewhere() {
     refresh();
@@ -113,11 +121,11 @@ class Gate {
 
   bool paused_here() const {
     for (const Hold* h = held_; h; h = h->before_)
-      if (&h->gate_ == this && h->who_ == 1) return true;
+      if (&h->access_ == this && h->who_ == 1) return true;
     return false;
   }
 
-  // A reader is let in before the writers that wait only if they wait for this very thread.
+  // `inside`: the waiting writers wait for this thread, so that it must not wait for them.
   bool try_enter(std::int64_t who, std::int64_t waiting = 0, bool inside = false) {
     std::int64_t s = state_.load(std::memory_order_relaxed);
     while (who == kWriter ? s % kWaiting == 0 && s < kWriter : s < (inside ? kWriter : kWaiting))
@@ -125,23 +133,23 @@ class Gate {
     return false;
   }
 
-  // A writer, as long as it waits.
+  // A waiting writer.
   class Waiting {
    public:
-    explicit Waiting(Gate& gate) : gate_(&gate) { gate.state_.fetch_add(kWaiting, std::memory_order_acq_rel); }
+    explicit Waiting(Access& access) : access_(&access) { access.state_.fetch_add(kWaiting, std::memory_order_acq_rel); }
     ~Waiting() {
-      if (gate_) gate_->state_.fetch_sub(kWaiting, std::memory_order_acq_rel);
+      if (access_) access_->state_.fetch_sub(kWaiting, std::memory_order_acq_rel);
     }
     bool try_enter() {
-      if (!gate_->try_enter(kWriter, kWaiting)) return false;
-      gate_ = nullptr;  // it waits no longer
+      if (!access_->try_enter(kWriter, kWaiting)) return false;
+      access_ = nullptr;  // no longer waiting
       return true;
     }
     Waiting(const Waiting&) = delete;
     Waiting& operator=(const Waiting&) = delete;
 
    private:
-    Gate* gate_;
+    Access* access_;
   };
 
   void expect_untrained() {
@@ -159,7 +167,7 @@ class Gate {
       throw std::runtime_error(
           "the network is in the middle of an evaluation: expected it to be changed afterwards");
     if (here && state_.load(std::memory_order_acquire) >= kWriter) {
-      // this thread is inside already, in an epoch that stands still while it asks
+      // this thread is inside already, as the writer of an epoch that is paused for Python code
       if (who == kWriter)
         throw std::runtime_error(
             "the network is in the middle of an epoch: expected it to be changed between epochs");
@@ -183,7 +191,7 @@ class Gate {
     }
   }
 
-  // In a child of a fork there is one thread: what the others had of any gate is gone with them.
+  // A forked child has one thread: whatever others held is released.
   void refresh() {
     if (generation_.load(std::memory_order_acquire) != forks_.load(std::memory_order_relaxed)) restore();
   }
@@ -201,8 +209,8 @@ class Gate {
     forks_.fetch_add(1, std::memory_order_relaxed);
     forker_ = std::this_thread::get_id();
     restoring_.clear();
-    for (const Hold* h = held_; h; h = h->before_) h->gate_.leave_to_forker();
-    for (const Hold* h = held_; h; h = h->before_) h->gate_.state_.fetch_add(h->who_, std::memory_order_relaxed);
+    for (const Hold* h = held_; h; h = h->before_) h->access_.leave_to_forker();
+    for (const Hold* h = held_; h; h = h->before_) h->access_.state_.fetch_add(h->who_, std::memory_order_relaxed);
   }
 
   static inline thread_local Hold* held_ = nullptr;

@@ -1,5 +1,5 @@
-// Rows of bytes, times a scale, as the tiles' operand: converted a block of inputs at a time into a place in the
-// first-level cache, for layers so narrow that each byte meets few weights.
+// Rows of bytes times a scale as the tiles' input: converted one block of inputs at a time into a buffer in the
+// L1 cache. For layers so narrow that each byte is multiplied by few weights.
 
 template <class T>
 FW_INLINE V<T> load_scaled(const std::uint8_t* p, T scale) {
@@ -24,15 +24,15 @@ inline void convert_block(const Rows<std::uint8_t>& x, std::ptrdiff_t rows, std:
   }
 }
 
-// Whether a tile's steps are as many as the vectors that are to be converted meanwhile.
+// True if a tile's block has as many steps as there are vectors to convert for the next block.
 template <class T, int MR>
 constexpr bool converts_in_step = MR * (kPanel / Vec<T>::lanes) == kPanel;
 
-// One tile of MR rows of bytes, whole panels of inputs a fixed step apart, by one panel of outputs. Each step of
-// a block's chains also converts one vector of the block that follows, by the units that the multiply-adds leave
-// idle: 64 steps, and 64 vectors to a block. Rows of the next tile are prefetched as this one's are converted.
+// One tile of MR strided rows of bytes (whole panels of inputs) by one panel of outputs. Each step of a block's
+// chains also converts one vector of the next block, by execution units that multiply-adds leave idle: a block
+// has 64 steps and 64 vectors. The next tile's rows are prefetched as this one's are converted.
 template <class T, int MR>
-FW_NOINLINE void tile_of_bytes(const TileArgs<T>& args, const Rows<std::uint8_t>& x, std::ptrdiff_t r,
+FW_NOINLINE void tile_of_uint8(const TileArgs<T>& args, const Rows<std::uint8_t>& x, std::ptrdiff_t r,
                                std::ptrdiff_t all_rows, T scale) {
   constexpr int L = Vec<T>::lanes, P = kPanel / L, N = P;
   constexpr std::ptrdiff_t kPart = MR * kPanel;  // elements of 16 inputs
@@ -48,10 +48,10 @@ FW_NOINLINE void tile_of_bytes(const TileArgs<T>& args, const Rows<std::uint8_t>
     if (P == 1 || j == 0) __builtin_prefetch(from + ahead, 0, 3);
     store<T>(to + row * kPanel + j, load_scaled<T>(from + j, scale));
   };
-  for (std::ptrdiff_t k = 0; k < least(n, kBlock); k += kPanel)
+  for (std::ptrdiff_t k = 0; k < minimum(n, kBlock); k += kPanel)
     for (std::ptrdiff_t i = 0; i < kPanel; ++i) convert(k, i, converted[0] + k / kPanel * kPart);
   for (std::ptrdiff_t b = 0; b < blocks; ++b) {
-    const std::ptrdiff_t last = least(n, (b + 1) * kBlock);
+    const std::ptrdiff_t last = minimum(n, (b + 1) * kBlock);
     const T* from = converted[b % 2];
     T* to = converted[(b + 1) % 2];
     const T* w = a.weights + b * kBlock * kPanel;

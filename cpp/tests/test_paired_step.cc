@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "../kernels/dispatch.h"
+#include "../net/pairing_budget.h"
 #include "../net/trainer.h"
 #include "check.h"
 #include "epochs.h"
@@ -154,5 +155,5 @@ int main() {
   pays();
   polls();
   without_memory();
-  return check::finish("test_pair");
+  return check::finish("test_paired_step");
 }

@@ -87,5 +87,5 @@ int main() {
     all<double>(table->name);
   }
   choices();
-  return check::finish("test_passes");
+  return check::finish("test_forward_backward");
 }

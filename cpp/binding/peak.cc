@@ -2,7 +2,7 @@
 #include <chrono>
 
 #include "../kernels/dispatch.h"
-#include "../net/arena.h"
+#include "../net/buffer.h"
 #include "network.h"
 
 namespace fw {
@@ -29,14 +29,14 @@ template <class T>
 double fma_rate(const KernelTable& table, const Kernels<T>& k) {
   constexpr std::ptrdiff_t steps = 20000;
   const double lanes = table.vector_bytes ? double(table.vector_bytes) / sizeof(T) : 1.0;
-  return double(steps) * table.limit_chains * lanes * 2 / least_seconds([&] {
-    return k.fma_limit(steps);
+  return double(steps) * table.peak_chains * lanes * 2 / least_seconds([&] {
+    return k.peak_fma(steps);
   });
 }
 
 }  // namespace
 
-void bind_limits(py::module_& m) {
+void bind_peak(py::module_& m) {
   m.def("fma_limit", [](const std::string& isa, bool double_precision) {
     const KernelTable& table = choose_isa(isa);
     const Work work;
@@ -49,7 +49,7 @@ void bind_limits(py::module_& m) {
     const std::ptrdiff_t n = (bytes / 4 + 127) / 128 * 128;
     Buffer<float> memory;
     const float* p = memory.reserve(std::size_t(n));
-    return double(n) * 4 / least_seconds([&] { return table.f32.read_limit(p, n); });
+    return double(n) * 4 / least_seconds([&] { return table.f32.peak_read(p, n); });
   }, py::arg("isa"), py::arg("bytes"));
 }
 
