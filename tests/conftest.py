@@ -10,6 +10,13 @@ import compare
 
 TESTS = Path(__file__).resolve().parent
 PATHS = ("one row", "rows", "uint8", "gradients", "fit")
+# files marked smoke as a whole: quick ones, of every part, less than a minute in all
+SMOKE = {
+    *("test_alignment", "test_arrays", "test_call", "test_callbacks", "test_cli_words"),
+    *("test_files", "test_hints", "test_idx", "test_looking", "test_network", "test_refusals"),
+    *("test_schedules", "test_sklearn_validation", "test_steps", "test_stretch", "test_svg"),
+    *("test_threads", "test_training", "test_unscaled", "test_words"),
+}
 RECORD = pytest.StashKey[set]()
 DESELECTED = pytest.StashKey[list]()
 MEASURED = pytest.StashKey[list]()
@@ -87,8 +94,12 @@ def pytest_configure(config):
     config.addinivalue_line("markers", line)
 
 
+@pytest.hookimpl(tryfirst=True)  # before -m selects
 def pytest_collection_modifyitems(items):
-    """Skip under tools/sanitize what is marked so."""
+    """Mark the quick files, and skip under tools/sanitize what is marked so."""
+    for item in items:
+        if item.path.stem in SMOKE:
+            item.add_marker("smoke")
     if not any(name in os.environ.get("LD_PRELOAD", "") for name in ("libasan", "libtsan")):
         return
     for item in items:

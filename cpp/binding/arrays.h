@@ -1,5 +1,5 @@
-// NumPy arrays as views, checked: whatever Python hands over, nothing is read or written outside it.
-// The sentences for users come from network.py; these guard what it passes on.
+// Checked views of NumPy arrays: nothing outside an array is read or written, whatever Python passes. The sentences for
+// users come from the Python code; these checks only guard the compiled code.
 #pragma once
 
 #include <pybind11/numpy.h>
@@ -27,20 +27,21 @@ inline bool aligned(const py::array& a) {
   return (a.flags() & py::detail::npy_api::NPY_ARRAY_ALIGNED_) != 0;
 }
 
-// (rows, columns) of T or uint8 with unit stride in the rows.
+// (rows, columns) of T or uint8, contiguous within a row.
 template <class T>
 InputView input_view(const py::array& a, std::ptrdiff_t columns) {
   const bool is_uint8 = holds<std::uint8_t>(a);
   const std::ptrdiff_t size = is_uint8 ? 1 : sizeof(T);
   expect(is_uint8 || holds<T>(a), "x: expected the network's dtype or uint8");
   expect(a.ndim() == 2 && a.shape(1) == columns, "x: expected two dimensions, (rows, inputs)");
-  const bool walks = a.shape(0) > 1;
-  expect(a.shape(0) == 0 || (aligned(a) && (columns < 2 || a.strides(1) == size) && (!walks || a.strides(0) % size == 0)),
+  const bool strided = a.shape(0) > 1;
+  expect(a.shape(0) == 0 || (aligned(a) && (columns < 2 || a.strides(1) == size) && (!strided || a.strides(0) % size == 0)),
          "x: expected an aligned array with unit stride in its rows");
-  return {a.data(), is_uint8, a.shape(0), columns, walks ? a.strides(0) / size : columns};
+  return {.data = a.data(), .is_uint8 = is_uint8, .rows = a.shape(0), .columns = columns,
+          .row_stride = strided ? a.strides(0) / size : columns};
 }
 
-// (rows, columns) of any type of numbers, in any byte order: strides of any kind, in bytes.
+// (rows, columns) of any type of numbers, in any byte order, with any strides.
 inline InputView byte_view(const py::array& a, std::ptrdiff_t columns) {
   expect(a.ndim() == 2 && a.shape(1) == columns, "array: expected two dimensions, of so many columns");
   const auto native = py::reinterpret_steal<py::dtype>(a.dtype().attr("newbyteorder")("=").release());
@@ -53,7 +54,8 @@ inline InputView byte_view(const py::array& a, std::ptrdiff_t columns) {
       {py::dtype::of<float>(), Element::float32},        {py::dtype::of<double>(), Element::float64}};
   for (const auto& [type, element] : kinds)
     if (native.equal(type))
-      return {a.data(), false, a.shape(0), columns, a.strides(0), element, a.strides(1), !a.dtype().equal(native)};
+      return {.data = a.data(), .is_uint8 = false, .rows = a.shape(0), .columns = columns, .row_stride = a.strides(0),
+              .element = element, .column_stride = a.strides(1), .byte_swapped = !a.dtype().equal(native)};
   throw std::invalid_argument("array: expected numbers of a type that can be read in place");
 }
 
@@ -62,8 +64,8 @@ template <class T>
 InputView any_view(const py::array& a, std::ptrdiff_t columns) {
   if ((holds<std::uint8_t>(a) || holds<T>(a)) && aligned(a)) {
     const std::ptrdiff_t size = holds<std::uint8_t>(a) ? 1 : sizeof(T);
-    const bool walks = a.ndim() == 2 && a.shape(0) > 1;
-    if (a.ndim() == 2 && (columns < 2 || a.strides(1) == size) && (!walks || a.strides(0) % size == 0))
+    const bool strided = a.ndim() == 2 && a.shape(0) > 1;
+    if (a.ndim() == 2 && (columns < 2 || a.strides(1) == size) && (!strided || a.strides(0) % size == 0))
       return input_view<T>(a, columns);
   }
   return byte_view(a, columns);
@@ -86,7 +88,7 @@ T* writable(const py::object& o, std::ptrdiff_t n, const char* what) {
   return const_cast<T*>(p);
 }
 
-// Class labels, or values that are copied as they lie, or numbers that are converted row by row.
+// Class labels, or values that can be copied, or values that are converted row by row.
 template <class T>
 Targets<T> targets(const py::object& labels, const py::object& values, std::ptrdiff_t rows, std::ptrdiff_t outputs) {
   expect(labels.is_none() != values.is_none(), "targets: expected labels or values");
@@ -96,7 +98,7 @@ Targets<T> targets(const py::object& labels, const py::object& values, std::ptrd
   const auto a = py::reinterpret_borrow<py::array>(values);
   expect(a.ndim() == 2 && a.shape(0) == rows && a.shape(1) == outputs, "values: expected shape (rows, outputs)");
   if (holds<T>(a) && aligned(a) && (a.flags() & py::array::c_style)) return {nullptr, static_cast<const T*>(a.data())};
-  return {nullptr, nullptr, nullptr, byte_view(a, outputs)};
+  return {.labels = nullptr, .values = nullptr, .other_values = byte_view(a, outputs)};
 }
 
 }  // namespace fw

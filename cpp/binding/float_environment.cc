@@ -1,5 +1,5 @@
-// Our floating-point environment for Python's own arithmetic around compiled work, such as NumPy's conversion of an
-// argument, as context managers. They nest; CallersEnvironment, for code of the user's, leaves them all for a while.
+// Context managers for Python: OurEnvironment, our floating-point environment for arithmetic outside compiled work, such
+// as NumPy's conversion of an argument; and CallersEnvironment, for user code inside. They nest.
 #include "../net/float_environment.h"
 
 #include <optional>
@@ -11,8 +11,8 @@ namespace fw {
 namespace {
 
 struct Entered {
-  int depth = 0;                   // of OurEnvironments that this thread is in
-  FloatEnvironment::Word callers;  // outside of them
+  int depth = 0;                   // how many OurEnvironments this thread is in
+  FloatEnvironment::Word callers;  // the environment outside of them
 };
 thread_local Entered g_entered;
 

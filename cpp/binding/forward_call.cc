@@ -1,10 +1,9 @@
-// The call of a network. For one row of a small network a call is mostly overhead, so this type is
-// written to CPython's and NumPy's own interfaces: called by vectorcall, with neither pybind11's
-// dispatch nor a Python function in between. Arrays that can be used as they lie are used here; all
-// other arguments, and every refusal of one, go to the method _forward of the class that derives.
+// The call of a network. For a single row of a small network a call is mostly overhead, so this type uses the C APIs of
+// CPython and NumPy directly: called by vectorcall, with neither pybind11's dispatch nor a Python function in between.
+// Arrays that can be used in place are handled here. All other arguments, including invalid ones, go to the method
+// _forward of the derived class.
 //
-// The GIL guards the objects' fields: the module doesn't declare that it can do without, nor that it
-// can be loaded by several interpreters.
+// The GIL protects the objects' fields: the module declares neither free threading nor multiple interpreters.
 #define NPY_NO_DEPRECATED_API NPY_2_0_API_VERSION
 #define NPY_TARGET_VERSION NPY_1_25_API_VERSION  // 1.26, the oldest that pyproject.toml allows, has the same
 
@@ -16,8 +15,8 @@
 namespace fw {
 namespace {
 
-// From so many multiply-adds on, some 5 microseconds (3 of a batch, 7 of one row of a wide layer), the GIL
-// is given up: 20 ns, and the wait to get it back.
+// Multiply-adds, about 5 microseconds (3 for a batch, 7 for a single row of a wide layer), from which the GIL is
+// released. That costs 20 ns and the wait to get it back.
 constexpr double kLongWork = 200e3;
 
 const char kDocumentation[] =
@@ -57,7 +56,7 @@ struct ForwardCall {
   bool double_precision;
 };
 
-// Set when the module is loaded: interned strings, for the names of a call are compared as pointers.
+// Interned strings, set when the module is loaded: keyword names are compared as pointers.
 PyObject* g_out;
 PyObject* g_forward;
 
@@ -66,15 +65,15 @@ ForwardCall* as_call(PyObject* self) { return reinterpret_cast<ForwardCall*>(sel
 template <class T>
 constexpr int kType = sizeof(T) == sizeof(float) ? NPY_FLOAT : NPY_DOUBLE;
 
-// An array's rows, where they can be used as they lie.
-struct Lines {
+// An array's rows, usable in place.
+struct ArrayRows {
   char* data;
   std::ptrdiff_t rows, stride;  // in elements
-  const char *begin, *end;      // the bytes that they lie in
+  const char *begin, *end;      // the memory that they span
 };
 
-// Whether a's elements, of `size` bytes, lie in rows of so many columns with unit stride.
-bool lines(PyArrayObject* a, std::ptrdiff_t columns, std::ptrdiff_t size, Lines* lines) {
+// Finds the rows of an array of `columns` columns, with elements of `size` bytes; false if they aren't contiguous.
+bool array_rows(PyArrayObject* a, std::ptrdiff_t columns, std::ptrdiff_t size, ArrayRows* rows) {
   const int dimensions = PyArray_NDIM(a);
   if (dimensions != 1 && dimensions != 2) return false;
   const npy_intp* shape = PyArray_DIMS(a);
@@ -83,32 +82,32 @@ bool lines(PyArrayObject* a, std::ptrdiff_t columns, std::ptrdiff_t size, Lines*
     return false;
   if (!PyArray_ISALIGNED(a) || !PyArray_ISNOTSWAPPED(a)) return false;
   char* data = PyArray_BYTES(a);
-  *lines = {data, 1, columns, data, data + columns * size};
+  *rows = {data, 1, columns, data, data + columns * size};
   if (dimensions == 1 || shape[0] == 1) return true;
   if (shape[0] == 0 || strides[0] % size != 0) return false;
-  lines->rows = shape[0];
-  lines->stride = strides[0] / size;
-  const std::ptrdiff_t last = (lines->rows - 1) * strides[0];
-  (last < 0 ? lines->begin : lines->end) += last;
+  rows->rows = shape[0];
+  rows->stride = strides[0] / size;
+  const std::ptrdiff_t last = (rows->rows - 1) * strides[0];
+  (last < 0 ? rows->begin : rows->end) += last;
   return true;
 }
 
-// The result, or null: without an error if the arguments are not plain, or the network isn't free.
+// The result, or null: without a Python error if an array can't be used in place or the network isn't free.
 template <class T>
 PyObject* forward(ForwardCall* self, PyObject* x, PyObject* out) {
   if (!PyArray_CheckExact(x)) return nullptr;
   auto* from = reinterpret_cast<PyArrayObject*>(x);
   const bool is_uint8 = PyArray_TYPE(from) == NPY_UINT8;
-  Lines in, to;
+  ArrayRows in, to;
   if ((!is_uint8 && PyArray_TYPE(from) != kType<T>) ||
-      !lines(from, self->inputs, is_uint8 ? 1 : sizeof(T), &in))
+      !array_rows(from, self->inputs, is_uint8 ? 1 : sizeof(T), &in))
     return nullptr;
   const int dimensions = PyArray_NDIM(from);
   if (out) {
     if (!PyArray_CheckExact(out)) return nullptr;
     auto* a = reinterpret_cast<PyArrayObject*>(out);
     if (PyArray_TYPE(a) != kType<T> || PyArray_NDIM(a) != dimensions || !PyArray_ISWRITEABLE(a) ||
-        !lines(a, self->outputs, sizeof(T), &to) || to.rows != in.rows ||
+        !array_rows(a, self->outputs, sizeof(T), &to) || to.rows != in.rows ||
         (to.begin < in.end && in.begin < to.end))
       return nullptr;
     Py_INCREF(out);
@@ -119,12 +118,12 @@ PyObject* forward(ForwardCall* self, PyObject* x, PyObject* out) {
     to = {PyArray_BYTES(reinterpret_cast<PyArrayObject*>(out)), in.rows, self->outputs, {}, {}};
   }
 
-  // bare references from here on: a thread that ends in ReleaseGil may not touch them as it unwinds
+  // plain pointers from here on: a thread that is ended in ReleaseGil must not touch references as it unwinds
   CoreNetwork& core = *self->network;
   const auto& net = **std::get_if<std::unique_ptr<Network<T>>>(&core.net);
   const InputView view = {in.data, is_uint8, in.rows, self->inputs, in.stride};
   T* const y = reinterpret_cast<T*>(to.data);
-  PyObject* const kept = self->core;  // another thread may assign it meanwhile
+  PyObject* const kept = self->core;  // another thread may reassign self->core meanwhile
   Py_INCREF(kept);
   bool done = true;
   try {
@@ -156,7 +155,7 @@ bool ready(ForwardCall* self) {
   return false;
 }
 
-PyObject* plain(ForwardCall* self, PyObject* x, PyObject* out) {
+PyObject* forward_in_place(ForwardCall* self, PyObject* x, PyObject* out) {
   if (out == Py_None) out = nullptr;
   return self->double_precision ? forward<double>(self, x, out) : forward<float>(self, x, out);
 }
@@ -165,14 +164,14 @@ bool is_out(PyObject* name) {
   return name == g_out || PyUnicode_CompareWithASCIIString(name, "out") == 0;
 }
 
-// tp_call: by way of super().__call__ too, so it doesn't look at what self's class makes of __call__.
+// tp_call. It may be reached by super().__call__, so it ignores a __call__ of self's class.
 PyObject* call(PyObject* self, PyObject* args, PyObject* named) {
   if (!ready(as_call(self))) return nullptr;
   const Py_ssize_t names = named ? PyDict_GET_SIZE(named) : 0;
   if (PyTuple_GET_SIZE(args) == 1 && names < 2) {
     PyObject* out = names ? PyDict_GetItemWithError(named, g_out) : nullptr;
     if (out || !names) {
-      PyObject* y = plain(as_call(self), PyTuple_GET_ITEM(args, 0), out);
+      PyObject* y = forward_in_place(as_call(self), PyTuple_GET_ITEM(args, 0), out);
       if (y || PyErr_Occurred()) return y;
     }
   }
@@ -183,8 +182,8 @@ PyObject* call(PyObject* self, PyObject* args, PyObject* named) {
   return y;
 }
 
-// What a class that has a __call__ of its own makes of the arguments: before 3.12 assigning one
-// left the class marked as called by vectorcall.
+// Calls the __call__ of a class that overrides it: before Python 3.12 a class kept its vectorcall flag when a
+// __call__ was assigned to it.
 PyObject* overridden(PyObject* self, PyObject* const* args, Py_ssize_t n, PyObject* names) {
   PyObject* tuple = PyTuple_New(n);
   PyObject* named = names && tuple ? PyDict_New() : nullptr;
@@ -207,7 +206,7 @@ PyObject* vectorcall(PyObject* self, PyObject* const* args, std::size_t flagged,
   if (!ready(as_call(self))) return nullptr;
   const Py_ssize_t named = names ? PyTuple_GET_SIZE(names) : 0;
   if (n == 1 && (named == 0 || (named == 1 && is_out(PyTuple_GET_ITEM(names, 0))))) {
-    PyObject* y = plain(as_call(self), args[0], named ? args[1] : nullptr);
+    PyObject* y = forward_in_place(as_call(self), args[0], named ? args[1] : nullptr);
     if (y || PyErr_Occurred()) return y;
   }
   PyObject* method = PyObject_GetAttr(self, g_forward);
@@ -218,7 +217,7 @@ PyObject* vectorcall(PyObject* self, PyObject* const* args, std::size_t flagged,
 }
 
 PyObject* make(PyTypeObject* type, PyObject*, PyObject*) {
-#if PY_VERSION_HEX < 0x030C0000  // classes written in Python don't inherit it
+#if PY_VERSION_HEX < 0x030C0000  // Python classes don't inherit the flag
   if (type->tp_call == call) type->tp_flags |= Py_TPFLAGS_HAVE_VECTORCALL;
 #endif
   PyObject* self = type->tp_alloc(type, 0);  // zeros
@@ -276,8 +275,8 @@ int set_core(PyObject* self, PyObject* value, void*) {
   return 0;
 }
 
-// Gives the type's __call__, which would say "Call self as a function.", its documentation. A method
-// in its place would be called through Python's generic slot by every class that derives.
+// Sets the documentation of the type's __call__, which would be "Call self as a function.". Derived classes would call
+// a method in its place through Python's slow generic slot.
 void document(PyObject* type) {
   const auto own = py::reinterpret_steal<py::object>(PyObject_GetAttrString(type, "__call__"));
   if (!own || !Py_IS_TYPE(own.ptr(), &PyWrapperDescr_Type)) return;
@@ -303,7 +302,7 @@ void bind_forward_call(py::module_& m) {
   static PyGetSetDef attributes[] = {
       {"_core", get_core, set_core, "The CoreNetwork that computes.", nullptr}, {}};
   static PyType_Slot slots[] = {
-      {Py_tp_doc, const_cast<char*>("What can be called as its _core computes.")},
+      {Py_tp_doc, const_cast<char*>("Base class whose call is the forward pass of its _core.")},
       {Py_tp_new, reinterpret_cast<void*>(make)},
       {Py_tp_dealloc, reinterpret_cast<void*>(destroy)},
       {Py_tp_traverse, reinterpret_cast<void*>(traverse)},

@@ -1,11 +1,10 @@
-// Long work without the GIL, and getting it back when the interpreter may be about to end.
+// Releasing the GIL during long work, also while the interpreter may be finalizing.
 //
-// A daemon thread that asks for the GIL while the interpreter finalizes is ended by CPython with
-// pthread_exit (before 3.14). That unwinds the stack through pybind11's gil_scoped_release, whose
-// destructor may not throw, and so aborts the process. Such a thread is left to sleep here instead,
-// as newer CPythons do; should the end begin just after the look, the destructor below lets
-// the unwinding through. The thread that finalizes the interpreter still runs Python code, such as
-// __del__ methods, and gets the GIL back as always.
+// If a daemon thread takes the GIL while the interpreter finalizes, CPython before 3.14 ends it with pthread_exit. That
+// unwinds the stack through pybind11's gil_scoped_release, whose destructor may not throw, and so aborts the process.
+// Here such a thread sleeps for ever instead, as in newer CPythons. If finalization begins just after the check, the
+// destructor below lets the unwinding through. The thread that finalizes the interpreter still runs Python code, such
+// as __del__ methods, and gets the GIL back as usual.
 #pragma once
 
 #include <pybind11/pybind11.h>
@@ -34,7 +33,7 @@ class ReleaseGil {
   ReleaseGil(const ReleaseGil&) = delete;
   ReleaseGil& operator=(const ReleaseGil&) = delete;
 
-  // To be called before this thread takes the GIL: sleeps for ever if another thread finalizes the interpreter.
+  // Call before this thread takes the GIL: sleeps for ever if another thread finalizes the interpreter.
   void sleep_if_finalizing() const {
     while (!finalizes_ && is_finalizing()) std::this_thread::sleep_for(std::chrono::hours(1));
   }

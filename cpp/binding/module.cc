@@ -1,4 +1,4 @@
-// The module: its functions, and a list of what else registers itself.
+// The module: its functions, and the list of bindings.
 #include <pybind11/stl.h>
 
 #include "../kernels/dispatch.h"
@@ -35,17 +35,17 @@ int find_optimizer(const std::string& name) { return find(kOptimizerNames, name,
 
 }  // namespace fw
 
-// For threadpoolctl, which knows a library by its symbols and calls them itself: support/threadpoolctl.py.
+// For threadpoolctl, which recognises a library by its symbols and calls them: see support/threadpoolctl.py.
 extern "C" {
 [[gnu::visibility("default")]] void featherweight_set_thread_limit(int n) { fw::set_thread_limit(n); }
 [[gnu::visibility("default")]] int featherweight_thread_limit() { return fw::thread_limit(); }
 }
 
-// What Python calls is defined below: pybind11's own function would wait for ever in a subinterpreter (before 3.12).
+// The function that Python calls is below: before Python 3.12 pybind11's own would hang in a subinterpreter.
 #define PyInit__core make_core_module
 PYBIND11_MODULE(_core, m) {
   using namespace fw;
-  py::detail::npy_api::get();  // imported now: when the interpreter ends, in a late __del__, nothing can be
+  py::detail::npy_api::get();  // imports NumPy now: in a late __del__, as the interpreter ends, imports fail
   m.attr("__version__") = FW_STRING(FW_VERSION);
   m.def("activations", [] { return py::tuple(py::cast(kActivationNames)); });
   m.def("losses", [] { return py::tuple(py::cast(kLossNames)); });

@@ -37,7 +37,7 @@ const Layer& layer(CoreNetwork& core, std::size_t l) {
   });
 }
 
-// Returns whether all of x is finite, if that is asked for: of numbers of the network's own dtype.
+// With `check`, for x of the network's dtype, returns whether all of x is finite.
 bool forward(CoreNetwork& core, const py::array& x, const py::array& out, bool check) {
   return core.visit([&](auto& net) {
     using T = element_t<decltype(net)>;
@@ -109,7 +109,7 @@ py::array bias(CoreNetwork& core, std::size_t l, const py::object& packed) {
   });
 }
 
-// Into the parameters or, if `packed` is given, the flat array, in the same order.
+// Sets a layer's weights or bias in the parameters or, if given, in `packed`, an array in the same order.
 void set(CoreNetwork& core, std::size_t l, const py::object& value, const py::object& packed,
          bool is_bias) {
   const Layer& a = layer(core, l);
@@ -192,7 +192,7 @@ void bind_network(py::module_& m) {
            },
            py::arg("layer"), py::arg("value"), py::arg("packed"))
       .def("set_parameters", &set_parameters, py::arg("values"),
-           "Set all parameters at once, in their packed order: no reader sees a part of them.")
+           "Set all parameters at once, in their packed order: no reader sees only some of them.")
       .def("clear_padding",
            [](CoreNetwork& core) {
              core.visit([&](auto& net) {
@@ -200,7 +200,7 @@ void bind_network(py::module_& m) {
                net.clear_padding(net.parameters());
              });
            },
-           "Set to 0 what panels of 16 have room for beyond a layer's outputs.")
+           "Set the lanes of panels beyond a layer's outputs to 0.")
       .def("finite_parameters",
            [](CoreNetwork& core) {
              return core.visit([&](auto& net) {

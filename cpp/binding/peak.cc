@@ -1,4 +1,4 @@
-// The machine's own limits, for `featherweight bench` and the scripts in bench/.
+// The machine's peak speeds, for `featherweight bench` and the scripts in bench/.
 #include <chrono>
 
 #include "../kernels/dispatch.h"
@@ -8,9 +8,9 @@
 namespace fw {
 namespace {
 
-volatile double g_sink;  // results that nobody reads would let the compiler drop the loops
+volatile double g_sink;  // keeps the compiler from removing loops whose result is unused
 
-// The least seconds of one call of work within about 20 ms.
+// The shortest time of one call of `task` within about 20 ms, in seconds.
 template <class Task>
 double least_seconds(const Task& task) {
   using Clock = std::chrono::steady_clock;

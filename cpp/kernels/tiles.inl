@@ -11,8 +11,13 @@
 // with two panels or more, Intel cores (Golden Cove) need 24. One panel needs a load per multiply-add, two
 // per cycle: 97 % of the peak in cache for strided rows and 87 % by pointers, if a loop loads little else.
 //
-// Every loop over accumulators has FW_UNROLL: without it GCC silently keeps the array on the stack.
+// Every loop over accumulators has FW_UNROLL: without it GCC silently keeps the array on the stack. The scalar path
+// does without: its 16 accumulators of a panel, each with a software multiply-add, would double the module's size.
+#if FW_VECTOR_BYTES
 #define FW_UNROLL _Pragma("GCC unroll 32")
+#else
+#define FW_UNROLL
+#endif
 #define FW_NOINLINE __attribute__((noinline))
 #define FW_ALWAYS __attribute__((always_inline))  // for lambdas
 #define FW_INLINE inline FW_ALWAYS

@@ -1,6 +1,5 @@
-// What the C++ tests share: CHECK, comparisons that also try themselves on planted errors, and the
-// record of instruction sets. Static functions only, so that files compiled with different flags
-// share no copy.
+// Shared by the C++ tests: CHECK, and comparisons that also test themselves on planted errors. Static functions only,
+// so that files compiled with different flags share no copy.
 #pragma once
 
 #include <cstddef>
@@ -33,7 +32,7 @@ constexpr std::uint64_t kHashStart = 14695981039346656037ull;
   return h;
 }
 
-// The same bits, but that any NaN is as good as another.
+// The same bits, where any NaN equals any other.
 template <class T>
 static bool same(const T* a, const T* b, std::size_t n) {
   for (std::size_t i = 0; i < n; ++i)
@@ -51,8 +50,8 @@ static bool close(const T* a, const W* b, const W* bound, std::size_t n) {
   return true;
 }
 
-// The twins: a result that is close must be refused once it is spoilt, in one element by somewhat
-// more than its bound or by a NaN, or by two elements having changed places. `a` is put back.
+// A comparison must also refuse planted errors: one element off by a little more than its bound, a NaN, or two
+// elements swapped. `a` is restored.
 template <class T, class W>
 static bool spoilt_are_refused(T* a, const W* b, const W* bound, std::size_t n) {
   const std::size_t at = n / 2;

@@ -1,4 +1,4 @@
-// What a forked child has to say, for tests of what survives a fork.
+// Conditions checked in a forked child.
 #pragma once
 
 #if defined(__unix__) || defined(__APPLE__)
@@ -7,12 +7,12 @@
 
 namespace check {
 
-// Whether body() holds in a child.
+// Whether body() is true in a child.
 template <class Body>
 bool holds_in_child(const Body& body) {
   const pid_t child = fork();
   if (child == 0) {
-    alarm(60);  // one who waits for threads that the child doesn't have would wait forever
+    alarm(60);  // a wait for threads that the child doesn't have would never end
     _exit(body() ? 0 : 1);
   }
   int status = -1;

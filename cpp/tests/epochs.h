@@ -1,5 +1,5 @@
-// Epochs of a small network over rows made up, and all that comes of them: for tests that so many threads leave the
-// same bits as one.
+// Epochs of a small network on generated rows, with all their results: for tests that several threads give the same
+// bits as one.
 #pragma once
 
 #include <cstdint>
@@ -20,7 +20,7 @@ struct Run {
   std::vector<T> parameters, state;
   double scalar_state[2] = {1, 1};
   std::vector<EpochResult> results;
-  std::ptrdiff_t paired = 0, shared = 0;  // steps that two threads took; layers shared by panels, over all steps
+  std::ptrdiff_t paired = 0, split = 0;  // paired steps; layers split by panels, over all steps
   bool threw = false;
 };
 
@@ -45,11 +45,11 @@ class Case {
     for (std::ptrdiff_t i = 0; i < numbers; ++i) u_.push_back(std::uint8_t(next()));
     for (std::uint8_t v : u_) x_.push_back(T(v) / 255);
     for (std::ptrdiff_t i = 0; i < rows; ++i) labels_.push_back(next() % setup.sizes.back());
-    // the whole of some batches weighs nothing
+    // some minibatches have a total weight of 0
     for (std::ptrdiff_t i = 0; i < rows; ++i) weights_.push_back(i / setup.batch % 3 == 1 ? 0 : T(next()));
   }
 
-  // Until `epochs` have run, or poll(network, rows, result so far) has thrown; of the first `rows` alone.
+  // Runs `epochs` epochs on the first `rows` rows, or until poll(network, rows, result so far) throws.
   template <class Poll>
   Run<T> run(int threads, int epochs, const Poll& poll, const char* isa, bool shuffle,
              std::ptrdiff_t rows = 0, bool every_step = false) {
@@ -84,7 +84,7 @@ class Case {
       r.threw = true;
     }
     r.paired = trainer.counts().paired_steps;
-    r.shared = trainer.counts().layers_split_by_panels;
+    r.split = trainer.counts().layers_split_by_panels;
     r.parameters.assign(net.parameters(), net.parameters() + net.packed_size());
     return r;
   }
@@ -103,7 +103,7 @@ bool same(const std::vector<T>& a, const std::vector<T>& b) {
   return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(T)) == 0;
 }
 
-// All that two runs leave.
+// Whether all results of two runs are the same.
 template <class T>
 bool same(const Run<T>& a, const Run<T>& b) {
   if (a.results.size() != b.results.size()) return false;

@@ -20,7 +20,7 @@ bool elsewhere(F f) {
   return found;
 }
 
-// Whether f() holds before long.
+// Whether f() becomes true within 20 seconds.
 template <class F>
 bool comes(F f) {
   const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
@@ -56,7 +56,7 @@ void readers_and_writers() {
     CHECK(elsewhere([&] { return !may_read(access); }));
   }
   CHECK(may_read(access));
-  const Access::Writer all_have_left(access);  // would wait forever for one who has not
+  const Access::Writer last(access);  // would wait for ever for one that had not left
 }
 
 void training() {
@@ -70,7 +70,7 @@ void training() {
   CHECK(elsewhere([&] { return may_read(access) && !refused<Access::Reader>(access); }));
 }
 
-// A reader that stands still waits for this thread, whose writers are refused then instead of waiting for it.
+// During a Pause this thread's writers are refused instead of waiting for its own reader.
 void paused() {
   Access access, other;
   {
@@ -83,7 +83,7 @@ void paused() {
   CHECK(!refused<Access::Writer>(access));
 }
 
-// No more readers are let in before a writer that waits, but for those that it waits for.
+// New readers wait behind a waiting writer, except those of the thread that it waits for.
 void waiting() {
   Access access;
   std::atomic<bool> written{false};
@@ -109,7 +109,7 @@ void waiting() {
   CHECK(may_read(access));
 }
 
-// One that is refused while it waits waits no longer.
+// A writer that is refused while it waits no longer counts as waiting.
 void refused_while_waiting() {
   Access access;
   std::atomic<int> refusals{0};
@@ -163,7 +163,7 @@ void forked() {
 }
 #endif
 
-// A writer's two halves are never seen apart, by whichever way a reader came in.
+// A reader never sees a writer's work half done.
 void nothing_torn() {
   Access access;
   int first = 0, second = 0;  // plain: a reader beside the writer would race

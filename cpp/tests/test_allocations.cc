@@ -1,5 +1,5 @@
-// The steady state allocates nothing: forward passes and training steps, on one thread and on two. Every
-// operator new of the process is counted, the library's and the standard library's.
+// Repeated forward passes and training steps allocate nothing, on one thread and on two. Every operator new of the
+// process is counted, the library's and the standard library's.
 #include <atomic>
 #include <cstdlib>
 #include <new>
@@ -40,7 +40,7 @@ long allocations(F f) {
   return g_allocations - before;
 }
 
-// Calls f on the caller's thread and on a worker's at once, so that both have what they keep.
+// Calls f on the caller's thread and on a worker's at once, so that both have allocated their scratch memory.
 template <class F>
 void on_both(F f) {
   std::atomic<int> here{0};
@@ -79,7 +79,7 @@ void forward(int threads, double scale) {
   for (const bool is_uint8 : {false, true})
     for (const std::ptrdiff_t rows : {std::ptrdiff_t(1), Case<T>::kRows}) {
       const auto call = [&] { c.net.forward(c.view(rows, is_uint8), y.data(), Case<T>::kOutputs); };
-      on_both([&] {  // a task of its own for each: a pass within a task is done by its thread alone
+      on_both([&] {  // a nested forward pass runs on its own thread only
         std::vector<T> own(y.size());
         c.net.forward(c.view(rows, is_uint8), own.data(), Case<T>::kOutputs);
       });
@@ -90,7 +90,7 @@ void forward(int threads, double scale) {
     }
 }
 
-// Enough for a second thread: by the inputs of the first layer, and by rows.
+// Enough work for a second thread: in paired steps, and split by rows.
 constexpr std::ptrdiff_t kBatches[] = {160, 320};
 
 template <class T>
@@ -126,15 +126,15 @@ void training(int threads, double scale, std::ptrdiff_t batch) {
   for (const bool u8 : {false, true}) {
     const std::ptrdiff_t n = Case<T>::kRows / 2, twice = Case<T>::kRows;
     CHECK(c.net.threads_for(batch, 2) == threads && n % batch == 0);
-    // by new trainers: as much for an epoch as for one of twice as many steps
+    // new trainers: as many allocations for an epoch as for one of twice as many steps
     long found[2];
-    for (int round = 0; round < 2; ++round)  // the first for what the threads keep
+    for (int round = 0; round < 2; ++round)  // the first round for the threads' scratch memory
       for (int i = 0; i < 2; ++i) {
         Fit<T> fit(c, batch, false, u8);
         found[i] = allocations([&] { fit.epoch(i ? twice : n); });
       }
     CHECK(found[0] == found[1]);
-    for (const bool weighted : {false, true}) {  // by one that has trained: nothing
+    for (const bool weighted : {false, true}) {  // a trainer that has trained: none
       Fit<T> fit(c, batch, weighted, u8);
       fit.epoch(twice);
       CHECK(allocations([&] { fit.epoch(n); }) == 0);
@@ -143,7 +143,7 @@ void training(int threads, double scale, std::ptrdiff_t batch) {
   }
 }
 
-// Steps that the caller takes alone after an epoch that was a pair's throughout.
+// Steps that the caller takes alone after an epoch of paired steps only.
 void alone() {
   Case<float> c(2, 1.0);
   Fit<float> fit(c, kBatches[0], false, false);
@@ -157,7 +157,7 @@ void alone() {
   fw::set_pairing(fw::Pairing::as_it_pays);
 }
 
-// Layers wide enough that two threads share their panels.
+// Layers wide enough to be split by panels.
 void wide() {
   Case<float> c(2, 1.0, 272);
   Fit<float> fit(c, kBatches[0], true, true);
@@ -166,7 +166,7 @@ void wide() {
   CHECK(fit.trainer.counts().layers_split_by_panels == 2 * 4);
 }
 
-// The twin: what a step or a pass might do amiss is counted, on a worker's thread too.
+// Planted allocations are counted, on a worker's thread too.
 void planted() {
   std::vector<std::vector<int>> kept(8);
   CHECK(allocations([&] { kept[0].resize(9); }) == 1);

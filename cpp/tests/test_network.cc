@@ -108,7 +108,7 @@ std::uint64_t forward_alike(const fw::KernelTable& table) {
   return check::hash(all.data(), all.size() * sizeof(T));
 }
 
-// wide enough that threads are worth their waking
+// wide enough for several threads to pay off
 template <class T>
 void threads_alike(const fw::KernelTable& table) {
   const Sizes sizes = {300, 270, 40, 5};
@@ -191,7 +191,7 @@ std::array<std::uint64_t, 2> ten_steps(const fw::KernelTable& table) {
       const double after = trainer.evaluate(data).loss;
       CHECK(result.rows == rows && result.finite);
       CHECK(after < before);
-      CHECK(!(before < before));  // the twin: no step, no fall
+      CHECK(!(before < before));  // without a step the loss doesn't fall
       for (const fw::Layer& a : net.layers())
         for (std::ptrdiff_t o = a.outputs; o < a.panels() * fw::kPanel; ++o) {
           const std::ptrdiff_t p = o / fw::kPanel, j = o % fw::kPanel;
@@ -223,7 +223,7 @@ void all(const fw::KernelTable& table) {
   threads_alike<T>(table);
 }
 
-// A gradient given at the outputs goes down alike whatever loss the trainer is for, and not as that loss's.
+// An upstream gradient gives the same gradients whatever the trainer's loss.
 void upstream() {
   const fw::KernelTable& table = *fw::available_isas().back();
   const auto x = values<float>(9 * 37), dy = values<float>(9 * 10);
@@ -239,7 +239,7 @@ void upstream() {
   CHECK(std::any_of(found[0].begin(), found[0].end(), [](float v) { return v != 0; }));
 }
 
-// One row of a wide network is shared while such rows follow each other closely, and gives the same bits.
+// A single row of a wide network is split among threads while such calls follow each other closely: the same bits.
 void wide_rows() {
   const fw::KernelTable& table = *fw::available_isas().back();
   const Sizes sizes = {601, 530, 97, 10};
@@ -253,14 +253,14 @@ void wide_rows() {
   std::vector<float> expected(10), y(10);
   one.forward(view, expected.data(), 10);
   CHECK(one.row_threads() == 1);
-  bool shared = false;
-  for (int i = 0; i < 1000 && !shared; ++i) {  // where cores are scarce some calls lie far apart
+  bool split = false;
+  for (int i = 0; i < 1000 && !split; ++i) {  // with few free cores some calls are far apart
     two.forward(view, y.data(), 10);
-    shared = two.row_threads() == 2;
+    split = two.row_threads() == 2;
     two.forward(view, y.data(), 10);
     CHECK(std::memcmp(y.data(), expected.data(), 10 * sizeof(float)) == 0);
   }
-  CHECK(shared);
+  CHECK(split);
   std::this_thread::sleep_for(std::chrono::milliseconds(5));
   CHECK(two.row_threads() == 1);
   CHECK(Net<float>({60, 53, 10}, {fw::act_tanh, fw::act_identity}, false, table, 2).row_threads() == 1);

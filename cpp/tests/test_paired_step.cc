@@ -1,4 +1,4 @@
-// Two threads that share a small network's first layer: the bits of one, what polls may do, and errors.
+// Paired steps: the same bits as with one thread, polls, and errors.
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -16,7 +16,7 @@
 
 namespace {
 
-// No memory for other threads than this, where it is asked for.
+// While g_scarce, other threads than the main one get no memory.
 const std::thread::id g_main = std::this_thread::get_id();
 std::atomic<bool> g_scarce{false};
 std::atomic<int> g_refused{0};
@@ -42,7 +42,7 @@ using epochs::go_on;
 using epochs::Run;
 using epochs::same;
 
-// A network small enough for a pair, over rows of numbers made up, or of bytes.
+// A network small enough for paired steps, on generated rows of numbers or bytes.
 template <class T>
 struct Case : epochs::Case<T> {
   Case(bool bytes, std::ptrdiff_t rows, std::ptrdiff_t batch, int optimizer, bool weighted, double penalty = 0)
@@ -87,7 +87,7 @@ void same_bits(const char* isa) {
   }
 }
 
-// Left to themselves two threads do pair, once there are cores to spare.
+// By the budget two threads do pair, once there are free cores.
 void pays() {
   fw::set_pairing(Pairing::as_it_pays);
   Case<float> one(false, 1500, 32, fw::opt_sgd, false);
@@ -97,8 +97,8 @@ void pays() {
   CHECK(paired > 0);
 }
 
-// A poll comes between two steps: it sees the network after whole steps, and when it stops the epoch or
-// throws no further step is taken.
+// A poll comes between two steps: it sees the network after complete steps, and if it stops the epoch or throws, no
+// further step is taken.
 void polls() {
   fw::set_pairing(Pairing::always);
   Case<float> one(true, 1000, 32, fw::opt_adam, false);
@@ -123,7 +123,7 @@ void polls() {
   }
 }
 
-// The second side asks for no memory: what it would be refused, on a thread that nobody waits for, it has before.
+// The peer allocates nothing: all its memory is reserved before, by the caller.
 void without_memory() {
   Case<float> one(true, 4000, 32, fw::opt_adam, false);
   const Run<float> whole = one.run(1, 1, go_on, "", false);
@@ -133,7 +133,7 @@ void without_memory() {
   g_scarce = false;
   CHECK(!r.threw && same(r.parameters, whole.parameters));
   CHECK(r.paired == 4000 / 32 && g_refused == 0);
-  std::thread([] {  // the twin
+  std::thread([] {  // an allocation would be refused
     g_scarce = true;
     try {
       fw::Buffer<float>().reserve(1);

@@ -1,4 +1,4 @@
-// The thread pool: every task once and no other, whoever calls and from wherever.
+// The thread pool: every task runs exactly once, whichever thread calls.
 #include "../net/thread_pool.h"
 
 #include <atomic>
@@ -15,7 +15,7 @@
 
 namespace {
 
-// Runs tasks that count themselves `times` times; whether each was run as often as it should.
+// Runs tasks that count themselves `times` times; returns whether each ran that often.
 bool each_once(std::ptrdiff_t tasks, int threads, int times = 1, std::ptrdiff_t left_out = -1) {
   std::vector<int> counts(std::size_t(tasks) + 2, 0);  // plain: two runs of a task would race
   for (int i = 0; i < times; ++i) {
@@ -33,7 +33,7 @@ void sizes() {
       CHECK(each_once(tasks, threads));
       CHECK(each_once(tasks, threads, 20));
     }
-  CHECK(!each_once(64, 4, 1, 63));  // the twin: one that did nothing is noticed
+  CHECK(!each_once(64, 4, 1, 63));  // a task that did nothing is noticed
 }
 
 void many_callers() {
@@ -60,7 +60,7 @@ void nested() {
   CHECK(inner == 7 * 5 * 3);
 }
 
-// How many threads take part in a job that asks for 4; it waits for `expected` and then a while.
+// How many threads take part in a job for 4 threads; it waits for `expected` of them and then a little longer.
 int taking_part(int expected) {
   std::mutex mutex;
   std::set<std::thread::id> seen;
@@ -92,7 +92,7 @@ void limited() {
   CHECK(taking_part(4) == 4);
 }
 
-// What a task throws reaches the caller when all tasks are done, and the pool is whole after that.
+// An exception of a task reaches the caller when all tasks are done, and the pool still works.
 void errors_reach_the_caller() {
   for (int threads : {1, 2, 4})
     for (int bad : {0, 3, 31}) {
@@ -112,7 +112,7 @@ void errors_reach_the_caller() {
     }
 }
 
-// What the tasks wrote, the caller reads without further ado.
+// The caller sees what the tasks wrote.
 void results_are_visible() {
   std::vector<double> values(512);
   for (int round = 1; round <= 50; ++round) {

@@ -69,10 +69,10 @@ class CoreNetwork:
     def set_weights(self, layer: int, value: _Array, packed: _Array | None) -> None: ...
     def set_bias(self, layer: int, value: _Array, packed: _Array | None) -> None: ...
     def set_parameters(self, values: _Array) -> None:
-        """Set all parameters at once, in their packed order: no reader sees a part of them."""
+        """Set all parameters at once, in their packed order: no reader sees only some of them."""
 
     def clear_padding(self) -> None:
-        """Set to 0 what panels of 16 have room for beyond a layer's outputs."""
+        """Set the lanes of panels beyond a layer's outputs to 0."""
 
     def finite_parameters(self) -> bool:
         """Whether all weights and biases are finite, whatever the padding holds."""

@@ -12,8 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from .model.model import Model
 from .support import checks
+from .support.callers import callers_level
 from .support.hints import named
-from .support.stack import callers_level
 
 
 def _until(network: Model, layer: int) -> Model:

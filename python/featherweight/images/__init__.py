@@ -19,9 +19,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..support.arrays import reading
+from ..support.callers import callers_level
 from ..support.hints import named
 from ..support.optional import need
-from ..support.stack import callers_level
 from . import ink
 
 __all__ = ["prepare", "read_digit", "read_digits"]

@@ -1,8 +1,7 @@
 """Calls of compiled training: one pass over samples, or many epochs in a call."""
 
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,15 +48,8 @@ def batch_of(model: Model, item: Any, loss: str, where: str) -> Samples:
             f"found {type(item).__name__} as {where}"
         )
     weight = item[2] if len(item) == 3 else None
-    with saying(where):
-        return Samples.checked(model, item[0], item[1], weight, loss=loss, zeros=True)
-
-
-@contextmanager
-def saying(where: str) -> Iterator[None]:
-    """Have an error of a batch say in which one it was."""
     try:
-        yield
+        return Samples.checked(model, item[0], item[1], weight, loss=loss, zeros=True)
     except (TypeError, ValueError) as e:
         kind = TypeError if isinstance(e, TypeError) else ValueError
         raise kind(f"{e} (in {where})") from None

@@ -69,7 +69,7 @@ class History(Strict):
         found: list[Any] = getattr(self, checks.choice("history", name, self.names))
         return found
 
-    def extend(self, measured: Mapping[str, list[float]]) -> None:
+    def _extend(self, measured: Mapping[str, list[float]]) -> None:
         """Add what epochs have measured, a value for each; their numbers last of all."""
         for name, values in measured.items():
             self._add(name, values)

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 
 # what may be given by name; resume has a sentence of its own
-_OTHERS = ("network", "resume", "shared")
-_KEYWORDS = ["threads", *(name for name in parameters(prepare) if name not in _OTHERS)]
+_OWN = ("network", "shared", "resume")
+_KEYWORDS = ["threads", *(name for name in parameters(prepare) if name not in _OWN)]
 
 
 @named

@@ -15,7 +15,7 @@ from ..model.model import Model
 from ..model.samples import BLOCK, NO_WEIGHT, Samples, in_callers_environment, multilabel
 from ..support import checks
 from .callbacks import BATCH_EVENTS, TrainingState, tell
-from .epochs import Epoch, ManyEpochs, Passes, batch_of, saying
+from .epochs import Epoch, ManyEpochs, Passes, batch_of
 from .evaluation import metric_values
 from .history import History
 from .messages import bad_inputs, bad_validation, held, not_finite, note, stopped
@@ -238,7 +238,7 @@ class Run:
         if epochs < 1:
             return
         measured = many.measured(epochs, self.plan.classifier)
-        self.history.extend(measured)
+        self.history._extend(measured)
         self.plan.optimizer._advance(0, epochs)
         self.state.loss = measured["loss"][-1]
         names = ("loss", "accuracy")
@@ -281,12 +281,11 @@ class Run:
     def _batches(self, epoch: Epoch) -> None:
         assert self.batches is not None
         for number, item in enumerate(in_callers_environment(self.batches), 1):
-            where = f"batch {number} of epoch {epoch.number}"
             try:
+                where = f"batch {number} of epoch {epoch.number}"
                 samples = batch_of(self.network, item, self.plan.loss.name, where)
                 if samples.n and self.plan.classifier and multilabel(samples):
-                    with saying(where):
-                        self._has_several_labels()
+                    self._has_several_labels(where)
             except (TypeError, ValueError) as e:
                 self.failure = e
                 raise
@@ -302,10 +301,13 @@ class Run:
             if self.stopped or epoch.failed:
                 return
 
-    def _has_several_labels(self) -> None:
+    def _has_several_labels(self, where: str) -> None:
         """Take back the accuracies of batches before, whose rows had one label by chance."""
-        self.plan.become_multilabel()
-        self._choose_monitor()
+        try:
+            self.plan.become_multilabel()
+            self._choose_monitor()
+        except ValueError as e:
+            raise ValueError(f"{e} (in {where})") from None
         self.history.accuracy.clear()
         # from now on of rows that are right as a whole, if asked for by name
         before = len(self.history.epoch) if "val_accuracy" in self.filled() else 0
@@ -351,7 +353,7 @@ class Run:
         row |= self.measure()
         row |= {"lr": epoch.lr, "seconds": seconds}
         row["images_per_second"] = epoch.rows / max(seconds, 1e-9)
-        history.extend({name: [value] for name, value in row.items()})
+        history._extend({name: [value] for name, value in row.items()})
         plan.optimizer.end_epoch(history[self._monitored][-1])
         self.state.loss = epoch.loss
         self._bar.end(number, epoch.rows, row)

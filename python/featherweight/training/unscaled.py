@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from ..model.model import Model
 from ..model.samples import Samples
-from ..support.stack import callers_level
+from ..support.callers import callers_level
 
 _FIRST_ROWS = 1000  # that are checked
 _MOST = 31  # numbers up to this train well enough: small counts, or the 0 to 16 of small pictures

@@ -1,4 +1,4 @@
-"""Where in the user's code a warning belongs."""
+"""Where in the caller's code a warning belongs."""
 
 import sys
 
