@@ -4,6 +4,7 @@ Counted are calls of functions, but not of ``support/`` and of the optimizers' r
 and lead nowhere else, nor reading a property.
 """
 
+import inspect
 import sys
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 import featherweight as fw
 from featherweight import looking, losses
 from featherweight.exchange import safetensors
+from featherweight.training.fit import prepare
 from featherweight.training.run import Run
 
 ROOT = Path(fw.__file__).resolve().parent
@@ -122,3 +124,14 @@ def test_a_planted_detour_is_found(checkpoint, monkeypatch):
     detour.__code__ = detour.__code__.replace(co_filename=str(ROOT / "training" / "run.py"))
     monkeypatch.setattr(Run, "ready", detour)
     assert len(walk(lambda: net.fit(X, Y, epochs=2))) == before + 6
+
+
+def taken(function, *own):
+    """What a function takes, by name: the kind and the default; but its own arguments."""
+    found = inspect.signature(function).parameters.values()
+    return {p.name: (p.kind, p.default) for p in found if p.name not in own}
+
+
+def test_a_plan_is_prepared_of_what_fit_takes():
+    assert taken(prepare, "network", "shared") == taken(fw.Network.fit, "self")
+    assert taken(prepare, "network") != taken(fw.Network.fit, "self")

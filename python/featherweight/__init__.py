@@ -1,5 +1,6 @@
 """Small and middling dense neural networks on a CPU: fused layers, the same bits everywhere."""
 
+import os
 import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -26,7 +27,7 @@ _threadpoolctl.register()
 set_package(sys.modules[__name__])
 
 # modules by the names that they had when objects in older pickles were made
-__path__.append(f"{__path__[0]}/_old")
+__path__.append(os.path.join(os.path.dirname(__file__), "_old"))
 
 # What a process that only answers needn't import, and where it is
 _LATER = {
