@@ -95,8 +95,8 @@ def test_the_lines_are_the_largest(sizes):
 def test_which_lines_are_drawn_is_stated():
     text = " ".join((ROOT / "docs/draw.md").read_text().split())
     assert (
-        f"the {answers._GLOWING} largest products of a weight and the activation that it carries, "
-        f"but for those below {100 * answers._DIMMEST:g} % of the largest."
+        f"the {answers._GLOWING} largest products of a weight and its activation, "
+        f"except those below {100 * answers._DIMMEST:g} % of the largest."
     ) in text
 
 

@@ -2,9 +2,9 @@
 1. A neuron
 ===========
 
-A handwritten digit, 28 pixels by 28, is 784 numbers: how bright each pixel is, from 0 to 1. What
-reads it must turn these 784 numbers into one of ten answers. It does so with parts that are almost
-too simple: **a neuron is a number**, made of other numbers.
+An image of a handwritten digit, 28 by 28 pixels, is 784 numbers: the brightness of each pixel, from
+0 to 1. A neural network turns these 784 numbers into one of ten answers. Its parts are very simple:
+**a neuron is a number**, computed from other numbers.
 """
 
 import matplotlib.pyplot as plt
@@ -12,7 +12,7 @@ import numpy as np
 
 import featherweight as fw
 
-train, test = fw.data.digits()  # 12,000 digits that come with the package
+train, test = fw.data.digits()  # 12,000 digits from the package
 image = test.images[3] / 255  # (784,) numbers from 0 to 1
 print(image.shape, image.min(), image.max(), "a", test.labels[3])
 
@@ -22,10 +22,11 @@ plt.title(f"784 numbers, drawn as a {test.labels[3]}")
 plt.axis("off")
 
 # %%
-# It weighs each of its inputs, adds up, and adds a number of its own, the *bias*, which says how
-# high the sum must be before the neuron finds it worth saying something. Suppose a neuron is to
-# notice a stroke across the middle of the picture. Weights of 1 there, and of -1 just above and
-# below, will do: bright where a stroke is wanted counts for it, bright around it against.
+# A neuron multiplies each input by a weight, adds the products, and adds the *bias*, a number of
+# its own. The bias sets how large the sum must be before the neuron becomes active. Suppose that
+# a neuron should detect a horizontal stroke across the middle of the image. We set its weights to
+# 1 there, and to -1 just above and below. Bright pixels in the stroke then increase the sum, and
+# bright pixels around it decrease the sum.
 
 weights = np.zeros((28, 28))
 weights[13:16, 9:19] = 1
@@ -40,9 +41,10 @@ def weighted_sum(image):
 print(f"weighted sum: {weighted_sum(image):.2f}")
 
 # %%
-# The sum may be any number. A last function squeezes it into a range: the **sigmoid** takes what is
-# very negative to 0 and what is very positive to 1. Today a simpler one is common, the rectified
-# linear unit or **relu**, which lets pass what is positive and makes the rest 0.
+# The sum can be any number. The last step applies an *activation function*. The **sigmoid** maps
+# very negative sums to nearly 0 and very positive sums to nearly 1. A simpler function is more
+# common today: the rectified linear unit or **relu**. It keeps positive sums and replaces
+# negative ones by 0.
 
 
 def sigmoid(z):
@@ -57,11 +59,12 @@ z = np.linspace(-6, 6, 200)
 fig, axes = plt.subplots(1, 2, figsize=(7, 2.4), layout="constrained")
 for ax, f in zip(axes, (sigmoid, relu)):
     ax.plot(z, f(z), "k")
-    ax.set(title=f.__name__, xlabel="weighted sum", ylabel="the neuron's number")
+    ax.set(title=f.__name__, xlabel="weighted sum", ylabel="activation")
 
 # %%
-# So a neuron's number is ``sigmoid(w · a + b)``. In the library it is a network of one neuron. Here
-# are sixteen digits whose weighted sums *z* fall in equal steps from 6 to -6, and its answers.
+# So the activation of a neuron is ``sigmoid(w · a + b)``. In the library, this is a network with
+# one neuron. The next figure shows sixteen digits and the neuron's activations. The weighted sums
+# *z* of these digits fall in equal steps from 6 to -6.
 
 net = fw.Network([784, 1], output="sigmoid", dtype=np.float64, input_scale=1 / 255)
 net.weights[0], net.biases[0] = weights.reshape(1, 784), [bias]
@@ -80,8 +83,8 @@ for ax, i in zip(axes.ravel(), chosen):
     ax.axis("off")
 
 # %%
-# It notices strokes across the middle, and so it takes sides between the digits: many a 3, 4, 5 and
-# 9 has such a stroke, no 0 has one, and hardly any 1 or 7.
+# The neuron detects strokes across the middle. This separates some digits from others: many
+# images of 3, 4, 5 and 9 have such a stroke, no 0 has one, and hardly any 1 or 7.
 
 excited = [np.mean(activation[test.labels == digit] > 0.5) for digit in range(10)]
 for digit, share in enumerate(excited):
@@ -90,5 +93,5 @@ assert min(excited[digit] for digit in (3, 4, 5, 9)) > 0.3
 assert max(excited[digit] for digit in (0, 1, 7)) < 0.02
 
 # %%
-# This neuron was made by hand, and for one purpose. A network is many of them, and nobody sets
-# their weights: it finds them by itself.
+# We chose the weights of this neuron by hand, for one purpose. A network has many neurons, and
+# nobody sets their weights: the network learns them.

@@ -2,13 +2,14 @@
 2. Layers, and 13,002 numbers
 =============================
 
-Neurons stand in layers, each reading all of the layer before. The first is the picture itself, 784
-numbers; the last has ten neurons, one for each digit, and the brightest of them is the answer. In
-between are two *hidden* layers of sixteen.
+Neurons are arranged in layers. Each neuron reads all neurons of the layer before. The first layer
+is the image itself, 784 numbers. The last layer has ten neurons, one for each digit. The one with
+the largest activation is the answer. Between these layers are two *hidden* layers of sixteen
+neurons.
 
-Why layers? One may hope that the second puts together what the first has noticed: edges into loops
-and strokes, loops and strokes into digits. A 9 is a loop above and a stroke to the right. Whether
-that is what happens we shall see when the network is opened.
+Why layers? One might hope that each layer combines the features of the layer before: edges into
+loops and strokes, and loops and strokes into digits. A 9, for example, has a loop at the top and
+a stroke on the right. Chapter 4 looks into a trained network to see whether this is true.
 """
 
 import numpy as np
@@ -18,7 +19,7 @@ import featherweight as fw
 net = fw.Network([784, 16, 16, 10], activation="sigmoid", output="sigmoid", rng=0)
 
 # %%
-# Each neuron of a layer has a weight for every neuron of the layer before, and a bias:
+# Each neuron has one weight for every neuron of the layer before, and a bias:
 
 counted = 0
 for n, m in zip(net.sizes, net.sizes[1:]):
@@ -28,13 +29,14 @@ print(counted, "in all; the library counts", net.parameter_count)
 assert counted == net.parameter_count == 13002
 
 # %%
-# All neurons of a layer together are one matrix-vector product. Row *j* of the matrix *W* is what
-# neuron *j* looks for; the layer's numbers are
+# A whole layer is one matrix-vector product. Row *j* of the matrix *W* has the weights of neuron
+# *j*. The activations of the layer are
 #
 # .. math:: a' = \sigma(W a + b)
 #
-# and the network is that three times over. Here it is in NumPy, beside the library, on all test
-# images at once. (Biases begin as 0; others are put in, so that they are seen to count.)
+# and the network applies this formula three times. The next block does so in NumPy and compares
+# the result with the library, on all test images at once. (Biases are initially 0. We set other
+# values, so that an error in their use would show.)
 
 rng = np.random.default_rng(0)
 for i, size in enumerate(net.sizes[1:]):
@@ -58,11 +60,11 @@ print(f"largest difference of {len(x)} x 10 numbers: {difference:.1e}")
 assert difference < 1e-6
 
 # %%
-# That is all that a network of this kind is: a function of 784 numbers with 13,002 knobs. With its
-# knobs set at random, as now, it is no better than a guess.
+# So the network is a function of 784 numbers with 13,002 parameters. The parameters are still
+# random. With these, the network is no better than a guess.
 
 score = net.score(x, test.labels)
-print(f"{score:.1%} read rightly; a guess gives about 10%")
+print(f"{score:.1%} classified correctly; a guess gives about 10%")
 assert 0.05 < score < 0.2
 for i, a in enumerate(net.activations(x[0])):
     print("layer", i, a.shape, np.round(a[:5], 2), "...")

@@ -1,12 +1,13 @@
 """
-3. Learning is going downhill
-=============================
+3. Learning by gradient descent
+===============================
 
-How good are the 13,002 numbers? Show the network a digit; compare its ten outputs with what they
-should have been, 1 for the right digit and 0 for the others; the mean of the squared differences is
-the *cost* of this example, and the mean over all examples that of the network. It is one number
-that depends on 13,002, and the gradient tells which way to turn each of them so that the cost falls
-fastest. **Gradient descent** takes a small step that way, and looks again.
+How good are the 13,002 parameters? We show the network a digit and compare its ten outputs with
+the targets: 1 for the right digit and 0 for the others. The mean of the squared differences is
+the *cost* of this example. The mean over all examples is the cost of the network. It is one
+number that depends on 13,002 parameters. Its gradient gives the direction in which the cost rises
+fastest. **Gradient descent** takes a small step in the opposite direction, computes the gradient
+again, and so on.
 """
 
 import matplotlib.pyplot as plt
@@ -18,8 +19,8 @@ train, test = fw.data.digits()
 net = fw.Network([784, 16, 16, 10], "sigmoid", "sigmoid", input_scale=1 / 255, rng=0)
 
 # %%
-# The gradient can be had as arrays in the shapes of the weights. That it is what it claims to be is
-# easily checked: turn one knob a little and see by how much the cost changes.
+# The library returns the gradient as arrays with the shapes of the weights. We can check it: change
+# one parameter a little and measure the change of the cost.
 
 x, labels = train.images[:500], train.labels[:500]
 exact = fw.Network(net.sizes, "sigmoid", "sigmoid", input_scale=1 / 255, dtype=np.float64, rng=0)
@@ -33,13 +34,13 @@ for step in (1e-5, -1e-5):
     w[3, 7] -= step
 slope = (nudged[0] - nudged[1]) / 2e-5
 print(f"cost {cost:.4f}")
-print(f"slope by nudging {slope:.3e}, by the gradient {gradient.weights[1][3, 7]:.3e}")
+print(f"slope by finite difference {slope:.3e}, by the gradient {gradient.weights[1][3, 7]:.3e}")
 assert np.isclose(slope, gradient.weights[1][3, 7], rtol=1e-4)
 
 # %%
-# The cost of all 10,000 images for every small step would take long. It is nearly as good to take
-# a few at a time, in random order, a *mini-batch*: many staggering steps in place of few careful
-# ones. Once through all images is an *epoch*.
+# Computing the cost of all 10,000 images for every small step would take long. It is nearly as
+# good to use a few images at a time, in random order. These are a *mini-batch*. Training then
+# takes many rough steps instead of a few exact ones. One pass through all images is an *epoch*.
 
 history = net.fit(
     train.images,
@@ -47,7 +48,7 @@ history = net.fit(
     epochs=30,
     batch_size=10,
     loss="mse",
-    optimizer=fw.SGD(15.0),  # the mean over ten outputs makes small gradients
+    optimizer=fw.SGD(15.0),  # large, since the mean over ten outputs makes gradients small
     validation_data=(test.images, test.labels),
     rng=1,
 )
@@ -56,13 +57,14 @@ fw.plot.learning_curves(history, ax=left)
 fw.plot.learning_curves(history, "accuracy", ax=right)
 
 # %%
-print(f"{history.val_accuracy[-1]:.1%} of {len(test.labels)} images that it had never seen")
+print(f"{history.val_accuracy[-1]:.1%} of {len(test.labels)} new images classified correctly")
 print(
     f"an epoch of 10,000 images took {1e3 * min(history.seconds):.1f} ms when this page was built"
 )
 assert history.val_accuracy[-1] > 0.92
 
 # %%
-# The network learned from 10,000 images. With all 60,000 of MNIST, and with some of what was found
-# out since (other costs, other steps, dropping neurons at random, distorting the images), networks
-# of this kind read more than 99 of 100 rightly: the scripts in ``examples/`` show how.
+# The network learned from 10,000 images. With all 60,000 images of MNIST and with newer methods
+# (other costs, other optimizers, dropping neurons at random, distorting the images), networks of
+# this kind classify more than 99 % of the test images correctly. The scripts in ``examples/``
+# show how.

@@ -1,10 +1,10 @@
 """
-4. What the hidden layers look for
-==================================
+4. Inside the hidden layers
+===========================
 
-Row *j* of the first matrix has one weight for each pixel, so that it can be drawn as a picture:
-what neuron *j* looks for. One hopes for edges, and in the next layer for loops and strokes. Let
-us look.
+Row *j* of the first matrix has one weight for each pixel. So we can draw it as an image, which
+shows what neuron *j* responds to. One might expect edges here, and loops and strokes in the next
+layer.
 """
 
 import matplotlib.pyplot as plt
@@ -16,10 +16,10 @@ train, test = fw.data.digits()
 
 
 def trained(optimizer):
-    """Return 784-16-16-10 after twenty epochs, and print what it reads."""
+    """Return 784-16-16-10 after twenty epochs, and print its accuracy."""
     net = fw.Network([784, 16, 16, 10], "sigmoid", "softmax", input_scale=1 / 255, rng=0)
     net.fit(train.images, train.labels, epochs=20, optimizer=optimizer, rng=0)
-    print(f"{net.score(test.images, test.labels):.1%} read rightly")
+    print(f"{net.score(test.images, test.labels):.1%} classified correctly")
     return net
 
 
@@ -27,18 +27,19 @@ net = trained(fw.Adam(3e-3))
 fw.plot.weights(net)
 
 # %%
-# A few neurons do seek, or shun, a short slanted stroke: 5 and 11 one that is bright, 13 one that
-# is dark. There are no loops, and the rest is blots and specks. And the strongest weights of all
-# stand in bars along the rim, where digits hardly ever reach. Is that a failure? It reads nine of
-# ten digits it has never seen. Of all settings of 13,002 knobs that do so, gradient descent found
-# one that was near; nothing in the task asked for tidy parts.
+# A few neurons respond to a short slanted stroke: neurons 5 and 11 to a bright one, and neuron 13
+# to a dark one. There are no loops, and the other weights form irregular patches. The largest
+# weights are in bars along the border, where digits hardly ever reach. Is this a failure? The
+# network classifies nine of ten new digits correctly. Many settings of the 13,002 parameters do
+# so. Gradient descent finds one of them near its starting point, and nothing in the task requires
+# features that people recognise.
 
 pictures = net.weights[0].reshape(16, 28, 28)
 spread = pictures[:, 6:22, 6:22].std()
 
 
 def blob(image, start):
-    """The pixels of a mask that hang together with one of them."""
+    """The pixels of a mask that are connected with the starting pixel."""
     found, ahead = set(), [start]
     while ahead:
         r, c = at = ahead.pop()
@@ -49,33 +50,33 @@ def blob(image, start):
 
 
 def stroke(picture, start):
-    """How many times longer than wide a blob of large weights is, and its slope in degrees."""
+    """The ratio of length to width of a blob of large weights, and its slope in degrees."""
     assert picture[start] > 2 * spread
     row, column = np.array(sorted(blob(picture > 2 * spread, start))).T
-    # the axes of the ellipse that is spread as the blob is
+    # the axes of an ellipse with the same covariance as the blob
     (narrow, wide), axes = np.linalg.eigh(np.cov(column, -row))
     return np.sqrt(wide / narrow), np.degrees(np.arctan(axes[1, 1] / axes[0, 1]))
 
 
 for j, sign, start in ((5, 1, (15, 6)), (11, 1, (11, 7)), (13, -1, (16, 8))):
     length, slope = stroke(sign * pictures[j], start)
-    print(f"neuron {j}: {length:.1f} times longer than wide, rising by {slope:.0f} degrees")
+    print(f"neuron {j}: {length:.1f} times as long as wide, rising by {slope:.0f} degrees")
     assert length > 3
     assert 10 < (slope if sign > 0 else -slope) < 35
 
 # %%
-# Why the rim? Let us measure how large weights are by their pixel's distance from the border, and
-# how often such pixels carry any ink; and train the same network once more by plain gradient
-# descent.
+# Why are the largest weights near the border? We measure the size of the weights by the distance
+# of their pixel from the border, and how often these pixels have ink. For comparison, we train
+# the same network with plain gradient descent.
 
 plain = trained(fw.SGD(0.3))
 row, column = np.indices((28, 28))
 distance = np.minimum.reduce([row, column, 27 - row, 27 - column]).ravel()
-share = (train.images > 0).mean(axis=0)  # of the images that have ink at a pixel
+share = (train.images > 0).mean(axis=0)  # the fraction of images with ink at a pixel
 
 
 def size(network, pixels):
-    """The root of the mean square of all weights from some of the pixels."""
+    """The root mean square of all weights from some of the pixels."""
     return np.sqrt(np.mean(network.weights[0][:, pixels] ** 2))
 
 
@@ -87,7 +88,7 @@ left.plot(rings, by_sgd, "k^--", label="SGD")
 left.set(xlabel="pixels from the border", ylabel="size of the weights", ylim=(0, None))
 left.legend()
 right.plot(rings, [share[distance == r].mean() for r in rings], "ko-")
-right.set(xlabel="pixels from the border", ylabel="share of images with ink", ylim=(0, 1))
+right.set(xlabel="pixels from the border", ylabel="fraction of images with ink", ylim=(0, 1))
 
 rare, common = (share > 0.01) & (share < 0.05), share > 0.5
 print(f"pixels with ink in 1 to 5% of images: {size(net, rare):.2f} by Adam,", end=" ")
@@ -99,21 +100,21 @@ assert size(net, rare) > 2 * size(net, common)
 assert size(plain, rare) < size(plain, common)
 
 # %%
-# It is Adam's doing. Plain descent moves a weight by its gradient, and the weight of a pixel that
-# is blank in most images gets hardly any: what it finds fades towards the rim. Adam divides each
-# step by the usual size of that very weight's gradient, so that a weight seldom called upon goes as
-# far as others when it is. Of the images learned from, that network reads more; of those never
-# seen, the other does.
+# Adam is the cause. Plain gradient descent changes a weight in proportion to its gradient. If a
+# pixel is blank in most images, the gradients of its weights are nearly always 0, so these
+# weights change little. Adam divides each step by the typical size of the weight's own gradients.
+# Therefore weights that are rarely used change as much as others when they are used. The network
+# trained with Adam classifies more of the training images correctly, but fewer of the new images.
 
 for name, found in (("Adam", net), ("SGD", plain)):
     print(f"{name}: {found.score(*train):.1%} of the training images, ", end="")
-    print(f"{found.score(*test):.1%} of the others")
+    print(f"{found.score(*test):.1%} of the new images")
 assert net.score(*train) > plain.score(*train)
 assert plain.score(*test) > net.score(*test) + 0.01
 
 # %%
-# And where there never is any ink, no weight has had a reason to move. Those are still as they were
-# drawn at random: the even grey of the corners.
+# Where there is never any ink, the gradient of every weight is 0. These weights still have their
+# random initial values: the even grey in the corners.
 
 unused = share == 0
 begun = fw.Network([784, 16, 16, 10], "sigmoid", "softmax", input_scale=1 / 255, rng=0)
@@ -121,8 +122,7 @@ print(unused.sum(), "pixels of 784 are blank in all training images")
 assert (net.weights[0][:, unused] == begun.weights[0][:, unused]).all()
 
 # %%
-# What structure there is in the middle can be put in a number: how alike the weights of
-# neighbouring pixels are.
+# We can measure the structure in the middle: how similar the weights of neighbouring pixels are.
 
 
 def smoothness(images):
@@ -135,17 +135,17 @@ def smoothness(images):
 digits = smoothness(test.images.reshape(-1, 28, 28).astype(float))
 sought, untrained = smoothness(pictures), smoothness(begun.weights[0].reshape(16, 28, 28))
 print(f"the digits          {digits:.2f}")
-print(f"what neurons seek   {sought:.2f}")
+print(f"the weights         {sought:.2f}")
 print(f"before training     {untrained:.2f}")
 assert untrained < 0.05 < 0.5 < sought < digits
 
 # %%
-# Neighbours have become alike, nearly as much as in the digits themselves, where a pixel is dark
-# when the next one is.
+# Weights of neighbouring pixels have become similar, nearly as similar as the pixels of the digits
+# themselves.
 #
-# The other layers can't be drawn as pictures, but asked: which input excites a neuron most? Going
-# uphill from a blank image, with a penalty on large pixels, finds one. Of the second hidden layer,
-# where one hoped for loops:
+# The weights of the other layers can't be drawn as images. Instead we can search for the input
+# that excites a neuron most, by gradient ascent from a blank image, with a penalty on large
+# pixels. These are the results for the second hidden layer, where one might expect loops:
 
 second = np.array([fw.looking.excite(net, 1, j) for j in range(16)])
 fig, axes = plt.subplots(2, 8, figsize=(9, 2.6), layout="constrained")
@@ -156,7 +156,7 @@ for j, ax in enumerate(axes.flat):
 
 
 def pieces(images):
-    """Into how many pieces the ink of each image falls, at half of its darkest."""
+    """The number of connected pieces of ink in each image, above half of its maximum."""
     counts = []
     for image in images.reshape(-1, 28, 28):
         ink = image > image.max() / 2
@@ -169,17 +169,17 @@ def pieces(images):
 
 
 specks, whole = pieces(second), pieces(test.images[:200])
-print("each neuron's image is in pieces:", *specks)
-print(f"a digit's ink is in {np.mean(whole):.2f}")
+print("pieces in each neuron's image:", *specks)
+print(f"pieces in a digit: {np.mean(whole):.2f}")
 excited = net.activations(second)[2].diagonal()
 assert excited.min() > 0.99
 assert min(specks) >= 10
 assert np.mean(whole) < 1.1
 
 # %%
-# Each of these excites its neuron as far as a sigmoid goes, and none has a loop: their ink falls
-# into ten pieces or more, where a digit's is in one. The same question to the outputs gives the
-# network's idea of each digit.
+# Each of these images excites its neuron nearly to 1, the maximum of the sigmoid. None of them
+# has a loop. Their ink consists of ten pieces or more, while the ink of a digit is one piece. The
+# same search for the outputs gives the network's ideal image of each digit.
 
 ideal = np.array([fw.looking.excite(net, -1, digit) for digit in range(10)])
 sure = net(ideal).max(axis=1)
@@ -193,5 +193,5 @@ for digit, ax in enumerate(axes):
     ax.axis("off")
 
 # %%
-# The network is quite sure of each of these. None would be taken for a digit by anybody else: it
-# can tell digits apart, and has no idea how to draw one.
+# The network is almost certain of each of these images, but no person would recognise a digit. The
+# network can tell digits apart, but it has not learned to draw them.

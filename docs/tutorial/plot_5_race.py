@@ -2,9 +2,9 @@
 5. Sigmoid against relu
 =======================
 
-The sigmoid is nearly flat for sums far from 0: there its slope, by which the gradient is multiplied
-on its way down, is nearly 0, and learning is slow. The relu's slope is 1 wherever it lets pass. The
-two are raced side by side, from the same seed, on the same images in the same order.
+The sigmoid is nearly flat for sums far from 0. The backward pass multiplies the gradient by this
+slope, which is nearly 0, and learning is slow. The slope of relu is 1 for all positive sums. This
+chapter compares the two, with the same seeds and the same images in the same order.
 """
 
 import matplotlib.pyplot as plt
@@ -33,7 +33,7 @@ for (name, accuracy), style, band in zip(runs.items(), ("k--", "k-"), bands):
     ax.plot(epochs, np.median(accuracy, axis=0), style, label=name)
     least, most = accuracy.min(axis=0), accuracy.max(axis=0)
     ax.fill_between(epochs, least, most, label=f"{name}, all seeds", **band)
-ax.set(xlabel="epoch", ylabel="read rightly", title="the median of five seeds, and all of them")
+ax.set(xlabel="epoch", ylabel="accuracy", title="the median of five seeds, and all of them")
 ax.legend()
 
 # %%
@@ -45,10 +45,10 @@ assert medians["relu"][0] > medians["sigmoid"][0] + 0.15
 assert abs(medians["relu"][-1] - medians["sigmoid"][-1]) < 0.015
 
 # %%
-# Relu is far ahead after the first epoch, at a third of the learning rate. In the end the sigmoids
-# have caught up: with two hidden layers the gradient has not far to go. What is lost on the way
-# grows with every layer more. Here is how large the first layer's gradient is beside the last's,
-# before any training, in networks of one to eight hidden layers.
+# After the first epoch, relu is far ahead, even with a third of the learning rate. In the end, the
+# sigmoid catches up: with two hidden layers, the gradient passes through few layers. The loss of
+# gradient grows with each additional layer. The next figure shows the ratio of the first layer's
+# gradient to the last layer's, before training, in networks of one to eight hidden layers.
 
 depths = (1, 2, 3, 4, 6, 8)
 left = {name: [] for name in runs}
@@ -70,12 +70,12 @@ ax.set(xlabel="hidden layers", ylabel="first layer's gradient / last's")
 ax.legend()
 
 # %%
-# The sigmoid's slope is at most 1/4, and so each layer takes away most of what had come so far.
-# With relu, whose slope is 1 or 0, the first layer of a deep network is told as much as that of a
-# shallow one.
+# The slope of the sigmoid is at most 1/4, so each layer removes most of the remaining gradient.
+# The slope of relu is 1 or 0. With relu, the first layer of a deep network gets as much gradient
+# as that of a shallow one.
 
 for name, ratios in left.items():
     print(f"{name}: {ratios[0]:.2g} with one hidden layer, {ratios[-1]:.2g} with eight")
-lost = np.array(left["sigmoid"][1:4]) / left["sigmoid"][:3]  # by one layer more
+lost = np.array(left["sigmoid"][1:4]) / left["sigmoid"][:3]  # with one more layer
 assert (lost < 1 / 3).all()
 assert min(left["relu"]) > 0.5 * max(left["relu"])

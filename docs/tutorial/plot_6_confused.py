@@ -1,10 +1,10 @@
 """
-6. What confuses the network
-============================
+6. Confusing the network
+========================
 
-A network that reads nine of ten digits seems to know what a digit is. It doesn't. It has learned
-what tells ten kinds of picture apart, all of them in the middle and of one size; of anything else
-it has never heard, and it can't say "that is no digit".
+A network that classifies nine of ten digits correctly seems to know what a digit is. It doesn't.
+It has learned to distinguish ten kinds of images, all of them centred and of the same size. It
+has seen nothing else, and it can't answer "this is not a digit".
 """
 
 import matplotlib.pyplot as plt
@@ -15,12 +15,12 @@ import featherweight as fw
 train, test = fw.data.digits()
 net = fw.Network([784, 16, 16, 10], "relu", "softmax", input_scale=1 / 255, rng=0)
 net.fit(train.images, train.labels, epochs=20, optimizer=fw.Adam(3e-3), rng=0)
-print(f"{net.score(test.images, test.labels):.1%} read rightly")
+print(f"{net.score(test.images, test.labels):.1%} classified correctly")
 rng = np.random.default_rng(0)
 
 # %%
-# How much alike the pictures are can be measured: the longer side of nearly every digit is 20
-# pixels, and the middle of its ink lies within half a pixel of the same place.
+# We can measure how uniform the images are. The longer side of nearly every digit is 20 pixels,
+# and the centre of its ink is within half a pixel of the same place.
 
 images = test.images.reshape(-1, 28, 28)
 row, column = np.indices((28, 28))
@@ -28,33 +28,33 @@ ink = images.sum(axis=(1, 2), dtype=float)
 middle = np.stack([(images * at).sum(axis=(1, 2), dtype=float) / ink for at in (row, column)])
 sides = [[np.ptp(np.flatnonzero(image.any(axis=i))) + 1 for i in (0, 1)] for image in images]
 print(f"20 pixels long: {np.mean(np.max(sides, axis=1) == 20):.2%}")
-print(f"the middle of the ink is at most {np.abs(middle - 14).max():.2f} pixels off")
+print(f"the centre of the ink is at most {np.abs(middle - 14).max():.2f} pixels off")
 assert np.mean(np.max(sides, axis=1) == 20) > 0.99
 assert np.abs(middle - 14).max() < 0.51
 
 # %%
-# Noise. These pictures are of nothing, and the network names digits:
+# Noise. These images show nothing, but the network reports digits:
 
 noise = rng.integers(0, 256, (2000, 784), dtype=np.uint8)
 sure = net(noise).max(axis=1)
-print(f"of 2,000 pictures of noise {np.mean(sure > 0.9):.0%} are some digit with 90% or more")
+print(f"{np.mean(sure > 0.9):.0%} of 2,000 images of noise are a digit, with 90% or more")
 print("which digits:", np.bincount(net.predict(noise), minlength=10))
 assert np.mean(sure > 0.9) > 0.8
 
 # %%
-# Shifted digits. To the eye a digit is the same a few pixels to the right. To the first layer every
-# pixel is another one.
+# Shifted digits. For people, a digit stays the same if it moves a few pixels to the right. For the
+# first layer, every pixel changes.
 
 shifts = range(9)
 scores = [net.score(np.roll(images, s, axis=2).reshape(-1, 784), test.labels) for s in shifts]
 fig, ax = plt.subplots(figsize=(5, 2.6), layout="constrained")
 ax.plot(shifts, scores, "ko-")
 ax.axhline(0.1, color="0.6", ls=":")
-ax.set(xlabel="pixels to the right", ylabel="read rightly", ylim=(0, 1))
+ax.set(xlabel="pixels to the right", ylabel="accuracy", ylim=(0, 1))
 assert scores[6] < 0.5 < 0.85 < scores[0]
 
 # %%
-# No digit at all: a blank page, a black one, a cross, a frame.
+# No digit at all: a blank image, a black one, a cross, a frame.
 
 others = np.zeros((4, 28, 28), np.uint8)
 others[1] = 255
@@ -70,10 +70,11 @@ for ax, picture, answer in zip(axes, others, answers):
     ax.set(xticks=[], yticks=[])
 
 # %%
-# But for the blank page each is a digit, and with hardly a doubt. The ten outputs of a softmax add
-# up to one, whatever is shown: the confidence is a share among the ten, and not a chance of being
-# right. What can be done: show it, in training, what it will meet. With images shifted at random in
-# each epoch the same network, as small as it is, learns to bear it.
+# The network takes all of these for digits, and except for the blank image it is nearly certain.
+# The ten outputs of a softmax always add up to one. So the confidence is a share among the ten
+# digits, not the probability of being right. The remedy is to train on images like those that the
+# network will see later. With images shifted at random in each epoch, the same small network
+# learns to tolerate shifts.
 
 hardened = fw.Network([784, 16, 16, 10], "relu", "softmax", input_scale=1 / 255, rng=0)
 adam = fw.Adam(3e-3)

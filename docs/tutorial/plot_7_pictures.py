@@ -1,9 +1,9 @@
 """
-7. Every picture
-================
+7. All plots
+============
 
-All that ``fw.plot`` can draw, of one small network. Each function draws into Axes that it is given,
-or makes a figure of its own, and returns the Axes.
+This page shows every plot of ``fw.plot``, for one small network. Each function draws into the Axes
+that you pass, or creates a figure, and returns the Axes.
 """
 
 import matplotlib.pyplot as plt
@@ -19,30 +19,30 @@ history = net.fit(
 image, label = test.images[0], test.labels[0]
 
 # %%
-# What the neurons of the first layer look for: each one's weights, drawn where its pixels are. The
-# shade in the middle of the bar is 0.
+# The weights of each neuron in the first layer, drawn at the positions of their pixels. The
+# colour in the middle of the colour bar is 0.
 
 fw.plot.weights(net)
 
 # %%
-# The network as neurons and lines, as it is made,
+# The network as neurons and lines.
 
 fw.plot.diagram(net)
 
 # %%
-# and lit by an image.
+# The same diagram with the activations for an image.
 
 fw.plot.diagram(net, image)
 
 # %%
-# What all neurons of a layer say to many images, here sorted by the digit that each shows.
+# The activations of all neurons of a layer for many images, here sorted by digit.
 
 order = np.argsort(test.labels[:200], kind="stable")
 fw.plot.activations(net, test.images[:200][order])
 
 # %%
-# How training went, for the images learned from and those never seen; and another measure, of
-# several runs on one plot.
+# The course of training, for the training images and the validation images. The second plot shows
+# another metric, for several runs.
 
 fw.plot.learning_curves(history)
 
@@ -57,18 +57,18 @@ for rate in (0.01, 0.1):
 fw.plot.learning_curves({"Adam(0.003)": history, **runs}, "accuracy")
 
 # %%
-# Which digits are taken for which.
+# How often each digit is mistaken for another.
 
 fw.plot.confusion_matrix(net, *test)
 
 # %%
-# The images that were misread, the surest first.
+# The misclassified images, the most confident first.
 
 fw.plot.misread(net, *test, most=16)
 
 # %%
-# The input that most excites a neuron, found by going uphill: from a blank image, from noise, and
-# from a real one.
+# The input that excites a neuron most, by gradient ascent: from a blank image, from noise, and
+# from a real image.
 
 starts = {"blank": None, "noise": np.random.default_rng(0).uniform(0, 255, 784), "a digit": image}
 fig, axes = plt.subplots(1, 3, figsize=(10.5, 3), layout="constrained")
@@ -77,10 +77,12 @@ for ax, (name, start) in zip(axes, starts.items()):
     ax.set_xlabel(f"from {name}")
 
 # %%
-# Which pixels an answer rests on: where more ink would speak for it, and where against.
+# The pixels that matter for an answer: where more ink would increase its score, and where it
+# would decrease it.
 
 fw.plot.saliency(net, image)
 assert net.predict(image) == label
 
 # %%
-# In a notebook, a network shows itself without matplotlib; ``net.diagram(image)`` is the same, lit.
+# In a notebook, a network displays itself without matplotlib. ``net.diagram(image)`` also shows the
+# activations for an image.
