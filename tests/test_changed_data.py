@@ -243,6 +243,10 @@ def trainer(net, loss="cross_entropy", batch=ROWS):
     return _core.CoreTrainer(net._core, loss, batch)
 
 
+def samples(x, labels, weights=None):
+    return _core.CoreSamples(x, labels, None, weights)
+
+
 @pytest.mark.parametrize("label", LABELS)
 @pytest.mark.parametrize("many", [False, True])
 def test_evaluation_and_gradients(label, many, dtype):
@@ -253,21 +257,21 @@ def test_evaluation_and_gradients(label, many, dtype):
     packed = np.empty_like(net.parameters)
     match = rf"y: expected class labels from 0 to 2, found {label} in row {n - 3}"
     with pytest.raises(ValueError, match=match):
-        trainer(net).evaluate(x, y, None, None)
+        trainer(net).evaluate(samples(x, y))
     with pytest.raises(ValueError, match=match):
-        trainer(net, batch=n).gradients(x, y, None, None, packed, None)
+        trainer(net, batch=n).gradients(samples(x, y), packed, None)
     weights = np.ones(n, dtype)
     weights[5] = -3
     for f in (trainer(net).evaluate, lambda *a: trainer(net, batch=n).gradients(*a, packed, None)):
         with pytest.raises(ValueError, match=r"sample_weight: expected .* found -3 in row 5"):
-            f(x, np.zeros(n, np.int64), None, weights)
+            f(samples(x, np.zeros(n, np.int64), weights))
 
 
 def test_more_rows_than_there_is_room_for():
     net = network()
     x, packed = np.zeros((ROWS, INPUTS), np.float32), np.empty_like(net.parameters)
     with pytest.raises(ValueError, match="no more rows than the trainer's batch"):
-        trainer(net, batch=8).gradients(x, np.zeros(ROWS, np.int64), None, None, packed, None)
+        trainer(net, batch=8).gradients(samples(x, np.zeros(ROWS, np.int64)), packed, None)
     with pytest.raises(ValueError, match="no more rows than the trainer's batch"):
         trainer(net, batch=8).backward(x, np.zeros((ROWS, 3), np.float32), packed, None)
 

@@ -196,7 +196,8 @@ def test_another_thread_is_refused_while_one_trains():
 def test_an_object_whose_init_never_ran():
     core = fw._core.CoreNetwork.__new__(fw._core.CoreNetwork)
     trainer = fw._core.CoreTrainer.__new__(fw._core.CoreTrainer)
-    x = np.zeros((1, 5), np.float32)
+    samples = fw._core.CoreSamples.__new__(fw._core.CoreSamples)
+    net, x = fw.Network([5, 5], output="identity"), np.zeros((1, 5), np.float32)
     for use in (
         lambda: core.isa,
         lambda: core.parameters(),
@@ -204,7 +205,8 @@ def test_an_object_whose_init_never_ran():
         lambda: core.initialize(0, [1.0]),
         lambda: core.begin_fit(),
         lambda: fw._core.CoreTrainer(core, "mse", 1),
-        lambda: trainer.evaluate(x, None, x, None),
+        lambda: trainer.evaluate(fw._core.CoreSamples(x, None, x, None)),
+        lambda: fw._core.CoreTrainer(net._core, "mse", 1).evaluate(samples),
     ):
         with pytest.raises(RuntimeError, match="expected an object whose __init__ has run"):
             use()

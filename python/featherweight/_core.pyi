@@ -87,6 +87,30 @@ class ForwardCall:
         self, x: ArrayLike, *, out: NDArray[Any] | None = None, copy: bool | None = None
     ) -> NDArray[Any]: ...
 
+class CoreSamples:
+    """Inputs, labels or values, row weights, and which rows of them."""
+
+    def __init__(
+        self,
+        x: _Array,
+        labels: _Array | None,
+        values: _Array | None,
+        weights: _Array | None,
+        rows: NDArray[np.int64] | None = None,
+    ) -> None: ...
+
+class CoreOptimizer:
+    """An optimizer's settings and state for one call."""
+
+    def __init__(
+        self,
+        name: str,
+        hyper: dict[str, Any],
+        limits: tuple[float, float, float],
+        scalar_state: NDArray[np.float64],
+        slots: _Array,
+    ) -> None: ...
+
 class CoreTrainer:
     def __init__(
         self,
@@ -101,34 +125,21 @@ class CoreTrainer:
     def count_rows(self) -> None: ...
     def epoch(
         self,
-        x: _Array,
-        labels: _Array | None,
-        values: _Array | None,
-        weights: _Array | None,
-        optimizer: str,
-        hyper: dict[str, float | NDArray[np.float64]],
-        limits: tuple[float, float, float],
-        memo: NDArray[np.float64],
-        slots: _Array,
+        samples: CoreSamples,
+        optimizer: CoreOptimizer,
+        *,
         key: int | None,
         number: int,
         poll: Callable[[int, float, int], bool],
         seen: NDArray[np.int64],
-        rows: NDArray[np.int64] | None = ...,
-        every_step: bool = ...,
-        position: int = ...,
+        every_step: bool = False,
+        position: int = 0,
     ) -> tuple[float, int, int, int, float, float, str | None]: ...
     def epochs(
         self,
-        x: _Array,
-        labels: _Array | None,
-        values: _Array | None,
-        weights: _Array | None,
-        optimizer: str,
-        hyper: dict[str, Any],
-        limits: tuple[float, float, float],
-        memo: _Array,
-        slots: _Array,
+        samples: CoreSamples,
+        optimizer: CoreOptimizer,
+        *,
         key: int | None,
         number: int,
         count: int,
@@ -136,36 +147,14 @@ class CoreTrainer:
         seen: _Array,
         results: _Array,
         good: _Array,
-        rows: _Array | None = None,
     ) -> tuple[int, str | None]: ...
     def backward(self, x: _Array, dy: _Array, packed: _Array, input: _Array | None) -> None: ...
     def gradients(
-        self,
-        x: _Array,
-        labels: _Array | None,
-        values: _Array | None,
-        weights: _Array | None,
-        packed: _Array,
-        input: _Array | None,
+        self, samples: CoreSamples, packed: _Array, input: _Array | None
     ) -> tuple[float, int]: ...
-    def evaluate(
-        self,
-        x: _Array,
-        labels: _Array | None,
-        values: _Array | None,
-        weights: _Array | None,
-        rows: NDArray[np.int64] | None = ...,
-    ) -> tuple[float, int]: ...
+    def evaluate(self, samples: CoreSamples) -> tuple[float, int]: ...
 
 def shuffled(rows: NDArray[np.int64], key: int, stream: int) -> NDArray[np.int64]:
     """Return row numbers in the order of one of the generator's streams."""
 
-def optimizer_step(
-    network: CoreNetwork,
-    optimizer: str,
-    hyper: dict[str, float | NDArray[np.float64]],
-    limits: tuple[float, float, float],
-    memo: NDArray[np.float64],
-    slots: _Array,
-    gradient: _Array,
-) -> None: ...
+def optimizer_step(network: CoreNetwork, optimizer: CoreOptimizer, gradient: _Array) -> None: ...

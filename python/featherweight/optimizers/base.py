@@ -144,7 +144,8 @@ class Optimizer(Strict):
         with _core.OurEnvironment():
             flat = pack(network, gradients)
             name, hyper, memo, slots = self._prepare(network, 1)
-        _core.optimizer_step(network._core, name, hyper, limits, memo, slots, flat)
+        optimizer = _core.CoreOptimizer(name, hyper, limits, memo, slots)
+        _core.optimizer_step(network._core, optimizer, flat)
         self._steps += 1
 
     def end_epoch(self, value: float | None = None) -> None:

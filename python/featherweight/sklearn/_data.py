@@ -112,7 +112,7 @@ class Parts(Batches):
         """Return the loss, and how many rows are classified rightly, as the core's checker does."""
         found, total, right = 0.0, 0.0, 0
         for samples in map(self._samples, self):
-            loss, correct = checker.evaluate(*samples)
+            loss, correct = checker.evaluate(samples.core())
             weight = float(samples.n if samples.weights is None else samples.weights.sum())
             right += correct
             if weight:

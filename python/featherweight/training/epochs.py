@@ -113,11 +113,15 @@ class Passes:
         self._seen[0] = 0
         try:
             mean, correct, seen, failed, total, penalty, epoch.invalid = self._trainer.epoch(
-                samples.x, samples.labels, samples.values, samples.weights,
-                name, hyper, plan.limits, memo, slots,
-                key, plan.first_epoch + epoch.number - 1, polled, self._seen, samples.rows,
-                every_step, epoch.base,
-            )  # fmt: skip
+                samples.core(),
+                _core.CoreOptimizer(name, hyper, plan.limits, memo, slots),
+                key=key,
+                number=plan.first_epoch + epoch.number - 1,
+                poll=polled,
+                seen=self._seen,
+                every_step=every_step,
+                position=epoch.base,
+            )
         except BaseException:
             optimizer._advance(-(-int(self._seen[0]) // batch))
             raise
@@ -147,11 +151,16 @@ class Passes:
         plan, samples = self.plan, many.samples
         try:
             return self._trainer.epochs(
-                samples.x, samples.labels, samples.values, samples.weights,
-                many.name, many.hyper, plan.limits, many.memo, many.slots,
-                plan.key if plan.shuffle else None, plan.first_epoch + many.before,
-                len(many.figures), poll, many.seen, many.figures, many.good, samples.rows,
-            )  # fmt: skip
+                samples.core(),
+                _core.CoreOptimizer(many.name, many.hyper, plan.limits, many.memo, many.slots),
+                key=plan.key if plan.shuffle else None,
+                number=plan.first_epoch + many.before,
+                count=len(many.figures),
+                poll=poll,
+                seen=many.seen,
+                results=many.figures,
+                good=many.good,
+            )
         finally:
             self.begun = many.before + many.done + (many.rows > 0)
             plan.optimizer._advance(many.steps(self.batch))

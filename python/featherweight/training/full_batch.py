@@ -113,7 +113,7 @@ class _Objective:
 
     def __call__(self, theta: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         self.parameters[:] = theta
-        loss, self.correct = self.trainer.gradients(*self.samples[:4], self._flat, None)
+        loss, self.correct = self.trainer.gradients(self.samples.core(), self._flat, None)
         if self._last is None and not math.isfinite(loss):
             why = self._run.bad_inputs()
             sentence = (
