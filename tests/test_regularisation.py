@@ -250,7 +250,9 @@ def test_class_weight(given, dtype):
     net.fit(x, labels, rng=1, class_weight=given, sample_weight=rows)
     other.fit(x, labels, rng=1, sample_weight=weights[labels] * rows)
     compare.assert_same_bits(net.parameters, other.parameters)
-    with pytest.raises(ValueError, match="class_weight: expected 0 to 4, found 5"):
+    with pytest.raises(
+        ValueError, match="class_weight: expected whole class labels from 0 to 4 as keys, found 5"
+    ):
         net.fit(x, labels, class_weight={5: 1.0})
 
 
