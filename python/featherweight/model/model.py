@@ -386,7 +386,7 @@ class Model(Strict, _core.ForwardCall):
         rates = checks.dropout(dropout, input_dropout, len(self.sizes) - 2)
         if any(rates):
             trainer.drop(rates, self._generator.key if rng is None else checks.key(rng))
-        value, _ = trainer.gradients(samples.core(), packed, dx)
+        value, _ = trainer.gradients(_core.CoreSamples(*samples), packed, dx)
         if not math.isfinite(value):
             ensure_imported(".support.not_finite")
             from ..support.not_finite import refuse

@@ -57,10 +57,6 @@ class Samples(NamedTuple):
         weights = checks.sample_weights(weight, n, dtype, zeros=zeros, name=f"{name}sample_weight")
         return cls(rows, labels, values, weights)
 
-    def core(self) -> _core.CoreSamples:
-        """Return the data as compiled code takes them."""
-        return _core.CoreSamples(self.x, self.labels, self.values, self.weights, self.rows)
-
     @property
     def n(self) -> int:
         return len(self.x if self.rows is None else self.rows)

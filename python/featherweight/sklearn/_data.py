@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from sklearn.base import is_regressor
 from sklearn.utils.validation import _check_sample_weight
 
+from .. import _core
 from ..model.samples import Samples
 from ..support.checks import converted
 from ..support.tables import refuse_lazy
@@ -112,7 +113,7 @@ class Parts(Batches):
         """Return the loss, and how many rows are classified rightly, as the core's checker does."""
         found, total, right = 0.0, 0.0, 0
         for samples in map(self._samples, self):
-            loss, correct = checker.evaluate(samples.core())
+            loss, correct = checker.evaluate(_core.CoreSamples(*samples))
             weight = float(samples.n if samples.weights is None else samples.weights.sum())
             right += correct
             if weight:

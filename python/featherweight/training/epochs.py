@@ -113,7 +113,7 @@ class Passes:
         self._seen[0] = 0
         try:
             mean, correct, seen, failed, total, penalty, epoch.invalid = self._trainer.epoch(
-                samples.core(),
+                _core.CoreSamples(*samples),
                 _core.CoreOptimizer(name, hyper, plan.limits, memo, slots),
                 key=key,
                 number=plan.first_epoch + epoch.number - 1,
@@ -151,7 +151,7 @@ class Passes:
         plan, samples = self.plan, many.samples
         try:
             return self._trainer.epochs(
-                samples.core(),
+                _core.CoreSamples(*samples),
                 _core.CoreOptimizer(many.name, many.hyper, plan.limits, many.memo, many.slots),
                 key=plan.key if plan.shuffle else None,
                 number=plan.first_epoch + many.before,

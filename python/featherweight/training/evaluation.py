@@ -61,7 +61,7 @@ def evaluate(
         model._core, kind.name, max(1, min(BLOCK, samples.n)), kind.parameter, 0.0,
         checks.output_weights(output_weights, model.sizes[-1], kind.name),
     )  # fmt: skip
-    value = trainer.evaluate(samples.core())[0]
+    value = trainer.evaluate(_core.CoreSamples(*samples))[0]
     if not math.isfinite(value):
         refuse("x", x, samples.x, model.dtype)
     return value, score(model, x, y)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import _core
 from ..model.samples import Samples
 from ..optimizers import LBFGS
 from ..support.checks import counted
@@ -113,7 +114,8 @@ class _Objective:
 
     def __call__(self, theta: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         self.parameters[:] = theta
-        loss, self.correct = self.trainer.gradients(self.samples.core(), self._flat, None)
+        samples = _core.CoreSamples(*self.samples)
+        loss, self.correct = self.trainer.gradients(samples, self._flat, None)
         if self._last is None and not math.isfinite(loss):
             why = self._run.bad_inputs()
             sentence = (

@@ -369,7 +369,7 @@ class Run:
         if self.checker is not None and validation is not None:
             try:
                 validation.expect_files("y")
-                row["val_loss"], correct = self.checker.evaluate(validation.core())
+                row["val_loss"], correct = self.checker.evaluate(_core.CoreSamples(*validation))
                 if validation.weights is not None and not validation.weights.any():
                     raise ValueError(NO_WEIGHT)
             except ValueError as e:
