@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import numpy as np
 
 from ..model.model import Model
+from ..support.checks import choice, layer_sizes
 from ..support.imports import ensure_imported
 
 if TYPE_CHECKING:
@@ -129,8 +130,6 @@ def _check_tensors(tensors: dict[str, Any], header: dict[str, Any]) -> tuple[int
 
     Before memory is asked for: of a small file that claims a large network.
     """
-    from ..support.checks import choice, layer_sizes
-
     choice("dtype", header["dtype"], ("float32", "float64"))
     sizes = layer_sizes(header["sizes"], 4)
     expected: dict[str, tuple[int, ...]] = {}

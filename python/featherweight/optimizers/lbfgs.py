@@ -43,7 +43,7 @@ class LBFGS(Optimizer):
         If a setting isn't a number, or is out of its range.
     """
 
-    __module__ = "featherweight"
+    __module__ = "featherweight.optimizers"
 
     lr = 1.0
     schedule = None

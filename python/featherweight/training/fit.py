@@ -189,6 +189,7 @@ def _split(validation_split: float, plan: Plan) -> float:
 def _check_loop(plan: Plan) -> None:
     """Refuse what the optimizer can't do."""
     if plan.optimizer.full_batch:
+        ensure_imported(".training.full_batch")
         from . import full_batch
 
         full_batch.check(plan)
