@@ -65,7 +65,7 @@ def test_the_bits_of_epochs_one_by_one(make, threads):
         expected = other.fit(
             X, LABELS, epochs=2, batch_size=16, optimizer=optimizers[1], callbacks=lambda s: None
         )
-    other.parameters[0] = np.nextafter(other.parameters[0], 9)
+    other.parameters[0] = np.nextafter(other.parameters[0], np.float32(9))
     with pytest.raises(AssertionError):
         compare.assert_same_bits(net.parameters, other.parameters)
 

@@ -43,7 +43,8 @@ def test_state_ends_at_zero(kind, dtype):
 
 def test_numbers_below_the_smallest_normal_one_are_noticed(dtype):
     tiny = np.finfo(dtype).tiny
-    assert subnormal(np.array([tiny / 2, -tiny / 2, np.finfo(dtype).smallest_subnormal])).all()
+    least = np.finfo(dtype).smallest_subnormal
+    assert subnormal(np.array([tiny / 2, -tiny / 2, least], dtype)).all()
     assert not subnormal(np.array([0, tiny, -tiny, np.nan, np.inf], dtype)).any()
     state, steps = dtype(1), 0
     while abs(state) >= tiny:  # as it goes without an end of its own

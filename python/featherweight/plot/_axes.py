@@ -206,14 +206,15 @@ def sheet(
 
 
 def drawable(name: str, values: ArrayLike, where: str = "") -> NDArray[Any]:
-    """Return finite numbers that a scale of colours can show."""
+    """Return finite numbers that a scale of colours can show: 0 where all are too small."""
     found: NDArray[Any] = checks.finite(name, np.asarray(values), where)
     most = float(np.abs(found).max(initial=0.0))
     if most > _MOST:
         raise ValueError(
             f"{name}: expected sizes up to {_MOST:g} to draw them, found {most:g}{where}"
         )
-    return found
+    # matplotlib up to 3.9 divides by their range
+    return found if most > _LEAST else np.zeros_like(found)
 
 
 def largest(values: ArrayLike) -> float:
