@@ -190,3 +190,81 @@ def test_a_regressor_answers_nan_with_nan():
     for call in (net.score, net.evaluate, net.gradients):
         with pytest.raises(ValueError, match=r"^x: .* found nan in row 17, column 3$"):
             call(x, np.zeros((300, 3)))
+
+
+class Changing:
+    """A callback that sets an element at the end of epoch 2, and keeps the weights of then."""
+
+    def __init__(self, x, bad, row=17, column=3):
+        self.x, self.bad, self.at = x, bad, (row, column)
+
+    def on_epoch_end(self, state):
+        if state.epoch == 2:
+            self.weights = state.network.parameters.copy()
+            self.x[self.at] = self.bad
+
+
+@pytest.mark.parametrize("bad", BAD, ids=str)
+@pytest.mark.parametrize("activation", ["relu", "tanh", "sigmoid"])
+def test_what_comes_into_the_inputs_during_lbfgs(bad, activation, dtype):
+    x, labels = problem(0.0, dtype=dtype)
+    net, changing = network(dtype=dtype, activation=activation), Changing(x, bad)
+    sentence = (
+        f"^x: expected finite numbers, found {bad} in row 17, column 3; the loss became nan or "
+        "infinite in iteration 3; the network holds the weights of the end of iteration 2$"
+    )
+    with pytest.raises(FloatingPointError, match=sentence):
+        net.fit(x, labels, epochs=50, optimizer=fw.LBFGS(), callbacks=changing)
+    compare.assert_same_bits(net.parameters, changing.weights)
+    assert net.history.epoch == [1, 2]
+
+
+def test_labels_that_change_during_lbfgs_are_named():
+    x, labels = problem(0.0)
+    net, changing = network(), Changing(labels[:, np.newaxis], 7, 5, 0)
+    sentence = r"^y: .* found 7 in row 5: .* \(in iteration 3\); .* of the end of iteration 2$"
+    with pytest.raises(ValueError, match=sentence):
+        net.fit(x, labels, epochs=50, optimizer=fw.LBFGS(), callbacks=changing)
+    compare.assert_same_bits(net.parameters, changing.weights)
+
+
+@pytest.mark.parametrize("solver", ["adam", "sgd", "lbfgs"])
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+@pytest.mark.parametrize("name", ["MLPClassifier", "MLPRegressor"])
+def test_what_comes_into_the_inputs_of_the_scikit_learn_estimators(name, kind, solver):
+    pytest.importorskip("sklearn", reason="scikit-learn is not installed")
+    from featherweight import sklearn as ours
+
+    for early_stopping in (False, True)[: 1 if solver == "lbfgs" else 2]:
+        x, labels = problem(0.0, dtype=kind)
+        changing = Changing(x, np.nan)
+        changing.x = x[:]
+        changing.at = slice(None), 3  # of whatever rows are trained on
+        estimator = getattr(ours, name)(
+            hidden_layer_sizes=(8,), max_iter=5, solver=solver, callbacks=changing, random_state=0,
+            early_stopping=early_stopping,
+        )  # fmt: skip
+        unit = "iteration" if solver == "lbfgs" else "epoch"
+        row = r"\d+" if early_stopping else "0"
+        sentence = rf"^X: .* found nan in row {row}, column 3; .* of the end of {unit} 2$"
+        with pytest.raises(ValueError, match=sentence):
+            estimator.fit(x, labels)
+        compare.assert_same_bits(estimator.network_.parameters, changing.weights)
+        assert estimator.n_iter_ == 2
+
+
+def test_what_comes_into_a_sparse_matrix(monkeypatch):
+    pytest.importorskip("sklearn", reason="scikit-learn is not installed")
+    from scipy import sparse
+
+    from featherweight import sklearn as ours
+
+    monkeypatch.setattr("featherweight.sklearn._data.DENSE", 0)  # batch by batch
+    x, labels = problem(0.0)
+    x = sparse.csr_matrix(x)
+    changing = Changing(None, None)
+    place = x.indptr[17] + 5  # of a row that lacks column 3
+    changing.x, changing.at, changing.bad = x.data, place, np.inf
+    estimator = ours.MLPClassifier((8,), max_iter=5, callbacks=changing, random_state=0)
+    with pytest.raises(ValueError, match=r"^X: .* found inf in row 17, column 6; .* of epoch 2$"):
+        estimator.fit(x, labels)

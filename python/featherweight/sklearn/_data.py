@@ -11,7 +11,7 @@ from sklearn.utils.validation import _check_sample_weight
 from .. import _core
 from ..model.samples import Samples
 from ..support.checks import converted
-from ..support.tables import refuse_lazy
+from ..support.tables import place, refuse_lazy
 
 # What a sparse matrix may take when made dense, in bytes; above, it is made so batch by batch
 DENSE = 1 << 30
@@ -91,6 +91,15 @@ class Batches:
             rows = self.rows[i : i + self._size]
             weights = None if p.weights is None else p.weights[rows]
             yield p.x[rows].toarray(), y[rows], weights
+
+    def not_finite(self) -> str | None:
+        """Return the first element that is NaN or infinite, and where it is, or None."""
+        x = self._problem.x
+        bad = np.flatnonzero(~np.isfinite(x.data))
+        if not len(bad):
+            return None
+        row = int(np.searchsorted(x.indptr, bad[0], "right")) - 1
+        return f"{x.data[bad[0]]}{place((row, int(x.indices[bad[0]])))}"
 
 
 class Parts(Batches):

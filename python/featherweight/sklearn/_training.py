@@ -32,6 +32,11 @@ _FAILED = (
 )
 
 
+def _in_x(why: str | None) -> str | None:
+    """Return a sentence on inputs with their name in scikit-learn."""
+    return None if why is None else f"X{why.removeprefix('x')}"
+
+
 class Goal(NamedTuple):
     """A loss as the core has it, and how scikit-learn's figure comes of it."""
 
@@ -130,7 +135,7 @@ class Stochastic(Run):
         """Keep scikit-learn's books of the epoch, and ours; return whether to stop."""
         begun, estimator = time.perf_counter(), self._estimator
         failed = bool(epoch.failed)
-        if epoch.invalid is not None:
+        if epoch.invalid is not None or (failed and self.bad_inputs() is not None):
             super().end(epoch)  # which raises
         if not failed:
             epoch.loss = self._goal.shown(epoch.loss, epoch.penalty)
@@ -168,6 +173,16 @@ class Stochastic(Run):
                 stacklevel=2,
             )
         return stop
+
+    def bad_inputs(self) -> str | None:
+        if not isinstance(self.batches, Batches):
+            return _in_x(super().bad_inputs())
+        found = self.batches.not_finite()
+        return None if found is None else f"X: expected finite numbers, found {found}"
+
+    def _failure_of(self, epoch: Epoch) -> FloatingPointError | ValueError:
+        self.failure = ValueError(str(super()._failure_of(epoch)))  # as scikit-learn raises
+        return self.failure
 
     def _judge(self, score: float | None) -> None:
         """Count the epochs that brought no improvement, of the validation score or the loss."""
@@ -220,6 +235,9 @@ class Whole(Run):
         squares = sum(float(np.vdot(w, w)) for w in self.network.weights)
         return self._goal.shown(loss, self.plan.limits[2] / 2 * squares)
 
+    def bad_inputs(self) -> str | None:
+        return _in_x(super().bad_inputs())
+
     def end(self, epoch: Epoch) -> bool:
         """Keep the books of an iteration."""
         self._attempt.stands = True
@@ -249,7 +267,12 @@ def by_lbfgs(
     estimator.n_iter_ = 0
     run = Whole(estimator, attempt, Samples(*problem), goal, plan)
     full_batch.check(plan)
-    history = carry_out(run, None)
+    try:
+        history = carry_out(run, None)
+    except FloatingPointError as e:
+        if not str(e).startswith("X: "):
+            raise
+        raise ValueError(str(e)) from None  # as scikit-learn raises
     end = optimizer._end
     if end is None:  # a callback was against it from the beginning
         return history

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from .. import _core
 from ..model.model import Model
-from ..model.samples import Samples
+from ..model.samples import BLOCK, Samples
 from .plan import Plan
 
 _LOSS, _CORRECT, _ROWS, _SECONDS = range(4)  # columns of the core's results
@@ -66,6 +66,14 @@ def make_trainer(model: Model, plan: Plan, batch: int) -> _core.CoreTrainer:
     if plan.count_rows:
         trainer.count_rows()
     return trainer
+
+
+def make_checker(model: Model, plan: Plan, validation: Samples) -> _core.CoreTrainer:
+    """Return what evaluates validation data."""
+    return _core.CoreTrainer(
+        model._core, plan.loss.name, min(BLOCK, max(1, validation.n)), plan.loss.parameter, 0.0,
+        plan.output_weights,
+    )  # fmt: skip
 
 
 class Passes:

@@ -15,6 +15,7 @@ from ..support.checks import counted
 from ..support.optional import need
 from .epochs import Epoch, make_trainer
 from .history import History
+from .messages import not_finite
 from .plan import Plan
 from .run import Run
 
@@ -73,12 +74,18 @@ def _iterate(run: Run, samples: Samples, optimizer: LBFGS) -> None:
                     "of SciPy?"
                 )
             return
-        accepted[:] = network.parameters
+        run.good[:], accepted[:] = accepted, network.parameters
         epoch = Epoch(len(run.history.epoch) + 1)
         epoch.loss, epoch.rows, epoch.lr = loss, objective.samples.n, 1.0
         if plan.classifier:
             epoch.correct = objective.correct
-        if run.end(epoch):
+        try:
+            stop = run.end(epoch)
+        except BaseException as e:
+            if e is run.failure:  # of data that were changed: the iteration doesn't count
+                accepted[:] = run.good
+            raise
+        if stop:
             raise StopIteration
 
     try:
@@ -114,16 +121,13 @@ class _Objective:
 
     def __call__(self, theta: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         self.parameters[:] = theta
-        samples = _core.CoreSamples(*self.samples)
-        loss, self.correct = self.trainer.gradients(samples, self._flat, None)
-        if self._last is None and not math.isfinite(loss):
-            why = self._run.bad_inputs()
-            sentence = (
-                f"loss: expected a finite one, found {loss} before the first iteration"
-                if why is None
-                else f"{why}; the loss was {loss} before the first iteration"
-            )
-            raise FloatingPointError(f"{sentence}; the network holds the weights that it had")
+        try:
+            samples = _core.CoreSamples(*self.samples)
+            loss, self.correct = self.trainer.gradients(samples, self._flat, None)
+        except ValueError as e:
+            raise self._failure(ValueError(f"{e} ({self._where()})")) from None
+        if not (math.isfinite(loss) and np.isfinite(self._flat).all()):
+            self._refuse_inputs(loss)
         gradient = self._flat.astype(np.float64)
         if self._l2:
             weights = np.where(self._weights, self.parameters, 0).astype(np.float64)
@@ -131,6 +135,29 @@ class _Objective:
             gradient += self._l2 * weights
         self._last = theta.copy(), loss
         return loss, gradient
+
+    def _where(self) -> str:
+        return f"in iteration {len(self._run.history.epoch) + 1}"
+
+    def _failure(self, error: FloatingPointError | ValueError) -> Exception:
+        return self._run.fail(error, len(self._run.history.epoch) + 1)
+
+    def _refuse_inputs(self, loss: float) -> None:
+        """Say which inputs aren't finite if that is why the loss or its gradient isn't.
+
+        With finite ones SciPy tries a shorter step, but before the first iteration it can't.
+        """
+        why = self._run.bad_inputs()
+        if self._last is not None:
+            if why is not None:
+                raise self._failure(not_finite("loss", why, self._where()))
+        elif why is not None or not math.isfinite(loss):
+            sentence = (
+                f"loss: expected a finite one, found {loss} before the first iteration"
+                if why is None
+                else f"{why}; the loss was {loss} before the first iteration"
+            )
+            raise FloatingPointError(f"{sentence}; the network holds the weights that it had")
 
     def value(self, theta: NDArray[np.float64]) -> float:
         """Return the loss at theta, which is what was looked at last but for rare exceptions."""

@@ -8,22 +8,17 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
-import numpy as np
-
-from .. import _core
 from ..model.model import Model
-from ..model.samples import BLOCK, NO_WEIGHT, Samples, in_callers_environment, multilabel
+from ..model.samples import NO_WEIGHT, Samples, in_callers_environment, multilabel
 from ..support import checks
 from .callbacks import BATCH_EVENTS, TrainingState, tell
-from .epochs import Epoch, ManyEpochs, Passes, batch_of
+from .epochs import Epoch, ManyEpochs, Passes, batch_of, make_checker
 from .evaluation import metric_values
 from .history import History
 from .messages import bad_inputs, bad_validation, held, not_finite, note, stopped
 from .plan import Plan
 from .progress import Lines, Shown, begin
 from .unscaled import warn_of_bytes
-
-_FIRST = "before the first epoch"
 
 
 class Run:
@@ -68,6 +63,7 @@ class Run:
         self.kept: Callable[[], None] | None = None  # gives callbacks the states to go on from
         self.rates: dict[str, Any] = {}  # the optimizer's settings to go on from
         self.good: Any = None  # the weights of the last epoch that ended well
+        self._unit = "epoch"  # what messages call an epoch
         self.began = 0.0  # the epoch
         batch = 0 if self.samples is None else min(plan.batch_size, self.samples.n)
         self.passes = Passes(network, plan, batch)
@@ -77,12 +73,8 @@ class Run:
         self._latest: deque[tuple[int, Samples]] = deque(maxlen=2)
         self._validation_checked = False  # that it is finite
         self._every_step = any(hasattr(c, e) for c in plan.callbacks for e in BATCH_EVENTS)
-        self.checker = None  # evaluates validation data
-        if self.validation is not None:
-            self.checker = _core.CoreTrainer(
-                network._core, plan.loss.name, min(BLOCK, max(1, self.validation.n)),
-                plan.loss.parameter, 0.0, plan.output_weights,
-            )  # fmt: skip
+        v = self.validation
+        self.checker = None if v is None else make_checker(network, plan, v)
 
     def ready(self) -> None:
         """Refuse what can't be done, before anything is changed."""
@@ -127,6 +119,7 @@ class Run:
         What fails as it ends is told in notes to what ended it, or, if it ended well, is raised.
         """
         error: BaseException | None = None
+        self._unit = unit
         try:
             self.begin()
             yield
@@ -148,7 +141,7 @@ class Run:
     def begin(self) -> None:
         """Get ready for the first epoch."""
         self.network._core.clear_padding()
-        self.good = np.empty_like(self.network.parameters)
+        self.good = self.network.parameters.copy()
         self._deadline = time.monotonic() + self.plan.max_time
 
     def open(self) -> bool:
@@ -276,7 +269,18 @@ class Run:
         """Give the network the weights that it had before an epoch."""
         self.network.parameters[:] = self.good
         self.plan.optimizer._forget()  # its state may hold what isn't finite
-        self.state.holds = f"the end of epoch {number - 1}" if number > 1 else _FIRST
+        unit = self._unit
+        self.state.holds = (
+            f"the end of {unit} {number - 1}" if number > 1 else f"before the first {unit}"
+        )
+
+    def fail(
+        self, error: FloatingPointError | TypeError | ValueError, number: int
+    ) -> FloatingPointError | TypeError | ValueError:
+        """Go back to the weights before an epoch; return the error, which will say so."""
+        self._go_back(number)
+        self.failure = error
+        return error
 
     def _batches(self, epoch: Epoch) -> None:
         assert self.batches is not None
