@@ -124,13 +124,135 @@ def test_weights_that_become_zero(callbacks):
     assert net.history.loss[-1] > 0
 
 
-def test_validation_weights_that_become_zero():
+def expect_the_end_of_epoch_2(net, changing, match, *args, unit="epoch", **options):
+    with pytest.raises((ValueError, FloatingPointError), match=match) as caught:
+        net.fit(*args, epochs=6, callbacks=changing, **options)
+    found = str(caught.value)
+    assert found.endswith(f"(after {unit} 3); the network holds the weights of the end of {unit} 2")
+    compare.assert_same_bits(net.parameters, changing.weights)
+    assert [len(values) for values in net.history.to_dict().values() if values] == [2] * len(
+        [values for values in net.history.to_dict().values() if values]
+    )
+
+
+VALIDATION = {
+    "label": (1, (4,), 10**9, "validation_data: y: expected class labels .* found 1000000000"),
+    "input": (0, (4, 2), np.nan, "validation x: expected finite numbers, found nan in row 4, col"),
+    "weight": (2, (4,), np.nan, "validation_data: sample_weight: .* found nan in row 4"),
+    "negative": (2, (4,), -1.0, "validation_data: sample_weight: .* found -1 in row 4"),
+    "zeros": (2, slice(None), 0.0, "validation_data: sample_weight: .* only zeros"),
+}
+
+
+@pytest.mark.parametrize("lbfgs", [False, True])
+@pytest.mark.parametrize("metrics", [(), ("f1",)])
+@pytest.mark.parametrize("way", VALIDATION)
+def test_validation_data_that_change(way, metrics, lbfgs):
     x, y = rows()
-    weights = np.ones(ROWS, np.float32)
-    changing = Changing(lambda: weights.fill(0))
-    with pytest.raises(ValueError, match=r"validation_data: sample_weight: .* only zeros") as e:
-        network().fit(x, y, epochs=4, validation_data=(x, y, weights), callbacks=changing)
-    assert "(after epoch 3); the network holds the weights of" in str(e.value)
+    validation = [x.copy(), y.copy(), np.ones(ROWS, np.float32)]
+    part, place, value, match = VALIDATION[way]
+    options = {"optimizer": fw.LBFGS(), "unit": "iteration"} if lbfgs else {}
+    expect_the_end_of_epoch_2(
+        network(), Changing(lambda: validation[part].__setitem__(place, value)), match, x, y,
+        validation_data=tuple(validation), metrics=metrics, **options,
+    )  # fmt: skip
+
+
+def test_targets_that_change_before_a_metric():
+    """In an iterable's place: what no step reads any more."""
+    x, y = rows()
+
+    class AtTheEnd(ChangingInAnEpoch):
+        def on_batch_end(self, state):
+            if state.epoch == 3 and state.batch == 8:  # the last
+                self.change()
+
+    changing = AtTheEnd(lambda: y.__setitem__(5, -7))
+    match = "y: expected class labels from 0 to 2, found -7"
+    expect_the_end_of_epoch_2(network(), changing, match, x, y, batch_size=8, metrics="f1")
+
+
+def test_an_error_of_a_metric_is_no_error_of_the_data():
+    x, y = rows()
+    net = network()
+
+    def bad(truth, predicted):
+        raise ValueError("of its own")
+
+    with pytest.raises(ValueError, match=r"of its own$"):
+        net.fit(x, y, metrics=bad)
+
+
+def test_validation_inputs_that_change_after_a_loss_that_was_infinite():
+    x, _ = rows()
+    outputs = np.zeros((ROWS, 3), np.float32)
+    wide = outputs.copy()
+    wide[0] = 3e38
+    validation = x.copy()
+    changing = Changing(lambda: validation.__setitem__((4, 2), np.nan))
+    net = network("identity")
+    match = "validation x: expected finite numbers, found nan in row 4"
+    expect_the_end_of_epoch_2(net, changing, match, x, outputs, validation_data=(validation, wide))
+
+
+class Spoiling:
+    """A callback that makes a network's weights NaN at some event of epoch 3."""
+
+    def __init__(self, event):
+        self.weights = None
+        setattr(self, event, self.spoil)
+        if event != "on_epoch_end":
+            self.on_epoch_end = self.keep
+
+    def keep(self, state):
+        self.weights = state.network.parameters.copy()
+
+    def spoil(self, state):
+        if state.epoch == (2 if self.weights is None else 3):
+            if self.weights is None:
+                self.keep(state)
+            state.network.parameters[...] = np.nan
+
+
+@pytest.mark.parametrize(
+    "event", ["on_epoch_begin", "on_epoch_end", "on_batch_begin", "on_batch_end"]
+)
+def test_weights_that_a_callback_makes_nan(event, dtype):
+    x, y = rows(dtype)
+    net, spoiling = network(dtype=dtype), Spoiling(event)
+    if event != "on_epoch_end":
+        spoiling.weights = net.parameters.copy()
+    with pytest.raises(FloatingPointError, match=r"in epoch 3, .* the end of epoch 2$"):
+        net.fit(x, y, epochs=6, batch_size=8, callbacks=spoiling)
+    compare.assert_same_bits(net.parameters, spoiling.weights)
+    assert len(net.history.epoch) == 2
+
+
+def test_weights_that_a_callback_makes_nan_as_training_begins():
+    class Early:
+        def on_train_begin(self, state):
+            state.network.parameters[...] = np.nan
+
+    x, y = rows()
+    net = network()
+    before = net.parameters.copy()
+    with pytest.raises(FloatingPointError, match=r"weights of before the first epoch$"):
+        net.fit(x, y, epochs=6, callbacks=Early())
+    compare.assert_same_bits(net.parameters, before)
+
+
+def test_weights_that_a_callback_sets_are_gone_back_to():
+    x, y = rows()
+    net, labels = network(), y.copy()
+
+    def change(state):
+        if state.epoch == 2:
+            state.network.parameters[...] = 0.5
+            labels[3] = 99
+
+    with pytest.raises(ValueError, match="found 99"):
+        net.fit(x, labels, epochs=6, callbacks=change)
+    assert (net.parameters == 0.5).all()
 
 
 def test_a_batch_that_is_refused_is_named():
@@ -329,5 +451,5 @@ def test_a_file_that_becomes_shorter(which, tmp_path):
     with pytest.raises(ValueError, match=r"expected a file of at least .* bytes, found 3,000"):
         net.fit(mapped if which == "x" else np.asarray(x[-len(y) :]), y, epochs=4,
                 callbacks=changing, **options)  # fmt: skip
-    if which != "validation_data":
-        compare.assert_same_bits(net.parameters, changing.weights)
+    compare.assert_same_bits(net.parameters, changing.weights)
+    assert len(net.history.epoch) == 2

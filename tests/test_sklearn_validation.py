@@ -194,3 +194,21 @@ def test_patience_begins_anew_with_other_data():
     assert a.fit(X, Y).n_iter_ == 1  # which goes on losing patience
     assert a.fit(X, Y, **HELD).n_iter_ == 4
     assert a.fit(X, Y, **HELD).n_iter_ == 1
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_data_that_change_leave_the_books_as_after_the_last_good_epoch(early_stopping):
+    held, kept = X[100:].astype(np.float32), []
+
+    def change(state):
+        kept.append(state.network.parameters.copy())
+        if state.epoch == 2:
+            held[3, 1] = np.nan
+
+    a = MLPClassifier(**SMALL, max_iter=5, early_stopping=early_stopping, callbacks=change)
+    match = r"^X_val: expected finite numbers, found nan in row 3, column 1 .* end of epoch 2$"
+    with pytest.raises(ValueError, match=match):
+        a.fit(X[:100].astype(np.float32), Y[:100], X_val=held, y_val=Y[100:])
+    np.testing.assert_array_equal(a.network_.parameters, kept[-1])
+    assert a.n_iter_ == len(kept) == len(a.loss_curve_) == len(a.validation_scores_) == 2
+    assert a.t_ == 200

@@ -209,7 +209,7 @@ class Network(Model):
             If the loss or a weight becomes NaN or infinite; NaN and infinity in `x` are then named
             by row and column. The network holds the weights of the last epoch before; the
             optimizer's state is dropped. Also if the validation's loss is not finite because of
-            its rows; the network then holds the weights of the last completed step.
+            its rows.
         KeyboardInterrupt
             On Ctrl-C, with the weights of the last completed step. `history` has the epochs before.
 

@@ -94,6 +94,7 @@ class Stochastic(Run):
         self._count = problem.rows if rows is None else len(rows)
         self._from = rows
         self.incremental = False
+        self._figures: dict[str, float] | None = None  # measured already
         self.best: NDArray[Any] | None = None  # parameters
         if batches is not None and rows is not None:
             batches.rows = rows
@@ -125,8 +126,20 @@ class Stochastic(Run):
             self._attempt.stands |= self.plan.optimizer._steps > before
 
     def measure(self) -> dict[str, float]:
+        found, self._figures = self._figures, None
+        return self._evaluated() if found is None else found
+
+    def _evaluated(self) -> dict[str, float]:
+        """Return the validation's figures, or say what is wrong with data that were changed."""
         if self._parts is None:
-            return super().measure()
+            try:
+                return super().measure()
+            except FloatingPointError as e:
+                where = str(e).removeprefix("validation x")
+                if e is not self.failure or where == str(e):
+                    raise
+                self.failure = ValueError(f"X_val{where}")  # as scikit-learn raises
+                raise self.failure from None
         loss, right = self._parts.evaluate(self.checker)
         accuracy = {"val_accuracy": right / self._parts.n} if self.plan.classifier else {}
         return {"val_loss": loss} | accuracy
@@ -145,6 +158,8 @@ class Stochastic(Run):
             self.network.parameters[:] = self.good
             self.plan.optimizer._forget()
             epoch.loss = math.nan
+        if not failed:
+            self._figures = self._evaluated()  # before the books, which the epoch is part of then
         estimator.n_iter_ += 1
         estimator.t_ += epoch.rows  # fewer than all where max_time or a callback cut the epoch
         estimator.loss_ = epoch.loss

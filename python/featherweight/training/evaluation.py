@@ -1,7 +1,8 @@
 """How good a network is: `Network.score` and `Network.evaluate`."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,11 @@ from numpy.typing import ArrayLike, NDArray
 from .. import _core, losses
 from ..model.model import Model
 from ..model.outputs import decided, output_kind, refuse_nan
-from ..model.samples import BLOCK, Samples, multilabel
+from ..model.samples import BLOCK, NO_WEIGHT, Samples, multilabel
 from ..support import checks
 from ..support.not_finite import refuse
 from . import metrics
+from .messages import bad_validation
 
 
 def outputs(model: Model, samples: Samples) -> NDArray[Any]:
@@ -67,20 +69,53 @@ def evaluate(
     return value, score(model, x, y)
 
 
-def metric_values(
+class DataError(Exception):
+    """Data that are no longer valid: its argument is the error that says so."""
+
+
+@contextmanager
+def _data(prefix: str = "") -> Iterator[None]:
+    """Tell errors of data, which end training by going back, from those of metrics."""
+    try:
+        yield
+    except ValueError as e:
+        raise DataError(ValueError(f"{prefix}{e}")) from None
+
+
+def measured(
     model: Model,
+    checker: _core.CoreTrainer | None,
+    samples: Samples | None,
+    validation: Samples | None,
     asked: list[metrics.Metric],
+    classifier: bool,
     multilabel: bool,
-    *,
-    y: Samples | None,
-    validation_y: Samples | None,
 ) -> dict[str, float]:
-    """Return metrics' values by name, of the rows trained on and of those to validate on."""
+    """Return the figures of an epoch by name: of validation, and metrics of all data.
+
+    `samples` are those trained on; `checker` evaluates validation data. Data that are no longer
+    valid raise a `DataError`.
+    """
     row: dict[str, float] = {}
-    for prefix, what, samples in (("", "y", y), ("val_", "validation y", validation_y)):
-        if samples is not None:
-            samples.expect_files(what)
-            found = _values(model, samples, asked, multilabel, what)
+    if checker is not None and validation is not None:
+        with _data("validation_data: "):
+            validation.expect_files("y")
+            row["val_loss"], correct = checker.evaluate(_core.CoreSamples(*validation))
+            if validation.weights is not None and not validation.weights.any():
+                raise ValueError(NO_WEIGHT)
+        if not math.isfinite(row["val_loss"]):
+            error = bad_validation(validation, samples, model.dtype)
+            if error is not None:
+                raise DataError(error)
+        if classifier:
+            row["val_accuracy"] = correct / validation.n
+    # a classifier's accuracy is there already
+    asked = [m for m in asked if not (classifier and m.name == "accuracy")]
+    if not asked:
+        return row
+    for prefix, what, data in (("", "y", samples), ("val_", "validation y", validation)):
+        if data is not None:
+            found = _values(model, data, asked, multilabel, what)
             row |= {prefix + name: value for name, value in found.items()}
     return row
 
@@ -89,9 +124,11 @@ def _values(
     model: Model, samples: Samples, asked: list[metrics.Metric], multilabel: bool, what: str
 ) -> dict[str, float]:
     """Return metrics' values by name; `what` is what sentences call the targets."""
+    with _data():
+        samples.expect_files(what)
+        targets = samples.checked_targets(model.sizes[-1], what)
     found = outputs(model, samples)
     predicted = (found > 0.5).astype(np.int64) if multilabel else decided(found, model.output)
-    targets = samples.checked_targets(found.shape[1], what)
     values = {}
     for metric in asked:
         value = metrics.value(metric, targets, found, predicted, multilabel)

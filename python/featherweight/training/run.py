@@ -13,9 +13,9 @@ from ..model.samples import NO_WEIGHT, Samples, in_callers_environment, multilab
 from ..support import checks
 from .callbacks import BATCH_EVENTS, TrainingState, tell
 from .epochs import Epoch, ManyEpochs, Passes, batch_of, make_checker
-from .evaluation import metric_values
+from .evaluation import DataError, measured
 from .history import History
-from .messages import bad_inputs, bad_validation, held, not_finite, note, stopped
+from .messages import bad_inputs, held, not_finite, note, stopped
 from .plan import Plan
 from .progress import Lines, Shown, begin
 from .unscaled import warn_of_bytes
@@ -71,7 +71,6 @@ class Run:
         self._bar = Shown()  # nothing, until training begins
         # batches of an iterable, by number
         self._latest: deque[tuple[int, Samples]] = deque(maxlen=2)
-        self._validation_checked = False  # that it is finite
         self._every_step = any(hasattr(c, e) for c in plan.callbacks for e in BATCH_EVENTS)
         v = self.validation
         self.checker = None if v is None else make_checker(network, plan, v)
@@ -240,7 +239,8 @@ class Run:
 
     def epoch(self, number: int) -> Epoch:
         """Train for one epoch, and return what it brought."""
-        self.good[:] = self.network.parameters
+        if not self.plan.callbacks or self.network._core.finite_parameters():
+            self.good[:] = self.network.parameters
         if self.samples is not None:
             self.samples.expect_files("y")
         epoch = Epoch(number)
@@ -361,6 +361,8 @@ class Run:
         plan.optimizer.end_epoch(history[self._monitored][-1])
         self.state.loss = epoch.loss
         self._bar.end(number, epoch.rows, row)
+        if plan.callbacks:  # which may spoil the weights
+            self.good[:] = self.network.parameters
         self.asked |= self._tell("on_epoch_end")
         self.stopped |= self.asked or time.monotonic() > self._deadline
         self._inform("_after_epoch", plan.callbacks)  # when all callbacks have said what they say
@@ -368,31 +370,16 @@ class Run:
 
     def measure(self) -> dict[str, float]:
         """Return the validation's figures and the metrics'."""
-        plan, validation = self.plan, self.validation
-        row: dict[str, float] = {}
-        if self.checker is not None and validation is not None:
-            try:
-                validation.expect_files("y")
-                row["val_loss"], correct = self.checker.evaluate(_core.CoreSamples(*validation))
-                if validation.weights is not None and not validation.weights.any():
-                    raise ValueError(NO_WEIGHT)
-            except ValueError as e:
-                self.failure = ValueError(f"validation_data: {e} (after epoch {self.state.epoch})")
-                raise self.failure from None
-            if not (math.isfinite(row["val_loss"]) or self._validation_checked):
-                self._validation_checked = True
-                self.failure = bad_validation(validation, self.samples, self.network.dtype)
-                if self.failure is not None:
-                    raise self.failure
-            if plan.classifier:
-                row["val_accuracy"] = correct / validation.n
-        # a classifier's accuracy is there already
-        asked = [m for m in plan.metrics if not (plan.classifier and m.name == "accuracy")]
-        if not asked:
-            return row
-        return row | metric_values(
-            self.network, asked, plan.multilabel, y=self.samples, validation_y=validation
-        )
+        plan, number = self.plan, self.state.epoch
+        try:
+            return measured(
+                self.network, self.checker, self.samples, self.validation, plan.metrics,
+                plan.classifier, plan.multilabel,
+            )  # fmt: skip
+        except DataError as e:
+            why = e.args[0]
+            after = f"{why} (after {self._unit} {number})"
+            raise self.fail(type(why)(after), number) from None
 
     def filled(self) -> list[str]:
         """Return the history's lists that say how good an epoch was."""
