@@ -70,7 +70,7 @@ SET = [
     (net, "random_state", r"expected Network\(rng=...\)"),
     (net, "lr", r"expected Network.fit\(optimizer=fw.Adam\(lr=...\)\)"),
     (lambda: net().weights, "trainable", "expected steps of your own"),
-    (lambda: net().biases, "network", "expected one that Parameters has"),
+    (lambda: net().biases, "network", "expected one that net.biases has"),
     (lambda: net().fit(X, Y), "foo", "expected one that History has"),
     (lambda: fw.fit_many([net()], X, Y)[0], "los", "expected loss"),
     (lambda: net().diagram(), "most", "expected one that Diagram has"),

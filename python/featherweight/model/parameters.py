@@ -48,6 +48,11 @@ class Parameters(Strict, Sequence[NDArray[Any]]):
         self._network = network
         self._kind = kind
 
+    @property
+    def _named(self) -> str:
+        """What it is called in messages, since its class has no public name."""
+        return f"net.{self._kind}"
+
     def __len__(self) -> int:
         return len(self._network.sizes) - 1
 

@@ -26,6 +26,7 @@ from . import _books, _checks, _data, _optimizers, _weights
 from ._callbacks import Callbacks
 from ._data import Problem
 from ._files import Saving
+from ._names import Names
 from ._outputs import Outputs
 from ._training import Goal, Stochastic, by_lbfgs
 from ._weights import Weights
@@ -38,6 +39,7 @@ class BaseMLP(
     Saving,
     Outputs,
     Weights,
+    Names,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
     BaseEstimator,

@@ -153,6 +153,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return self
 
     @available_if(lambda est: est._check_solver())
+    @named
     @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(

@@ -148,6 +148,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         return self
 
     @available_if(lambda est: est._check_solver())
+    @named
     @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> "MLPRegressor":

@@ -55,10 +55,15 @@ def _given(name: str, value: object) -> str:
     return f"{name}, {text}" if getattr(value, "shape", ()) else f"{name}={text}"
 
 
+def _innermost(function: Any) -> Any:
+    while hasattr(function, "__wrapped__"):
+        function = function.__wrapped__
+    return function
+
+
 def parameters(function: Any) -> list[str]:
     """Return the names that a Python function takes, but self and **options."""
-    function = getattr(function, "__wrapped__", function)
-    code = function.__code__
+    code = _innermost(function).__code__
     names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
     return [n for n in names if n != "self"]
 
@@ -95,6 +100,18 @@ def _special(name: str, contexts: tuple[str, ...]) -> tuple[str, ...] | None:
     return next((SPECIAL[c][name] for c in contexts if name in SPECIAL.get(c, ())), None)
 
 
+def _of_constructor(
+    words: tuple[str, ...], left: list[str], contexts: tuple[str, ...]
+) -> str | None:
+    """Return a parameter of an estimator that one of its methods was given, or None."""
+    if not contexts[0].startswith("estimator.") or any(word in left for word in words):
+        return None
+    pair = sys.modules["featherweight.sklearn"]
+    owner = next(c for c in contexts if c in pair.__all__)
+    taken = parameters(getattr(pair, owner).__init__)
+    return next((f"{owner}({word}=...)" for word in words if word in taken), None)
+
+
 def _argument(
     name: str, left: list[str], passed: dict[str, Any], contexts: tuple[str, ...]
 ) -> str | None:
@@ -108,6 +125,9 @@ def _argument(
     row = _special(name, contexts)
     if row is None:
         row = (ESTIMATORS if estimator else ARGUMENTS).get(name, ())
+        of_class = _of_constructor((name, *row), left, contexts) if estimator else None
+        if of_class is not None:
+            return of_class
     for word in row:
         if word in left:
             return f"{word}=..."
@@ -166,7 +186,10 @@ def check_keywords(
     passed = {k: v for k, v in given.items() if k in known} | (passed or {})
     left = [k for k in known if k not in passed]
     name = unknown[0]
-    right = _argument(name, left, passed, (where.rpartition(".")[2], *contexts))
+    own = where.rpartition(".")[2]
+    if "BaseEstimator" in contexts and own != where:
+        own = f"estimator.{own}"  # whose methods take other arguments than a network's
+    right = _argument(name, left, passed, (own, *contexts))
     missing = [k for k in needed if k not in passed]
     if right is None and len(missing) == 1:
         right = f"{missing[0]}=..."
@@ -180,10 +203,15 @@ def _explain(
     function: Any, where: str, args: tuple[Any, ...], given: dict[str, Any]
 ) -> TypeError | None:
     """Return the sentence on arguments that a function doesn't take, if we have a better one."""
+    function = _innermost(function)
     known, code = parameters(function), function.__code__
     places = code.co_varnames[: code.co_argcount]
-    passed = {k: v for k, v in zip(places, args, strict=False) if k != "self"}
-    contexts = _kinds(type(args[0])) if function.__name__ == "__init__" and args else ()
+    passed = {k: v for k, v in zip(places, args, strict=False) if k not in ("self", "cls")}
+    contexts: tuple[str, ...] = ()
+    if args:
+        kinds = _kinds(args[0] if isinstance(args[0], type) else type(args[0]))
+        if function.__name__ == "__init__" or "BaseEstimator" in kinds:
+            contexts = kinds
     needed = places[: len(places) - len(function.__defaults__ or ())]
     if not code.co_flags & 0x08:  # **options
         try:
@@ -234,6 +262,32 @@ def _of_other_libraries(args: tuple[Any, ...], where: str) -> TypeError | None:
     return TypeError(f"{name}: expected {SPECIAL[kind][name][0]}, found {brief(first)} in {where}")
 
 
+def _called(where: str, makes: bool, args: tuple[Any, ...]) -> str:
+    """Return what a function is called in messages: a method of a base class by the class used."""
+    if not args:
+        return where
+    cls = args[0] if isinstance(args[0], type) else type(args[0])
+    if makes:
+        return cls.__name__
+    if not {"Optimizer", "BaseEstimator"} & {*_kinds(cls)}:
+        return where
+    ours = (c for c in cls.__mro__ if c.__module__.partition(".")[0] == "featherweight")
+    return f"{next(ours).__name__}.{where.rpartition('.')[2]}"
+
+
+def _not_called(function: Any, args: tuple[Any, ...], given: dict[str, Any], e: TypeError) -> bool:
+    """Whether an error was raised as a function was called, and not inside it."""
+    if not hasattr(function, "__wrapped__"):
+        return e.__traceback__ is not None and e.__traceback__.tb_next is None
+    from inspect import signature
+
+    try:
+        signature(function).bind(*args, **given)
+    except TypeError:
+        return True
+    return False
+
+
 def named(function: F) -> F:
     """Have a function answer arguments that it doesn't take with the right name.
 
@@ -250,13 +304,14 @@ def named(function: F) -> F:
         try:
             found = function(*args, **given)
         except TypeError as e:
-            name, better = type(args[0]).__name__ if makes and args else where, None
-            # raised as it was called, and not inside
-            called = e.__traceback__ is not None and e.__traceback__.tb_next is None
-            if makes and (called or str(e).startswith(f"{(*parameters(function), '')[0]}: ")):
+            name, better = _called(where, makes, args), None
+            refused = _not_called(function, args, given, e)
+            if makes and (refused or str(e).startswith(f"{(*parameters(function), '')[0]}: ")):
                 better = _of_other_libraries(args, name)
-            if called and better is None:
+            if refused and better is None:
                 better = _explain(function, name, args, given)
+                if better is None and name != where and str(e).startswith(f"{where}()"):
+                    better = TypeError(name + str(e).removeprefix(where))  # without its arguments
             if better is None:
                 raise
         else:
@@ -341,7 +396,8 @@ class Strict:
             cls = type(self)
             if not name.startswith("_") and not hasattr(cls, name):
                 known = (*dir(cls), *vars(self))
-                found = attribute_error(cls.__name__, name, known, _kinds(cls))
+                owner = getattr(self, "_named", cls.__name__)
+                found = attribute_error(owner, name, known, _kinds(cls))
                 if found is not None:
                     raise found
             return object.__getattribute__(self, name)  # which raises Python's own sentence
@@ -351,9 +407,10 @@ class Strict:
             ours = cls.__module__.partition(".")[0] == "featherweight"
             if ours and not name.startswith("_") and not _may_have(self, name):
                 right = _attribute(name, (*dir(cls), *vars(self)), _kinds(cls))
-                right = _with_home(right or f"one that {cls.__name__} has")
+                owner = getattr(self, "_named", cls.__name__)
+                right = _with_home(right or f"one that {owner} has")
                 raise AttributeError(
                     f"{name}: expected {right}, found {name} = {brief(value)}, which "
-                    f"{cls.__name__} would not use"
+                    f"{owner} would not use"
                 )
             super().__setattr__(name, value)

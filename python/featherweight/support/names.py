@@ -258,7 +258,9 @@ ESTIMATORS = _rows(
     ("verbosity disp", "verbose"),
     ("validation_split val_split", "validation_fraction"),
     ("validation validation_data val_data eval_set valid_data", "fit(X, y, X_val=..., y_val=...)"),
-    ("sample_weight sample_weights", "fit(X, y, sample_weight=...)"),
+    ("sample_weight sample_weights", "sample_weight", "fit(X, y, sample_weight=...)"),
+    ("x inputs input features", "X", "fit(X, y)"),
+    ("labels targets target y_true", "y", "target", "fit(X, y)"),
     ("criterion loss_fn objective loss", "loss", "nothing: the loss follows from the targets"),
     ("class_weights", "class_weight"),
     ("patience", "n_iter_no_change"),
@@ -273,5 +275,47 @@ ESTIMATORS = _rows(
     ("dropout_rate", "dropout"),
     ("timeout", "max_time"),
 )
+ESTIMATOR_ATTRIBUTES = _rows(
+    ("weights get_weights coef_ coefs", "coefs_"),
+    ("biases bias intercept_ intercepts get_biases", "intercepts_"),
+    ("set_weights", "coefs_", "coefs_ = [...]"),
+    ("history", "history_"),
+    ("loss_curve losses", "loss_curve_"),
+    ("val_scores validation_scores", "validation_scores_"),
+    ("n_iter epochs", "n_iter_"),
+    ("classes", "classes_"),
+    ("n_features", "n_features_in_"),
+    ("feature_names", "feature_names_in_"),
+    ("network net model model_ module_", "network_"),
+    ("sizes layers", "network_.sizes"),
+    ("parameters state_dict", "coefs_ and intercepts_, or save(path)"),
+    ("load_state_dict", "coefs_ = [...] and intercepts_ = [...], or load(path)"),
+    ("evaluate test", "score"),
+    ("train train_on_batch", "fit, or partial_fit for one epoch"),
+    ("decision_function forward call", "predict_proba", "predict"),
+    ("activations", "transform"),
+    ("gradients", "input_gradient"),
+    ("save_model", "save"),
+    ("load_model", "load"),
+    ("copy", "clone of sklearn.base"),
+    ("compile", "parameters, which are given to the class or to set_params"),
+)
+_ESTIMATOR_ROWS = _ROWS | _rows(
+    ("verbose", "nothing: this prints nothing"),
+    ("sample_weight", "fit(X, y, sample_weight=...), or score"),
+)
+# methods of the estimators, which have rows of their own
+SPECIAL |= {
+    "estimator.save": SPECIAL["save"],
+    "estimator.load": SPECIAL["load"],
+    "estimator.predict": _ESTIMATOR_ROWS,
+    "estimator.predict_proba": _ESTIMATOR_ROWS,
+    "estimator.predict_log_proba": _ESTIMATOR_ROWS,
+    "estimator.transform": _ESTIMATOR_ROWS | _rows(("layers", "layer")),
+    "estimator.score": _ESTIMATOR_ROWS,
+    "estimator.partial_fit": _rows(
+        ("epochs max_iter n_epochs", "nothing: it is one epoch, and fit takes max_iter of them"),
+    ),
+}
 # by kind: what the first argument is called elsewhere, which here is none
 FIRST = {"Optimizer": "params", "Schedule": "optimizer"}
