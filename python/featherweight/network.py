@@ -293,7 +293,7 @@ class Network(Model):
 
                 self._partial = Adam()
             options["optimizer"] = self._partial
-        if y is not None and np.shape(x) == (0, self.sizes[0]):
+        if y is not None and _no_rows(x, self.sizes[0]):
             from . import losses
             from .model.samples import Samples
             from .training.history import History
@@ -429,6 +429,12 @@ class Network(Model):
         from .exchange.safetensors import save
 
         save(self, path)
+
+
+def _no_rows(x: Any, inputs: int) -> bool:
+    """Whether there are no rows in an array, or a list of arrays."""
+    given = isinstance(x, (list, tuple)) or hasattr(x, "__array__")
+    return given and np.shape(x) == (0, inputs)
 
 
 class Remembering(Network):

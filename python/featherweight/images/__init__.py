@@ -22,6 +22,7 @@ from ..support.arrays import reading
 from ..support.callers import callers_level
 from ..support.hints import named
 from ..support.optional import need
+from ..support.tables import refuse_batches
 from . import ink
 
 __all__ = ["prepare", "read_digit", "read_digits"]
@@ -159,6 +160,7 @@ def _prepared(array: ArrayLike, background: float | None) -> tuple[NDArray[np.ui
     """Return a picture prepared, and whether its ink lies in several pieces far apart."""
     if background is not None and not (isinstance(background, _NUMBERS) and 0 <= background <= 1):
         raise ValueError(f"background: expected a number from 0 to 1, found {background!r}")
+    refuse_batches("array", array)
     a = np.asarray(array)
     if a.dtype.kind not in "fiub":
         raise TypeError(f"expected a picture of real numbers, found an array of {a.dtype}")

@@ -51,8 +51,9 @@ class Samples(NamedTuple):
         if hasattr(x, "columns"):  # a table, which is read column by column anyway
             refuse(f"{name}x", x, rows, dtype)
         n, y_name = rows.shape[0], f"{name}y"
-        if np.ndim(x) == 1 and outputs > 1 and np.shape(y) == (outputs,):
-            y = checks.real_array(y_name, y)[np.newaxis]
+        if np.ndim(x) == 1 and outputs > 1:
+            single = checks.real_array(y_name, y)
+            y = single[np.newaxis] if single.shape == (outputs,) else y
         labels, values = targets.check(y, n, outputs, dtype, loss, y_name)
         weights = checks.sample_weights(weight, n, dtype, zeros=zeros, name=f"{name}sample_weight")
         return cls(rows, labels, values, weights)

@@ -17,7 +17,7 @@ from sklearn.utils.validation import _check_sample_weight
 
 from ..network import Network
 from ..support.checks import converted, counted
-from ..support.tables import refuse_lazy
+from ..support.tables import refuse_batches, refuse_lazy
 from ..support.threads import check_threads
 from ..training.callbacks import check_callbacks
 from ..training.fit import carry_out
@@ -92,8 +92,10 @@ class BaseMLP(
         classes: Any = None,
     ) -> Any:
         with _books.Attempt(self) as attempt:
-            for name, value in (("X", x), ("y", y), ("sample_weight", sample_weight)):
+            arrays = {"X": x, "y": y, "sample_weight": sample_weight, "classes": classes}
+            for name, value in arrays.items():
                 refuse_lazy(name, value)
+                refuse_batches(name, value)
             warn_of_bytes_in_table(x)
             hidden = _checks.hidden_sizes(self)
             acts = _checks.activations(self, len(hidden))

@@ -17,6 +17,7 @@ from sklearn.utils.multiclass import (
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..support.hints import named
+from ..support.tables import refuse_batches
 from ._base import BaseMLP
 from ._callbacks import with_callbacks
 from ._checks import CONSTRAINTS, known_finite
@@ -286,6 +287,31 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         else:
             right = ((outputs > 0.5) == (values > 0.5)).all(axis=1) | single
         return float(np.average(right, weights=weights))
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the accuracy of predictions, as scikit-learn computes it.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_labels)
+            Classes.
+        sample_weight : array-like of shape (n_samples,), optional
+
+        Returns
+        -------
+        float
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        TypeError, ValueError
+            If these aren't such arrays.
+        """
+        refuse_batches("y", y)
+        refuse_batches("sample_weight", sample_weight)
+        return float(super().score(X, y, sample_weight))
 
     def predict(self, X: Any) -> Any:
         """Return the classes of rows.

@@ -11,7 +11,7 @@ from sklearn.utils.validation import _check_sample_weight
 from .. import _core
 from ..model.samples import Samples
 from ..support.checks import converted
-from ..support.tables import place, refuse_lazy
+from ..support.tables import place, refuse_batches, refuse_lazy
 
 # What a sparse matrix may take when made dense, in bytes; above, it is made so batch by batch
 DENSE = 1 << 30
@@ -38,6 +38,7 @@ def checked(estimator: Any, like: Any, x: Any, y: Any, weights: Any) -> Any:
     except (TypeError, ValueError) as e:
         raise type(e)(f"X_val: {e}") from None
     refuse_lazy("y_val", y)
+    refuse_batches("y_val", y)
     try:
         y = estimator._validation_targets(y)
     except (TypeError, ValueError) as e:
@@ -54,6 +55,7 @@ def checked(estimator: Any, like: Any, x: Any, y: Any, weights: Any) -> Any:
     if is_regressor(estimator) and x.shape[0] < 2:
         raise ValueError(f"X_val: expected at least 2 rows, to tell R2, found {x.shape[0]}")
     if weights is not None:
+        refuse_batches("sample_weight_val", weights)
         try:
             weights = _check_sample_weight(weights, x, ensure_non_negative=True)
         except (TypeError, ValueError) as e:

@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..network import Network
 from ..support.checks import counted, whole
-from ..support.tables import refuse_lazy
+from ..support.tables import refuse_batches, refuse_lazy
 from . import _checks
 
 Array = NDArray[Any]
@@ -33,6 +33,7 @@ def parts(x: Any) -> Iterator[tuple[slice, Array]]:
 
 def class_numbers(classes: Array, target: Any, n: int) -> NDArray[np.intp]:
     """Return the number of the class that is asked for in each of n rows."""
+    refuse_batches("target", target)
     try:
         wanted = np.asarray(target)
         known = bool(np.isin(wanted, classes).all())
@@ -74,6 +75,7 @@ class Outputs:
 
     def _valid(self, x: Any) -> Any:
         refuse_lazy("X", x)
+        refuse_batches("X", x)
         return validate_data(self, x, accept_sparse=["csr", "csc"], reset=False)
 
     def _outputs(self, x: Any) -> Array:

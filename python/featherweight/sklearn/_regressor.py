@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from ..support.checks import converted, whole
 from ..support.hints import named
+from ..support.tables import refuse_batches
 from ._base import BaseMLP
 from ._callbacks import with_callbacks
 from ._checks import ACTIVATIONS, CONSTRAINTS, NAMES, known_finite, numbers
@@ -226,6 +227,31 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         if not np.isfinite(outputs).all():
             return float("nan")
         return float(r2_score(y, outputs, sample_weight=weights))
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return R2 of predictions, as scikit-learn computes it.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Numbers.
+        sample_weight : array-like of shape (n_samples,), optional
+
+        Returns
+        -------
+        float
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        TypeError, ValueError
+            If these aren't such arrays.
+        """
+        refuse_batches("y", y)
+        refuse_batches("sample_weight", sample_weight)
+        return float(super().score(X, y, sample_weight))
 
     def predict(self, X: Any) -> Array:
         """Return the values predicted for rows.

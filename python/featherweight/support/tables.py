@@ -3,7 +3,7 @@
 Known by what they can do, so that none of the libraries they come from is imported.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ _NUMBERS = (float, np.floating, *_WHOLE)
 def read(name: str, value: Any) -> Array:
     """Return what isn't a plain array of numbers as one, or say what in it is none."""
     refuse_lazy(name, value)
+    refuse_batches(name, value)
     if hasattr(type(value), "toarray"):
         raise TypeError(
             f"{name}: expected a dense array, found a sparse {type(value).__name__}, which is not "
@@ -51,6 +52,7 @@ def as_array(name: str, value: Any) -> Array:
 def view(name: str, value: Any) -> Array | None:
     """Return what lies in memory as an array without a copy, None of what would be converted."""
     refuse_lazy(name, value)
+    refuse_batches(name, value)
     if hasattr(value, "__dlpack__"):  # such as a tensor on the CPU
         try:
             return np.from_dlpack(value)
@@ -80,6 +82,36 @@ def refuse_lazy(name: str, value: Any) -> None:
         raise TypeError(
             f"{name}: expected an array in memory, found a Dask {type(value).__name__}; {hint}"
         )
+
+
+_ARRAYS = ("__array__", "__array_interface__", "__array_struct__", "__dlpack__", "toarray")
+
+
+def refuse_batches(name: str, value: Any) -> None:
+    """Refuse an object with numbered items that is no array, such as a `Sequence` of Keras.
+
+    NumPy would take its items for rows, and wait for one that there isn't.
+    """
+    kind = type(value)
+    # known sequences, such as a deque, say that they are some
+    if isinstance(value, (np.ndarray, Sequence, Mapping)) or not (
+        hasattr(kind, "__getitem__") and hasattr(kind, "__len__")
+    ):
+        return
+    if any(hasattr(value, has) for has in _ARRAYS) or column_names(value) is not None:
+        return
+    try:
+        memoryview(value)
+    except TypeError:
+        pass
+    else:
+        return
+    batches = "batches" if hasattr(kind, "__iter__") else "[b[i] for i in range(len(b))]"
+    article = "an" if kind.__name__[:1] in "AEIOU" else "a"
+    raise TypeError(
+        f"{name}: expected an array, found {article} {kind.__name__}, which makes batches: "
+        f"Network.fit({batches}) takes it without y"
+    )
 
 
 def column_names(value: Any) -> Sequence[Any] | None:
