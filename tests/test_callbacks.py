@@ -1,5 +1,7 @@
 """Callbacks: what they are told and when, what ends training, and early stopping's settings."""
 
+import functools
+
 import numpy as np
 import pytest
 
@@ -173,6 +175,48 @@ def test_callbacks_of_other_libraries_and_misspelt_events_are_refused():
     compare.assert_same_bits(net.parameters, before)
 
 
+@pytest.mark.parametrize("beside", [True, False])
+def test_methods_of_other_libraries_are_refused_beside_events(beside):
+    """All of them would never be called, or with a state in place of what they take."""
+    net, x, y = problem()
+    before = net.parameters.copy()
+    right = {"on_epoch_end": lambda self, state: None} if beside else {}
+    alone = "expected on_train_begin, .*, on_train_end alone"
+    for name, sentence in {
+        "on_test_end": alone,
+        "on_test_batch_begin": alone,
+        "on_predict_begin": alone,
+        "on_predict_batch_end": alone,
+        "on_validation_batch_end": alone,
+        "on_validation_end": "expected on_epoch_end",
+        "set_model": "expected on_train_begin",
+        "set_params": "expected on_train_begin",
+        "on_train_batch_begin": "expected on_batch_begin",
+        "on_train_batch_end": "expected on_batch_end",
+    }.items():
+        made = type("Mine", (), {**right, name: lambda self, first, logs=None: None})()
+        with pytest.raises(TypeError, match=f"^callbacks: {sentence}.*, found {name} in Mine"):
+            net.fit(x, y, callbacks=made)
+    for method in (
+        lambda self, e, logs=None: None,
+        lambda self, net, train=None, valid=None, **more: None,
+    ):
+        made = type("Mine", (), {**right, "on_train_end": method})()
+        with pytest.raises(TypeError, match=r"expected on_train_end\(state\), .* in Mine"):
+            net.fit(x, y, callbacks=made)
+    compare.assert_same_bits(net.parameters, before)
+
+
+def test_a_class_of_callbacks_may_have_other_methods():
+    def nothing(self, *given):
+        pass
+
+    net, x, y = problem()
+    for names in (["save", "set_up", "reset", "test", "online"], ["get_params", "set_params"]):
+        methods = dict.fromkeys(names, nothing) | {"on_epoch_end": lambda self, state: None}
+        net.fit(x, y, callbacks=type("Mine", (), methods)())
+
+
 def test_a_method_may_have_arguments_of_its_own():
     seen = []
     method = {"on_epoch_end": lambda self, state, model="mine": seen.append(model)}
@@ -189,6 +233,9 @@ def test_a_method_may_have_arguments_of_its_own():
         (lambda epoch, logs: None, r"<lambda>\(epoch, logs\)"),
         (lambda: None, r"<lambda>\(\)"),
         (lambda state, *, logs: None, r"<lambda>\(state, \*, logs\)"),
+        (lambda epoch, logs=None: None, r"<lambda>\(epoch, logs=None\)"),
+        (lambda state, *, logs=None: None, r"<lambda>\(state, \*, logs=None\)"),
+        (lambda net, train=None, valid=None, **more: None, r"<lambda>\(net, train=.*\)"),
     ],
 )
 def test_callables_that_one_argument_is_not_enough_for(given, found):
@@ -199,7 +246,8 @@ def test_callables_that_one_argument_is_not_enough_for(given, found):
     compare.assert_same_bits(net.parameters, before)
     for right in (
         lambda state: None,
-        lambda state, logs=None: None,
+        lambda state, mine=None: None,
+        functools.partial(lambda state, a, b: None, a=1, b=2),
         lambda *states: None,
         [].append,
     ):

@@ -1,7 +1,7 @@
 """What may look on while a network is trained, and end it."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -91,7 +91,17 @@ _OTHER_EVENTS = {  # of Keras and Lightning
     "on_train_batch_start": "on_batch_begin",
     "on_train_batch_begin": "on_batch_begin",
     "on_train_batch_end": "on_batch_end",
+    "on_step_begin": "on_batch_begin",
+    "on_step_end": "on_batch_end",
+    "on_evaluate": "on_epoch_end",
+    "on_validation_end": "on_epoch_end",
+    "on_validation_epoch_start": "on_epoch_begin",
+    "on_validation_start": "on_epoch_begin",
+    "set_model": "on_train_begin",
+    "set_params": "on_train_begin",
 }
+# of these there are none: what they would be called for has no callbacks
+_NEVER = ("on_test_", "on_predict_", "on_validation_batch_", "on_val_")
 _OTHERS = {"epoch", "batch", "logs", "model", "trainer", "estimator"}  # what others are called with
 
 
@@ -106,9 +116,18 @@ def _check_events(callback: Any) -> None:
     # by a looser measure where it has no event that is known: it would be refused anyway
     cutoff = 0.9 if callable(callback) or any(hasattr(callback, e) for e in _EVENTS) else 0.6
     for name in dir(callback):
-        if not name.startswith("on_") or name in _EVENTS:
+        if name in _EVENTS or not name.startswith(("on_", "set_model", "set_params")):
             continue
+        if name.startswith(_NEVER) and callable(getattr(callback, name)):
+            raise TypeError(
+                f"callbacks: expected {', '.join(_EVENTS)} alone, as training is all that calls "
+                f"callbacks, found {name} in {kind}"
+            )
         right = _OTHER_EVENTS.get(name)
+        if name == "set_params" and hasattr(callback, "get_params"):  # of scikit-learn
+            continue
+        if not name.startswith("on_") and right is None:
+            continue
         if near := [right] if right else get_close_matches(name, _EVENTS, n=1, cutoff=cutoff):
             raise TypeError(f"callbacks: expected {near[0]}, found {name} in {kind}")
     for event in _EVENTS:
@@ -119,11 +138,18 @@ def _check_events(callback: Any) -> None:
             continue
         parameters = list(taken)
         needed = {p.name for p in taken.values() if p.default is p.empty} | set(parameters[:1])
-        if callable(method) and (_OTHERS & needed or not _takes_one(method)):
+        if callable(method) and (_OTHERS & needed or not _takes_one(method) or _takes_more(taken)):
             raise TypeError(
                 f"callbacks: expected {event}(state), a TrainingState with epoch, loss, history, "
                 f"network; found {event}({', '.join(parameters)}) in {kind}"
             )
+
+
+def _takes_more(taken: Mapping[str, Any]) -> bool:
+    """Whether parameters with defaults are for more than a state: other libraries pass them."""
+    later = list(taken.values())[1:]
+    places = [p for p in later if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    return len(places) > 1 or any(p.name == "logs" for p in later)
 
 
 def _takes_one(method: Any) -> bool:
@@ -145,14 +171,12 @@ def _check_callable(callback: Any) -> None:
         taken = signature(callback)
     except (TypeError, ValueError):  # compiled
         return
-    try:
-        taken.bind(None)
-    except TypeError:
+    if not _takes_one(callback) or _takes_more(taken.parameters):
         name = getattr(callback, "__name__", type(callback).__name__)
         raise TypeError(
             "callbacks: expected a callable of one argument, a TrainingState with epoch, loss, "
             f"history, network; found {name}{taken.replace(return_annotation=Signature.empty)}"
-        ) from None
+        )
 
 
 def tell(callbacks: list[Callback], event: str, state: TrainingState) -> bool:
