@@ -38,6 +38,27 @@ READ = [
     (lambda: fw, "MLP", "expected Network,"),
     (lambda: fw, "Sequential", "expected Network,"),
     (lambda: fw, "load_model", "expected load,"),
+    (net, "bias", "expected biases,"),
+    (net, "num_parameters", "expected parameter_count,"),
+    (net, "layers", "expected sizes,"),
+    (net, "input_shape", "expected sizes,"),
+    (net, "input_dim", "expected sizes,"),
+    (net, "get_params", "expected sizes, activation and output, which"),
+    (net, "trainable_weights", "expected weights,"),
+    (net, "n_iter_", r"expected len\(net.history.loss\),"),
+    (net, "test_on_batch", "expected evaluate,"),
+    (lambda: fw, "to_categorical", "expected nothing: class labels are taken as they are"),
+    (lambda: fw, "callbacks", "expected EarlyStopping and Checkpoint .as Keras' ModelCheckpoint"),
+    (lambda: fw.losses, "MSELoss", r'expected Network.fit\(loss="mse"\)'),
+    (lambda: fw.losses, "hubr", "expected Huber,"),
+    (lambda: fw.schedules, "StepLr", "expected StepLR,"),
+    (lambda: fw.data, "load_digits", "expected digits,"),
+    (lambda: fw.looking, "salience", "expected saliency,"),
+    (lambda: fw.data.digits().train, "data", "expected images, found no 'data' in Split"),
+    (lambda: fw.data.digits().test, "target", "expected labels,"),
+    (lambda: fw.data.digits(), "data", "expected train.images or test.images"),
+    (lambda: fw.Network, "load", r"expected fw.load\(path\), found no 'load' in Network"),
+    (lambda: fw.Network, "load_model", r"expected fw.load\(path\), found no 'load_model' in"),
 ]
 
 
@@ -50,7 +71,8 @@ def test_unknown_attributes_read(make, name, sentence):
 
 
 def test_what_no_name_is_near_gets_pythons_sentence():
-    for owner in (net(), fw.Adam(), fw.History(), fw):
+    parts = [fw.losses, fw.schedules, fw.data, fw.looking, fw.data.digits().train]
+    for owner in (net(), fw.Adam(), fw.History(), fw, *parts):
         with pytest.raises(AttributeError, match="has no attribute 'xyzzy'"):
             _ = owner.xyzzy
 

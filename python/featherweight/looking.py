@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,6 +14,8 @@ from .model.model import Model
 from .support import checks
 from .support.callers import callers_level
 from .support.hints import named
+
+__all__ = ["excite", "saliency"]
 
 
 def _until(network: Model, layer: int) -> Model:
@@ -176,3 +178,11 @@ def _bounds(value: Any) -> tuple[float, float]:
             f"bounds: expected two finite numbers, low < high, found {checks.brief(value)}"
         )
     return low, high
+
+
+if not TYPE_CHECKING:  # a type checker knows the names, and would take any then
+
+    def __getattr__(name: str) -> Any:
+        from .support.hints import module_attribute
+
+        raise module_attribute(__name__, name)

@@ -1,11 +1,13 @@
 """Losses by name or, where they have a parameter, as small objects."""
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import _core
 from .support.checks import brief, choice, number
 from .support.hints import Strict
+
+__all__ = ["Huber", "Loss", "Quantile"]
 
 # The output that a loss goes with, for those that go with one alone
 _ENDS = {"cross_entropy": "softmax", "binary_cross_entropy": "sigmoid", "poisson": "exp"}
@@ -104,3 +106,11 @@ def check_smoothing(value: float, loss: Loss) -> float:
             f"found {loss!r}"
         )
     return smoothing
+
+
+if not TYPE_CHECKING:  # a type checker knows the names, and would take any then
+
+    def __getattr__(name: str) -> Any:
+        from .support.hints import module_attribute
+
+        raise module_attribute(__name__, name)

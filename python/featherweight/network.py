@@ -10,7 +10,7 @@ import numpy as np
 from . import _core
 from .model.model import Model
 from .support import checks
-from .support.hints import check_keywords, named, parameters
+from .support.hints import Elsewhere, check_keywords, named, parameters
 from .support.imports import ensure_imported
 
 if TYPE_CHECKING:
@@ -79,6 +79,9 @@ class Network(Model):
 
     _remembers = False
     _partial: Optimizer | None = None
+
+    if not TYPE_CHECKING:
+        load, load_model = Elsewhere("fw.load(path)"), Elsewhere("fw.load(path)")
 
     # Training
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..support.checks import counted
-from ..support.hints import named
+from ..support.hints import attribute_error, named
 from ..support.optional import installing
 from .idx import read_idx, to_path
 
@@ -66,6 +66,16 @@ class Dataset(NamedTuple):
 
     train: Split
     test: Split
+
+
+def _attribute(made: Split | Dataset, name: str) -> Any:
+    cls = type(made)
+    found = attribute_error(cls.__name__, name, cls._fields, (cls.__name__,))
+    raise found or AttributeError(f"{cls.__name__!r} object has no attribute {name!r}")
+
+
+if not TYPE_CHECKING:  # as of modules
+    Split.__getattr__ = Dataset.__getattr__ = _attribute
 
 
 @named
@@ -263,3 +273,11 @@ def _read_split(images_file: Path, labels_file: Path) -> Split:
     if wrong.size:
         raise ValueError(f"{labels_file} should hold labels from 0 to 9, found {wrong[0]}")
     return Split(images.reshape(-1, _PIXELS), labels.astype(np.int64))
+
+
+if not TYPE_CHECKING:  # a type checker knows the names, and would take any then
+
+    def __getattr__(name: str) -> Any:
+        from ..support.hints import module_attribute
+
+        raise module_attribute(__name__, name)

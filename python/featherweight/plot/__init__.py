@@ -6,6 +6,8 @@ the same on both sides of 0: it goes from dark through grey, which is 0, to ligh
 read in black and white and by the colour-blind.
 """
 
+from typing import TYPE_CHECKING, Any
+
 from ._images import activations, excite, misread, saliency, weights
 from ._measures import confusion_matrix, learning_curves
 from ._networks import diagram
@@ -20,3 +22,11 @@ __all__ = [
     "saliency",
     "weights",
 ]
+
+
+if not TYPE_CHECKING:  # a type checker knows the names, and would take any then
+
+    def __getattr__(name: str) -> Any:
+        from ..support.hints import module_attribute
+
+        raise module_attribute(__name__, name)

@@ -6,6 +6,8 @@ made with its network. Rates by step are computed for a whole epoch before it be
 nothing in the loop.
 """
 
+from typing import TYPE_CHECKING, Any
+
 from .base import Schedule
 from .cycles import OneCycleLR, ReduceLROnPlateau
 from .plain import (
@@ -34,3 +36,11 @@ __all__ = [
     "SequentialLR",
     "StepLR",
 ]
+
+
+if not TYPE_CHECKING:  # a type checker knows the names, and would take any then
+
+    def __getattr__(name: str) -> Any:
+        from ..support.hints import module_attribute
+
+        raise module_attribute(__name__, name)

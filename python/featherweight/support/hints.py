@@ -29,8 +29,9 @@ _HOMES = ("Network", "Network.fit", "Network.predict")
 def _near(name: str, known: Iterable[str]) -> str | None:
     from difflib import get_close_matches
 
-    found = get_close_matches(name.lower(), list(known), n=1, cutoff=0.75)
-    return found[0] if found else None
+    by_lower = {k.lower(): k for k in known}
+    found = get_close_matches(name.lower(), by_lower, n=1, cutoff=0.75)
+    return by_lower[found[0]] if found else None
 
 
 def right_name(name: str, known: Iterable[str]) -> str | None:
@@ -191,7 +192,7 @@ def check_keywords(
         own = f"estimator.{own}"  # whose methods take other arguments than a network's
     right = _argument(name, left, passed, (own, *contexts))
     missing = [k for k in needed if k not in passed]
-    if right is None and len(missing) == 1:
+    if right is None and left == missing and len(missing) == 1:
         right = f"{missing[0]}=..."
     if right is None and left:
         right = f"no such argument ({', '.join(left)} may be given)"
@@ -327,8 +328,13 @@ def _attribute(name: str, known: Iterable[str], contexts: tuple[str, ...]) -> st
     """Return what is meant by an attribute that there isn't, or None."""
     from .names import ARGUMENTS, ATTRIBUTES
 
-    found = _said(_special(name, contexts) or ()) or right_name(name, known)
-    found = found or _said(ATTRIBUTES.get(name, ())) or _said(ARGUMENTS.get(name, ()))
+    known = list(known)
+    own = [k for k in ATTRIBUTES.get(name, ()) if k in known and k != name]
+    if own:  # not what a constructor's argument of this name means
+        return own[0]
+    found = _said(_special(name, contexts) or ()) or _said(ATTRIBUTES.get(name, ()))
+    found = found or right_name(name, known)
+    found = found or _said(ARGUMENTS.get(name, ()))
     return found if found is not None or _home(name) is None else f"{name}=..."
 
 
@@ -375,6 +381,32 @@ def _may_have(made: Any, name: str) -> bool:
     return False
 
 
+class Elsewhere:
+    """A name that a class doesn't have, and a function of the package has.
+
+    A class has no `__getattr__` that could say so.
+    """
+
+    def __init__(self, right: str) -> None:
+        self._right = right
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, made: object, cls: type) -> Any:
+        raise AttributeError(
+            f"{self._name}: expected {self._right}, found no {self._name!r} in {cls.__name__}"
+        )
+
+
+def _there(made: Any) -> list[str]:
+    """Return the names of an object's attributes."""
+    cls = type(made)
+    parts = [part for base in cls.__mro__ for part in vars(base).items()]
+    elsewhere = {name for name, part in parts if isinstance(part, Elsewhere)}
+    return [name for name in (*dir(cls), *vars(made)) if name not in elsewhere]
+
+
 class Strict:
     """A class whose objects have no attributes but those that mean something.
 
@@ -395,9 +427,8 @@ class Strict:
         def __getattr__(self, name: str) -> Any:
             cls = type(self)
             if not name.startswith("_") and not hasattr(cls, name):
-                known = (*dir(cls), *vars(self))
                 owner = getattr(self, "_named", cls.__name__)
-                found = attribute_error(owner, name, known, _kinds(cls))
+                found = attribute_error(owner, name, _there(self), _kinds(cls))
                 if found is not None:
                     raise found
             return object.__getattribute__(self, name)  # which raises Python's own sentence
@@ -406,7 +437,7 @@ class Strict:
             cls = type(self)
             ours = cls.__module__.partition(".")[0] == "featherweight"
             if ours and not name.startswith("_") and not _may_have(self, name):
-                right = _attribute(name, (*dir(cls), *vars(self)), _kinds(cls))
+                right = _attribute(name, _there(self), _kinds(cls))
                 owner = getattr(self, "_named", cls.__name__)
                 right = _with_home(right or f"one that {owner} has")
                 raise AttributeError(
