@@ -309,12 +309,31 @@ def test_dask_collections_are_refused_before_they_are_gathered():
     [
         ("map_blocks", r"X\.map_blocks\(net, dtype=\.\.\., chunks=\.\.\.\) calls"),
         ("map_partitions", r"X\.map_partitions\(net, meta=\.\.\.\) calls"),
-        ("compute", r"its compute\(\) returns"),
+        (
+            "compute",
+            r"X\.map_blocks\(net, .*\) of an Array, X\.map_partitions\(net, .*\) of a DataFrame "
+            r"call .*; its compute\(\) returns",
+        ),
     ],
 )
 def test_the_way_out_is_one_that_the_dask_collection_has(method, hint):
     kind = type("Frame", (), vars(Lazy) | {"map_blocks": property(), method: print})
     with pytest.raises(TypeError, match=f"found a Dask Frame; {hint}"):
+        network()(kind())
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("Array", r"X\.map_blocks\(net, dtype=\.\.\., chunks=\.\.\.\) calls"),
+        ("DataFrame", r"X\.map_partitions\(net, meta=\.\.\.\) calls"),
+        ("Series", r"X\.map_partitions\(net, meta=\.\.\.\) calls"),
+        ("Delayed", r"its compute\(\) returns what lies in memory$"),
+    ],
+)
+def test_the_way_out_is_known_by_the_name_of_the_dask_collection(name, hint):
+    kind = type(name, (), {"__dask_graph__": Lazy.__dask_graph__, "__len__": Lazy.__len__})
+    with pytest.raises(TypeError, match=f"found a Dask {name}; {hint}"):
         network()(kind())
 
 

@@ -73,15 +73,25 @@ def refuse_lazy(name: str, value: Any) -> None:
     # looked up in the type: a frame takes long to find that it lacks an attribute
     graph = getattr(type(value), "__dask_graph__", None)
     if graph is not None and graph(value) is not None:
-        if hasattr(value, "map_blocks"):
-            hint = "X.map_blocks(net, dtype=..., chunks=...) calls a network block by block"
-        elif hasattr(value, "map_partitions"):  # a DataFrame's
-            hint = "X.map_partitions(net, meta=...) calls a network partition by partition"
-        else:
-            hint = "its compute() returns what lies in memory"
         raise TypeError(
-            f"{name}: expected an array in memory, found a Dask {type(value).__name__}; {hint}"
+            f"{name}: expected an array in memory, found a Dask {type(value).__name__}; "
+            f"{_by_parts(value)}"
         )
+
+
+def _by_parts(value: Any) -> str:
+    """Return how a network is called for a Dask collection, by what it has or is called."""
+    kind = type(value).__name__
+    blocks = "X.map_blocks(net, dtype=..., chunks=...)"
+    parts = "X.map_partitions(net, meta=...)"
+    memory = "its compute() returns what lies in memory"
+    if kind == "Delayed":  # which has any attribute
+        return memory
+    if kind == "Array" or hasattr(value, "map_blocks"):
+        return f"{blocks} calls a network block by block"
+    if kind in ("DataFrame", "Series", "Index") or hasattr(value, "map_partitions"):
+        return f"{parts} calls a network partition by partition"
+    return f"{blocks} of an Array, {parts} of a DataFrame call a network part by part; {memory}"
 
 
 _ARRAYS = ("__array__", "__array_interface__", "__array_struct__", "__dlpack__", "toarray")
