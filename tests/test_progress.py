@@ -284,3 +284,65 @@ def test_an_interrupted_bar_lets_the_lock_go(monkeypatch):
     other.start()
     other.join(20)
     assert done
+
+
+class Broken:
+    """The stderr of an application with windows, whose methods all fail."""
+
+    def fail(self, *args):
+        raise OSError("bad file descriptor")
+
+    write = flush = isatty = fail
+
+
+class NoFlush(io.StringIO):
+    def flush(self):
+        raise OSError("bad file descriptor")
+
+
+def _fit_sklearn(solver):
+    sklearn = pytest.importorskip("featherweight.sklearn", reason="scikit-learn is not installed")
+    est = sklearn.MLPRegressor(
+        hidden_layer_sizes=(3,), solver=solver, max_iter=2, random_state=0, progress=True
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return est.fit(np.eye(4), np.arange(4.0)).network_
+
+
+def _fit(x=((1.0, 0.0), (0.0, 1.0)), y=(0, 1), **options):
+    net = fw.Network([2, 2], rng=0)
+    net.fit(x, y, epochs=2, **{"progress": True} | options)
+    return net
+
+
+def _fit_lbfgs():
+    pytest.importorskip("scipy", reason="SciPy is not installed")
+    return _fit(optimizer=fw.LBFGS())
+
+
+def _fit_many():
+    nets = [fw.Network([2, 2], rng=i) for i in range(2)]
+    fw.fit_many(nets, np.eye(2), [0, 1], epochs=2, progress=True)
+    return nets[1]
+
+
+@pytest.mark.parametrize("stream", [Broken, NoFlush])
+@pytest.mark.parametrize(
+    "train",
+    [
+        _fit,
+        lambda: _fit([(np.eye(2), [0, 1])], None),
+        lambda: _fit(progress="lines"),
+        lambda: _fit(progress="auto"),
+        _fit_many,
+        _fit_lbfgs,
+        lambda: _fit_sklearn("adam"),
+        lambda: _fit_sklearn("lbfgs"),
+    ],
+    ids=["arrays", "batches", "lines", "auto", "many", "lbfgs", "adam", "estimator's lbfgs"],
+)
+def test_a_stream_that_can_not_be_written_ends_the_display_alone(train, stream, monkeypatch):
+    wanted = train()
+    monkeypatch.setattr(sys, "stderr", stream())
+    assert np.array_equal(train().parameters, wanted.parameters)

@@ -11,7 +11,10 @@ def watched() -> bool:
         return False
     if "ipykernel" in sys.modules:
         return True
-    return hasattr(sys.stderr, "isatty") and bool(sys.stderr.isatty())
+    try:
+        return bool(sys.stderr.isatty())
+    except (AttributeError, OSError, ValueError):
+        return False
 
 
 def writable() -> bool:
@@ -25,6 +28,6 @@ def writable() -> bool:
         return hasattr(stream, "write")
     try:
         os.fstat(number)
-    except OSError:
+    except (OSError, TypeError):
         return False
     return True

@@ -13,6 +13,15 @@ _TIMES = ("lr", "seconds", "images_per_second")
 _NOT_WRITTEN = (OSError, ValueError, AttributeError)  # by a full disk, a closed stream, or none
 
 
+def _begun(**settings: Any) -> Any:
+    """Return a bar, or where it can't be written one that shows nothing."""
+    make = _tqdm()
+    try:
+        return make(**settings)
+    except _NOT_WRITTEN:
+        return make(**settings, disable=True)
+
+
 def _tqdm() -> Any:
     """Return tqdm's bar for a notebook, or ours of text; also where ipywidgets are missing."""
     from importlib.util import find_spec
@@ -58,7 +67,7 @@ class Bar(Shown):
     def __init__(self, epochs: int, rows: int, done: int) -> None:
         self._epochs, self.rows, self._done = epochs, rows, done * rows
         total = epochs * rows or None
-        self._bar = _tqdm()(
+        self._bar = _begun(
             total=total,
             initial=done * rows,
             unit=" rows",
@@ -74,7 +83,8 @@ class Bar(Shown):
             self._bar.values = values
         else:
             self._bar.set_postfix({k: f"{v:.4f}" for k, v in values.items()}, refresh=False)
-        self._bar.update(now - self._done if self.rows else max(0, now - self._done))
+        with suppress(*_NOT_WRITTEN):
+            self._bar.update(now - self._done if self.rows else max(0, now - self._done))
         self._done = now
 
     def close(self) -> None:
@@ -111,10 +121,10 @@ class SharedBar:
     def __init__(self, epochs: int) -> None:
         from threading import Lock
 
-        self._bar, self._lock = _tqdm()(total=epochs, unit="epoch", dynamic_ncols=True), Lock()
+        self._bar, self._lock = _begun(total=epochs, unit="epoch", dynamic_ncols=True), Lock()
 
     def update(self, epochs: int) -> None:
-        with self._lock:
+        with self._lock, suppress(*_NOT_WRITTEN):
             self._bar.update(epochs)
 
     def close(self) -> None:
