@@ -14,31 +14,31 @@ RNG = np.random.Generator(np.random.Philox(4))
 X, Y = RNG.uniform(0, 1, (60, 64)).astype(np.float32), RNG.integers(0, 3, 60)
 
 
-def curves():
+def curves(ax=None):
     def fitted():
         net = fw.Network([64, 3], rng=0)
         return net.fit(X, Y, epochs=3, progress=False, validation_data=(X, Y))
 
-    return fw.plot.learning_curves({f"run {i}": fitted() for i in range(7)})
+    return fw.plot.learning_curves({f"run {i}": fitted() for i in range(7)}, ax=ax)
 
 
-def curve():
+def curve(ax=None):
     net = fw.Network([64, 3], rng=0)
     h = net.fit(X, Y, epochs=3, progress=False, validation_data=(X, Y))
-    return fw.plot.learning_curves(h)
+    return fw.plot.learning_curves(h, ax=ax)
 
 
 PICTURES = {
-    "activations": lambda: fw.plot.activations(NET, X),
-    "confusion_matrix": lambda: fw.plot.confusion_matrix(NET, X, Y),
-    "diagram": lambda: fw.plot.diagram(NET),
-    "diagram, lit": lambda: fw.plot.diagram(NET, X[0]),
-    "excite": lambda: fw.plot.excite(NET, 0, 1),
+    "activations": lambda ax=None: fw.plot.activations(NET, X, ax=ax),
+    "confusion_matrix": lambda ax=None: fw.plot.confusion_matrix(NET, X, Y, ax=ax),
+    "diagram": lambda ax=None: fw.plot.diagram(NET, ax=ax),
+    "diagram, lit": lambda ax=None: fw.plot.diagram(NET, X[0], ax=ax),
+    "excite": lambda ax=None: fw.plot.excite(NET, 0, 1, ax=ax),
     "learning_curves": curve,
     "learning_curves of several": curves,
-    "misread": lambda: fw.plot.misread(NET, X, Y),
-    "saliency": lambda: fw.plot.saliency(NET, X[0]),
-    "weights": lambda: fw.plot.weights(NET),
+    "misread": lambda ax=None: fw.plot.misread(NET, X, Y, ax=ax),
+    "saliency": lambda ax=None: fw.plot.saliency(NET, X[0], ax=ax),
+    "weights": lambda ax=None: fw.plot.weights(NET, ax=ax),
 }
 
 
@@ -98,6 +98,89 @@ def test_everything_stands_out(name, style):
         for colour, paper in found:
             assert contrast(colour, paper) > 2, (colour, paper)
         pyplot.close("all")
+
+
+def over(*parts):
+    """The colour that is seen of several, the first on top, each with its opacity."""
+    seen = np.zeros(3)
+    for part in reversed(parts):
+        r = np.array(colors.to_rgba(part))
+        seen = r[3] * r[:3] + (1 - r[3]) * seen
+    return seen
+
+
+def on_paper(ax):
+    """What is drawn and what it is really on: the axes, or the figure around them."""
+    for axes in ax.figure.axes:
+        around = over(axes.figure.get_facecolor())
+        shown = axes.axison and axes.get_frame_on()
+        paper = over(axes.get_facecolor(), around) if shown else around
+        key = axes.get_legend()
+        if key:
+            back = over(key.get_frame().get_facecolor(), paper) if key.get_frame_on() else around
+            for line in key.get_lines():
+                if line.get_linestyle() != "None":
+                    yield line.get_color(), back
+                elif line.get_marker() not in ("None", ""):
+                    yield line.get_markeredgecolor(), back
+            yield from ((t.get_color(), back) for t in key.get_texts())
+        yield from ((line.get_color(), paper) for line in axes.lines)
+        for collection in axes.collections if axes is ax and not axes.images else ():
+            yield from ((e[:3], paper) for e in np.unique(collection.get_edgecolor(), axis=0))
+        for t in axes.texts:
+            yield t.get_color(), over(behind(axes, t), paper) if axes.images and shown else paper
+        letters = [axes.title]
+        if axes.axison:
+            letters += [axes.xaxis.label, axes.yaxis.label]
+            for axis in (axes.xaxis, axes.yaxis):
+                letters += [axis.offsetText, *axis.get_ticklabels()]
+                if any(label.get_text() for label in axis.get_ticklabels()):
+                    yield from ((t.get_color(), around) for t in axis.get_ticklines())
+            for spine in axes.spines.values():
+                if spine.get_visible():
+                    yield spine.get_edgecolor(), around
+        yield from ((t.get_color(), around) for t in letters if t.get_text())
+
+
+@pytest.mark.parametrize(
+    ("figure", "axes"),
+    [
+        ("white", "black"), ("black", "none"), ("black", "white"), ("black", "black"),
+        ("white", "0.5"), ("0.45", "none"), ("navy", (1, 1, 1, 0.1)), ("white", "#E69F00"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("style", ["default", "dark_background"])
+@pytest.mark.parametrize("name", PICTURES)
+def test_everything_stands_out_from_given_axes(name, style, figure, axes):
+    with pyplot.style.context(style):
+        pyplot.switch_backend("agg")
+        _, ax = pyplot.subplots(facecolor=figure, figsize=(7, 6))
+        ax.set_facecolor(axes)
+        PICTURES[name](ax)
+        ax.figure.canvas.draw()
+        found = list(on_paper(ax))
+        assert found
+        for colour, paper in found:
+            assert contrast(colour, paper) > 1.95, (colour, paper)
+        pyplot.close("all")
+
+
+def test_colours_are_the_styles_where_they_stand_out():
+    """Also where nothing is known of what is behind, and of twins, which have no background."""
+    pyplot.switch_backend("agg")
+    _, ax = pyplot.subplots(facecolor="none")
+    ax.set_facecolor("none")
+    ax.xaxis.label.set_color("white")
+    line = curve(ax).lines[0]
+    assert line.get_color() == "black"
+    assert ax.xaxis.label.get_color() == "white"
+    _, ax = pyplot.subplots()
+    ax.set_facecolor("black")
+    twin = curve(ax.twinx())
+    assert colors.to_hex(twin.lines[0].get_color()) == "#ffffff"
+    looks = [(line.get_color(), line.get_marker()) for line in (*curve(ax).lines, *curve(ax).lines)]
+    assert len(set(looks)) == 2
+    pyplot.close("all")
 
 
 def test_every_picture_is_looked_at():

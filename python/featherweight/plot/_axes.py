@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..support import checks
 from ..support.optional import need
+from . import _colours
 
 SIGNED = "cividis"
 LEAST = 5.0  # points: smaller letters are not read
@@ -71,11 +72,7 @@ def label(ax: Any, title: str, xlabel: str = "", ylabel: str = "") -> None:
     ax.set_xlabel(xlabel, size=size(ax, "axes.labelsize"))
     ax.set_ylabel(ylabel, size=size(ax, "axes.labelsize"))
     ax.tick_params(labelsize=size(ax, "xtick.labelsize"))
-
-
-def text_colour(ax: Any) -> Any:
-    """Return the colour of the axes' letters, which stands out from the axes in any style."""
-    return ax.xaxis.label.get_color()
+    _colours.suit(ax)
 
 
 def whole_ticks(*of: Any) -> None:
@@ -91,6 +88,7 @@ def bar(ax: Any, drawn: Any, text: str, extend: str = "neither") -> None:
     beside = ax.figure.colorbar(drawn, ax=ax, shrink=0.8, extend=extend)
     beside.set_label(text, size=letters)
     beside.ax.tick_params(labelsize=ticks)
+    _colours.suit(beside.ax)
 
 
 def image_shape(inputs: int, shape: tuple[int, int] | None) -> tuple[int, int]:
@@ -197,7 +195,7 @@ def sheet(
         drawn.append(ax.imshow(images[i], extent=extent, interpolation="nearest", **options))
         ax.text(
             x + width / 2, y - 0.04 * height, plain(captions[i]),
-            ha="center", va="bottom", size=font, linespacing=1.05,
+            ha="center", va="bottom", size=font, linespacing=1.05, color=_colours.text(ax),
         )  # fmt: skip
     ax.set(xlim=(0, columns * step - _GAP * width), ylim=(rows * (height + top) - top, -top))
     ax.set(xticks=[], yticks=[], aspect="equal")

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 
 from ..support.hints import named
 from ..training.history import History
+from . import _colours
 from ._axes import (
     LEAST,
     axes,
@@ -23,7 +24,6 @@ from ._axes import (
     plain,
     points,
     size,
-    text_colour,
     whole_ticks,
 )
 from ._images import answers
@@ -85,7 +85,8 @@ def learning_curves(
         raise ValueError(f"measure: expected one that a history has, found {measure!r}")
     ax = axes(ax, 5, 3.2, linear=False)
     taken = Counter(map(_look, ax.lines))
-    looks = cycle(sorted(_LOOKS, key=lambda look: taken[look]))  # those that are free first
+    seen = [look for look in _LOOKS if _stands_out(ax, look[0])]
+    looks = cycle(sorted(seen, key=lambda look: taken[look]))  # those that are free first
     for (name, h), (colour, mark) in zip(runs.items(), looks, strict=False):
         for listed, dashes in wanted.items():
             values = h[listed] if listed in h.names else []
@@ -160,7 +161,7 @@ def confusion_matrix(
         on_shade = "w" if counts[i, j] > top / 2 else "k"
         ax.text(
             j, i, counts[i, j], ha="center", va="center", size=letters,
-            color=text_colour(ax) if i == j else on_shade,  # the diagonal is as the axes are
+            color=_colours.text(ax) if i == j else on_shade,  # the diagonal is as the axes are
             weight="bold" if i == j else "normal",
         )  # fmt: skip
     ticks = size(ax, "xtick.labelsize")
@@ -174,13 +175,19 @@ def confusion_matrix(
 
 
 def _shown(ax: Any, colour: str) -> Any:
-    return text_colour(ax) if colour == _TEXT else colour
+    if colour == _TEXT:
+        return _colours.text(ax)
+    return _colours.readable(colour, _colours.inside(ax), _colours.LINES)
+
+
+def _stands_out(ax: Any, colour: str) -> bool:
+    return colour == _TEXT or _colours.contrast(colour, _colours.inside(ax)) >= _colours.LINES
 
 
 def _look(line: Any) -> _Look:
     colours = import_module("matplotlib.colors")
     colour = colours.to_hex(line.get_color()).upper()
-    text = colours.to_hex(text_colour(line.axes)).upper()
+    text = colours.to_hex(_colours.text(line.axes)).upper()
     return _TEXT if colour == text else colour, str(line.get_marker())
 
 
@@ -237,7 +244,8 @@ def _key(ax: Any) -> None:
         for name, (colour, mark), dashes in named
     ] + said  # fmt: skip
     key = ax.legend(
-        handles=handles, fontsize=letters, ncols=-(-len(handles) // rows),
+        handles=handles, fontsize=letters, facecolor=_colours.inside(ax) or "inherit",
+        labelcolor=_colours.text(ax), ncols=-(-len(handles) // rows),
         labelspacing=0.3, columnspacing=1.0,
     )  # fmt: skip
     key.set_in_layout(False)  # else the layout takes a large one's height from the axes

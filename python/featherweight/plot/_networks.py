@@ -11,12 +11,13 @@ from numpy.typing import ArrayLike
 
 from ..diagrams import layout
 from ..support.hints import named
+from . import _colours
 from ._axes import LEAST, axes, label, points, size
 
 if TYPE_CHECKING:
     from ..network import Network
 
-_EDGE = "0.5"  # of neurons: a grey that stands out from white and from black
+_EDGE = "0.5"  # of neurons: a grey that stands out from white and from black, and most colours
 _GAP = 9.0  # between layers, 1 being the distance of neurons
 
 
@@ -59,6 +60,8 @@ def diagram(network: Network, x: ArrayLike | None = None, *, most: int = 16, ax:
     left, right = -found[0].reach - 3.5, across[-1] + found[-1].reach + 3.5
     tall = 0.6 if x is None else 1.1  # the key of one that is lit has more lines
     ax = axes(ax, 0.18 * (right - left) + 0.4, max(2.5, 0.18 * (height + 8) + tall))
+    ax.set_axis_off()
+    ink = _colours.text(ax)
     wide, high = points(ax)
     unit = min(wide / (right - left), high / (height + 8))  # a neuron's room, in points
     letters = max(LEAST, min(size(ax, "legend.fontsize"), 1.1 * unit))
@@ -74,24 +77,31 @@ def diagram(network: Network, x: ArrayLike | None = None, *, most: int = 16, ax:
     for i, (column, middle) in enumerate(zip(found, across, strict=True)):
         _neurons(ax, column, middle, unit, f"layer {i}")
         if column.thinned and column.image is None:
-            ax.text(middle, 0, "\N{VERTICAL ELLIPSIS}", ha="center", va="center", size=letters)
+            ax.text(
+                middle,
+                0,
+                "\N{VERTICAL ELLIPSIS}",
+                ha="center",
+                va="center",
+                size=letters,
+                color=ink,
+            )
         named = column.thinned and column.image is None if i == 0 else column.size > 1
         if named and i in (0, len(found) - 1):
             every = math.ceil(1.1 * LEAST / unit)  # of small ones only some have room for a number
             for neuron, y in zip(column.neurons[::every], column.y[::every], strict=True):
                 ax.text(
-                    middle + (-0.7 if i == 0 else 0.7), -y, f"{neuron:,}", va="center",
+                    middle + (-0.7 if i == 0 else 0.7), -y, f"{neuron:,}", va="center", color=ink,
                     ha="right" if i == 0 else "left", size=max(LEAST, min(letters, unit)),
                 )  # fmt: skip
-        ax.text(middle, height / 2 + 1, f"{column.size:,}", ha="center", size=letters)
+        ax.text(middle, height / 2 + 1, f"{column.size:,}", ha="center", size=letters, color=ink)
         ax.text(
             middle, -height / 2 - 0.9, texts[i], ha="center", va="top", size=letters,
-            rotation=90 if turned else 0,
+            rotation=90 if turned else 0, color=ink,
         )  # fmt: skip
     label(ax, f"{network.parameter_count:,} parameters")
     _key(ax, found, letters, x is not None)
     ax.set(xlim=(left, right), ylim=(-height / 2 - foot, height / 2 + 2.5), aspect="equal")
-    ax.set_axis_off()
     return ax
 
 
@@ -104,13 +114,17 @@ def _image(ax: Any, image: Any, middle: float) -> None:
     )  # fmt: skip
 
 
+def _shown(ax: Any, colour: str) -> Any:
+    return _colours.readable(colour, _colours.inside(ax), _colours.LINES)
+
+
 def _neurons(ax: Any, column: layout.Column, middle: float, unit: float, name: str) -> None:
     disc = max(2.0, 0.62 * unit) if column.image is None else max(1.0, 0.2 * unit)
     light, x = column.light, middle + column.x
     fill = "w" if column.values is None else [layout.shade(float(v)) for v in light]
     ax.scatter(
-        x, -column.y, s=disc**2, c=fill, edgecolors=_EDGE, linewidths=0.08 * disc, zorder=2,
-        label=name,
+        x, -column.y, s=disc**2, c=fill, edgecolors=_shown(ax, _EDGE), linewidths=0.08 * disc,
+        zorder=2, label=name,
     )  # fmt: skip
     minus = light < 0
     if minus.any():
@@ -142,7 +156,7 @@ def _lines(
         ax.add_collection(
             collection(
                 ends,
-                colors=layout.POSITIVE if positive else layout.NEGATIVE,
+                colors=_shown(ax, layout.POSITIVE if positive else layout.NEGATIVE),
                 linestyles="solid" if positive else "dashed",
                 linewidths=thickness * (0.2 + 1.6 * strength),
                 alpha=0.15 + 0.65 * strength if len(some) else None,
@@ -155,10 +169,14 @@ def _key(ax: Any, found: list[layout.Column], letters: float, lit: bool) -> None
     """Say below the picture what lines and brightness mean."""
     make = import_module("matplotlib.lines").Line2D
     marks = [
-        make([], [], color=layout.POSITIVE, label="positive weight"),
-        make([], [], color=layout.NEGATIVE, linestyle="dashed", label="negative weight"),
+        make([], [], color=_shown(ax, layout.POSITIVE), label="positive weight"),
+        make(
+            [], [], color=_shown(ax, layout.NEGATIVE), linestyle="dashed", label="negative weight"
+        ),
     ]
-    disc = dict(marker="o", linestyle="", markeredgecolor=_EDGE, markersize=0.7 * letters)
+    disc = dict(
+        marker="o", linestyle="", markeredgecolor=_shown(ax, _EDGE), markersize=0.7 * letters
+    )
     if lit:
         marks.append(make([], [], markerfacecolor=layout.shade(0), label="0", **disc))
         end = "end of the layer's scale"
@@ -173,4 +191,5 @@ def _key(ax: Any, found: list[layout.Column], letters: float, lit: bool) -> None
     ax.legend(
         handles=marks, loc="upper center", bbox_to_anchor=(0.5, 0.0), ncols=columns,
         fontsize=letters, frameon=False, borderaxespad=0.0, labelspacing=0.3,
+        labelcolor=_colours.text(ax),
     )  # fmt: skip
