@@ -18,6 +18,48 @@ class Late:
         print("used")
 late = Late()
 """
+LATE_IMPORTS = """
+import os, numpy as np, featherweight as fw
+x, y, net = np.ones((4, 3), np.float32), [0, 1, 0, 1], fw.Network([3, 4, 2], rng=0)
+WORK = {
+    "repr": lambda: repr(net), "str": lambda: str(net), "new": lambda: fw.Network([3, 2], rng=1),
+    "weights": lambda: net.weights[0], "biases": lambda: net.biases[0],
+    "parameters": lambda: net.parameters, "history": lambda: net.history,
+    "predict": lambda: net.predict(x),
+}
+ATTRIBUTES = {
+    "unknown": lambda: net.bogus, "near": lambda: net.layers, "package": lambda: fw.bogus,
+    "set": lambda: setattr(net, "bogus", 3),
+}
+ARGUMENTS = {"argument": lambda: net.fit(x, y, bogus=1), "many": lambda: net.predict(x, y, y, 3)}
+SAID = {
+    "fit": lambda: net.fit(x, y), "partial_fit": lambda: net.partial_fit(x, y),
+    "gradients": lambda: net.gradients(x, y), "evaluate": lambda: net.evaluate(x, y),
+    "score": lambda: net.score(x, y), "save": lambda: net.save("none.fw"),
+    "load": lambda: fw.load("none.fw"), "diagram": lambda: net.diagram(),
+    "backward": lambda: net.backward(x, np.ones((4, 2))), "class": lambda: fw.Adam,
+    "module": lambda: fw.data, "plot": lambda: fw.plot.weights(net),
+    "texts": lambda: net([["a"]]), "choice": lambda: fw.Network([3, 2], output="relo"),
+}
+def found(call):
+    try:
+        call()
+    except Exception as e:
+        return f"{type(e).__name__}: {e}"
+    return ""
+class Late:
+    def __del__(self):
+        for expected, calls in (
+            ("", WORK), ("AttributeError: ", ATTRIBUTES), ("TypeError: ", ARGUMENTS),
+            ("RuntimeError: featherweight: expected a running interpreter, found one ", SAID),
+        ):
+            for name, call in calls.items():
+                said = found(call)
+                if not said.startswith(expected) or bool(said) != bool(expected):
+                    os.write(1, f"{name}: {said}\\n".encode())
+        os.write(1, b"done\\n")
+late = Late()
+"""
 DAEMON = """
 import threading, time, numpy as np, featherweight as fw
 net = fw.Network([100, 256, 10], rng=0)
@@ -58,6 +100,11 @@ def run(code):
 def test_a_late_del_is_answered():
     """The thread that ends the interpreter gets the GIL back after each call."""
     assert run(LATE) == "used\n"
+
+
+def test_what_can_not_be_imported_any_more_is_said():
+    """In one sentence; and what is used most needs no import."""
+    assert run(LATE_IMPORTS) == "done\n"
 
 
 @pytest.mark.parametrize("fit", [False, True])

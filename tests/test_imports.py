@@ -176,3 +176,33 @@ def test_a_first_call_as_the_interpreter_ends_ends(call, tmp_path):
     )
     command = [sys.executable, "-c", code, str(tmp_path / "net")]
     assert subprocess.run(command, capture_output=True, timeout=30).returncode == 0
+
+
+THIRD = """
+found = 5e-324 * 1.0
+"""
+FLUSHED = """
+import featherweight as fw
+from featherweight import _core
+from featherweight.support import imports, optional
+
+tiny = 5e-324
+with _core.OurEnvironment():
+    assert tiny * 1.0 == 0
+    assert optional.need("third", "plot", "this").found == tiny
+    imports.ensure_imported("another")
+    import another
+    assert another.found == tiny
+    assert tiny * 1.0 == 0
+"""
+
+
+def test_other_packages_are_imported_in_the_callers_environment(tmp_path):
+    """They may look, as NumPy does, whether there are numbers below the smallest normal one."""
+    for name in ("third", "another"):
+        (tmp_path / f"{name}.py").write_text(THIRD.replace("5e-324", "float('5e-324')"))
+    run = subprocess.run(
+        [sys.executable, "-c", FLUSHED.replace("tiny = 5e-324", "tiny = float('5e-324')")],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr

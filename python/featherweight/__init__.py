@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from ._core import __version__
 from .network import Network, isas, load
 from .support import threadpoolctl as _threadpoolctl
+from .support.hints import module_attribute as _module_attribute
 from .support.hints import set_package
-from .support.imports import ensure_imported
+from .support.imports import ensure_imported, refuse_at_end
 from .support.threads import get_num_threads, set_num_threads
 
 if TYPE_CHECKING:
@@ -57,9 +58,8 @@ def __getattr__(name: str) -> Any:
     try:
         module = _LATER[name]
     except KeyError:
-        from .support.hints import module_attribute
-
-        raise module_attribute(__name__, name) from None
+        raise _module_attribute(__name__, name) from None
+    refuse_at_end()
     if module:  # else it may be one of our own modules that asks, as it is imported
         ensure_imported(f".{module}")
     found = import_module(f".{module or name}", __name__)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from . import _core
 from .support.checks import brief, choice, number
 from .support.hints import Strict
+from .support.imports import ensure_imported
 
 __all__ = ["Huber", "Loss", "Quantile"]
 
@@ -81,6 +82,7 @@ def resolve(loss: Any, output: str) -> Loss:
         loss = default(output)
     if not isinstance(loss, Loss):
         if not isinstance(loss, str):
+            ensure_imported(".support.synonyms")
             from .support.synonyms import hint_of_object
 
             raise TypeError(

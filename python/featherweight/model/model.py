@@ -209,7 +209,7 @@ class Model(Strict, _core.ForwardCall):
         scale = "" if self.input_scale == 1.0 else f", input_scale={self.input_scale!r}"
         return (
             f"Network({list(self.sizes)}, {f'activation={activation}, ' if acts else ''}"
-            f"output={self.output!r}, dtype={self.dtype.name}{scale}) "
+            f"output={self.output!r}, dtype={self.dtype.type.__name__}{scale}) "
             f"# {self.parameter_count:,} parameters, {self.isa}"
         )
 

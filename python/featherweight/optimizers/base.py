@@ -14,6 +14,7 @@ from ..model.model import Model
 from ..schedules import Schedule
 from ..support import checks
 from ..support.hints import Strict, named
+from ..support.imports import ensure_imported
 from .ranges import SETTINGS, check_limits, rates
 
 _STATE = ("_owner", "_slots", "_memo", "_steps", "_epochs", "_start", "_end")
@@ -255,6 +256,7 @@ def check_optimizer(given: Any) -> Optimizer | None:
     """Return an optimizer or None; of anything else say what was probably meant."""
     if given is None or isinstance(given, Optimizer):
         return given
+    ensure_imported(".support.synonyms")
     from ..support.synonyms import optimizer_hint
 
     raise TypeError(

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from .. import _core
-from .imports import ensure_imported
+from .imports import ending, ensure_imported
 from .seed import seed_key
 
 Array = NDArray[Any]
@@ -55,7 +55,9 @@ def brief(value: object) -> str:
         kind = "array" if isinstance(value, np.ndarray) else type(value).__name__
         return f"{'an' if kind[0] in 'aeiouAEIOU' else 'a'} {kind} of shape {shape}"
     text = repr(value)
-    if len(text) > 120 or "\n" in text:
+    if ending():
+        text = " ".join(text.split())
+    elif len(text) > 120 or "\n" in text:
         from reprlib import repr as short
 
         text = " ".join(short(value).split())

@@ -10,6 +10,7 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from .checks import brief, counted
+from .imports import ending
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -27,6 +28,8 @@ _HOMES = ("Network", "Network.fit", "Network.predict")
 
 
 def _near(name: str, known: Iterable[str]) -> str | None:
+    if ending():
+        return None
     from difflib import get_close_matches
 
     by_lower = {k.lower(): k for k in known}
@@ -36,6 +39,8 @@ def _near(name: str, known: Iterable[str]) -> str | None:
 
 def right_name(name: str, known: Iterable[str]) -> str | None:
     """Return which of the names known is meant by another, or None."""
+    if ending():
+        return None
     from .names import ARGUMENTS, ATTRIBUTES
 
     own = [k for k in known if not k.startswith("_") and k != name]
@@ -120,6 +125,8 @@ def _argument(
 
     Never one of those passed already.
     """
+    if ending():
+        return None
     from .names import ARGUMENTS, ESTIMATORS
 
     estimator = "BaseEstimator" in contexts
@@ -245,6 +252,8 @@ def _explain(
 
 def _of_other_libraries(args: tuple[Any, ...], where: str) -> TypeError | None:
     """Return the sentence on a first argument that PyTorch has, and we haven't."""
+    if ending():
+        return None
     from .names import FIRST, SPECIAL
 
     if len(args) < 2:
@@ -326,6 +335,8 @@ def named(function: F) -> F:
 
 def _attribute(name: str, known: Iterable[str], contexts: tuple[str, ...]) -> str | None:
     """Return what is meant by an attribute that there isn't, or None."""
+    if ending():
+        return None
     from .names import ARGUMENTS, ATTRIBUTES
 
     known = list(known)
@@ -350,7 +361,7 @@ def attribute_error(
 
 def module_attribute(module: str, name: str) -> AttributeError:
     """Return the sentence on a name that a module of ours doesn't have."""
-    there = sys.modules[module]
+    there = sys.modules.get(module)  # none as the interpreter ends
     found = attribute_error(module, name, getattr(there, "__all__", dir(there)))
     return found or AttributeError(f"module {module!r} has no attribute {name!r}")
 

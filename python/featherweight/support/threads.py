@@ -1,6 +1,7 @@
 """How many threads a network may use."""
 
 import math
+import operator
 import os
 from collections.abc import Iterator
 
@@ -13,7 +14,7 @@ def _read(path: bytes) -> bytes:
     try:
         with open(path, "rb", buffering=0) as f:
             return f.read()
-    except (OSError, ValueError):  # no such file, or no such name
+    except (OSError, ValueError, NameError):  # no such file, no such name, no `open` at the end
         return b""
 
 
@@ -85,8 +86,6 @@ def available_threads() -> int:
 
 def check_threads(threads: int | None) -> int:
     """Return `threads` as a positive int, or the default for None."""
-    import operator
-
     if threads is None:
         return get_num_threads()
     try:

@@ -112,9 +112,9 @@ class History(Strict):
     @named
     def to_pandas(self) -> Any:
         """Return a pandas DataFrame of the lists that aren't empty, indexed by epoch."""
+        ensure_imported("pandas")
         from importlib import import_module
 
-        ensure_imported("pandas")
         pd = import_module("pandas")
         return pd.DataFrame(self._columns()).set_index("epoch") if self.epoch else pd.DataFrame()
 

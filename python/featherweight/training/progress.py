@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from ..support.imports import ensure_imported
 from ..support.terminal import watched, writable
 
 _METRICS = ("loss", "accuracy", "val_loss", "val_accuracy")
@@ -27,9 +28,11 @@ def _tqdm() -> Any:
     from importlib.util import find_spec
 
     if "ipykernel" in sys.modules and find_spec("ipywidgets") is not None:
+        ensure_imported("tqdm.auto")
         from tqdm.auto import tqdm
 
         return tqdm
+    ensure_imported(".training.bar")
     from .bar import TextBar
 
     return TextBar
