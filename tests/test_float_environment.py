@@ -5,6 +5,7 @@ import hashlib
 import os
 import pickle
 import threading
+import warnings
 
 import numpy as np
 import pytest
@@ -325,3 +326,100 @@ def test_a_script_that_loads_fast_mathematics(tmp_path):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() in ("changed", "not changed")
+
+
+# ---- scikit-learn's estimators
+ESTIMATORS = {
+    "adam": {},
+    "sgd": {"solver": "sgd", "learning_rate": "adaptive", "learning_rate_init": 0.01},
+    "invscaling": {"solver": "sgd", "learning_rate": "invscaling", "learning_rate_init": 0.01},
+    "lbfgs": {"solver": "lbfgs"},
+    "early stopping": {"early_stopping": True, "validation_fraction": 0.3},
+    "dropout": {"dropout": 0.2, "weight_decay": 0.01},
+}
+
+
+@functools.cache  # before anything is set
+def rows_of(kind):
+    """What estimators are given: rows as such, of whole numbers, in lists, and sparse."""
+    rng = np.random.Generator(np.random.Philox(6))
+    x = rng.normal(size=(60, 7))
+    x[::4] *= 1e-307
+    x[:, 0] = (1 << 60) + rng.integers(0, 1 << 12, 60)
+    x[:, 0] /= 1 << 60
+    y = rng.integers(0, 3, 60)
+    if kind == "whole":
+        return (x * 3).astype(np.int64), y
+    if kind == "lists":
+        return x.tolist(), y.tolist()
+    if kind == "sparse":
+        sparse = pytest.importorskip("scipy.sparse", reason="SciPy is not installed")
+        return sparse.csr_matrix(np.where(x > 0, x, 0)), y
+    return (x.astype(np.float32) if kind == "float32" else x), y
+
+
+def estimate(solver, kind):
+    """A digest of all that estimators answer."""
+    sklearn = pytest.importorskip("featherweight.sklearn", reason="scikit-learn is not installed")
+    (x, y), found = rows_of(kind), Digest()
+    weights, settings = WEIGHTS[:60], {"max_iter": 3, "random_state": 0} | ESTIMATORS[solver]
+
+    def add(est):
+        found.add(*est.coefs_, *est.intercepts_, est.loss_, est.score(x, y, weights))
+        found.add(est.predict(x), est.transform(x), est.input_gradient(x))
+        for name in ("loss_curve_", "validation_scores_"):
+            found.add(np.array(getattr(est, name, None) or [0.0], float))
+        if hasattr(est, "predict_proba"):
+            found.add(est.predict_proba(x), est.predict_log_proba(x))
+
+    for options in (
+        {},
+        {"class_weight": "balanced", "activation": "logistic"},
+        {"output_activation": "logistic"},
+    ):
+        est = sklearn.MLPClassifier((9,), **settings, **options)
+        add(est.fit(x, y, None if "early_stopping" in settings else weights))
+    add(sklearn.MLPRegressor(hidden_layer_sizes=(9,), **settings).fit(x, y))
+    add(sklearn.MLPRegressor(loss="poisson", hidden_layer_sizes=(9,), **settings).fit(x, y))
+    if solver not in ("lbfgs", "early stopping"):
+        est = sklearn.MLPClassifier((9,), **settings)
+        for _ in range(2):
+            est.partial_fit(x, y, weights, classes=[0, 1, 2])
+        add(est)
+    return str(found)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("kind", ["float64", "float32", "whole", "lists", "sparse"])
+@pytest.mark.parametrize("solver", ESTIMATORS)
+def test_estimators_have_the_same_bits(solver, kind):
+    plain = estimate(solver, kind)
+    for setting in float_environment.SETTINGS:
+        with float_environment.set_to(setting) as word:
+            found = estimate(solver, kind)
+            assert float_environment.control() == word
+        assert found == plain, setting
+
+
+def test_estimators_callbacks_have_the_callers():
+    sklearn = pytest.importorskip("featherweight.sklearn", reason="scikit-learn is not installed")
+    x, y = rows_of("float64")
+    seen = []
+    with float_environment.set_to("ftz daz up") as word:
+        for solver in ("adam", "lbfgs"):
+            est = sklearn.MLPRegressor(
+                hidden_layer_sizes=(9,), solver=solver, max_iter=2, random_state=0,
+                callbacks=lambda state: seen.append(float_environment.control()),
+            )  # fmt: skip
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                est.fit(x, y)
+        with pytest.raises(ValueError, match="NaN"):
+            est.predict(np.full((2, 7), np.nan))
+        with pytest.raises(ValueError, match="has 6 features"):
+            est.predict(x[:, 1:])
+        with pytest.raises(ValueError, match="inconsistent"):
+            est.fit(x, y[1:])
+        assert float_environment.control() == word
+    assert len(seen) >= 3
+    assert set(seen) == {word}

@@ -15,6 +15,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight
 
+from .. import _core
 from ..network import Network
 from ..support.checks import converted, counted
 from ..support.tables import refuse_batches, refuse_lazy
@@ -32,6 +33,9 @@ from ._training import Goal, Stochastic, by_lbfgs
 from ._weights import Weights
 
 Array = NDArray[Any]
+
+for _kind in (np.float32, np.float64):  # NumPy looks at them once, in the caller's environment
+    np.finfo(_kind)
 
 
 class BaseMLP(
@@ -91,7 +95,8 @@ class BaseMLP(
         incremental: bool = False,
         classes: Any = None,
     ) -> Any:
-        with _books.Attempt(self) as attempt:
+        # rounding as the caller has set it would show in the initial weights, splits and scores
+        with _core.OurEnvironment(), _books.Attempt(self) as attempt:
             arrays = {"X": x, "y": y, "sample_weight": sample_weight, "classes": classes}
             for name, value in arrays.items():
                 refuse_lazy(name, value)
@@ -141,7 +146,8 @@ class BaseMLP(
             else:
                 self._by_steps(attempt, problem, y, held_out, callbacks, epochs, incremental)
             if context is not None:
-                context.close()
+                with _core.CallersEnvironment():
+                    context.close()
         return self
 
     def _begin(

@@ -3,6 +3,8 @@
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
+from .. import _core
+
 try:
     from sklearn.callback import CallbackSupportMixin, with_callbacks
 except ImportError:
@@ -65,4 +67,5 @@ class Callbacks(CallbackSupportMixin):
     def _bridge(self, x: Any, y: Any, weights: Any, epochs: int) -> Bridge | None:
         if not getattr(self, "_skl_callbacks", None):
             return None
-        return Bridge(self, x, y, weights, epochs)
+        with _core.CallersEnvironment():
+            return Bridge(self, x, y, weights, epochs)

@@ -16,6 +16,7 @@ from sklearn.utils.multiclass import (
 )
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from .. import _core
 from ..support.hints import named
 from ..support.tables import refuse_batches
 from ._base import BaseMLP
@@ -311,7 +312,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         """
         refuse_batches("y", y)
         refuse_batches("sample_weight", sample_weight)
-        return float(super().score(X, y, sample_weight))
+        with _core.OurEnvironment():
+            return float(super().score(X, y, sample_weight))
 
     def predict(self, X: Any) -> Any:
         """Return the classes of rows.
@@ -358,12 +360,13 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             If `X` isn't such rows of finite numbers.
         """
         y = self._outputs(X)
-        if y.shape[1] == 1:
-            return np.concatenate([1 - y, y], axis=1)
-        if self._against_the_rest:
-            total = y.sum(axis=1, keepdims=True)
-            y[total[:, 0] < np.finfo(y.dtype).tiny] = 1 / y.shape[1]
-            y /= y.sum(axis=1, keepdims=True)
+        with _core.OurEnvironment():
+            if y.shape[1] == 1:
+                return np.concatenate([1 - y, y], axis=1)
+            if self._against_the_rest:
+                total = y.sum(axis=1, keepdims=True)
+                y[total[:, 0] < np.finfo(y.dtype).tiny] = 1 / y.shape[1]
+                y /= y.sum(axis=1, keepdims=True)
         return y
 
     def predict_log_proba(self, X: Any) -> Array:
@@ -385,7 +388,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             If `X` isn't such rows of finite numbers.
         """
         y = self.predict_proba(X)
-        found: Array = np.log(y, out=y)
+        with _core.OurEnvironment():
+            found: Array = np.log(y, out=y)
         return found
 
     def input_gradient(self, X: Any, target: Any = None) -> Array:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from sklearn.utils._set_output import _wrap_data_with_container
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from .. import _core
 from ..network import Network
 from ..support.checks import counted, whole
 from ..support.tables import refuse_batches, refuse_lazy
@@ -76,7 +77,8 @@ class Outputs:
     def _valid(self, x: Any) -> Any:
         refuse_lazy("X", x)
         refuse_batches("X", x)
-        return validate_data(self, x, accept_sparse=["csr", "csc"], reset=False)
+        with _core.OurEnvironment():
+            return validate_data(self, x, accept_sparse=["csr", "csc"], reset=False)
 
     def _outputs(self, x: Any) -> Array:
         """Return the network's outputs, (rows, outputs)."""
@@ -102,13 +104,15 @@ class Outputs:
         if not hasattr(x, "toarray"):
             y: Array = self.network_(x)
             return y
-        return np.concatenate([self.network_(dense) for _, dense in parts(x)])
+        with _core.OurEnvironment():
+            return np.concatenate([self.network_(dense) for _, dense in parts(x)])
 
     def _input_gradient(self, x: Any, slopes: Any) -> Array:
         """Return the inputs' gradients, given the outputs' as a function of rows and which."""
         found = np.empty(x.shape, self.network_.dtype)
-        for rows, dense in parts(x):
-            found[rows] = self.network_.backward(dense, slopes(dense, rows)).input
+        with _core.OurEnvironment():
+            for rows, dense in parts(x):
+                found[rows] = self.network_.backward(dense, slopes(dense, rows)).input
         return found
 
     # set_output would have a hidden layer's activations named as the last one's: it wraps what a
@@ -149,8 +153,9 @@ class Outputs:
             raise IndexError(str(e)) from None
         x, units = self._valid(X), self.network_.sizes[1 + at]
         found = np.empty((x.shape[0], units), self.network_.dtype)
-        for rows, dense in parts(x):
-            found[rows] = self.network_.activations(dense)[1 + at]
+        with _core.OurEnvironment():
+            for rows, dense in parts(x):
+                found[rows] = self.network_.activations(dense)[1 + at]
         names = np.array([f"{type(self).__name__.lower()}{i}" for i in range(units)], object)
         asked = SimpleNamespace(get_feature_names_out=lambda: names)
         for key in ("_sklearn_output_config", "_sklearn_auto_wrap_output_keys"):

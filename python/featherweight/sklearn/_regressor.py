@@ -11,6 +11,7 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
+from .. import _core
 from ..support.checks import converted, whole
 from ..support.hints import named
 from ..support.tables import refuse_batches
@@ -251,7 +252,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         """
         refuse_batches("y", y)
         refuse_batches("sample_weight", sample_weight)
-        return float(super().score(X, y, sample_weight))
+        with _core.OurEnvironment():
+            return float(super().score(X, y, sample_weight))
 
     def predict(self, X: Any) -> Array:
         """Return the values predicted for rows.
