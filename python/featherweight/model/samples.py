@@ -1,7 +1,6 @@
 """Data as the core takes them: which rows there are, their classes, and what these weigh."""
 
 import math
-import os
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
@@ -10,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .. import _core
 from ..support import checks
+from ..support.changes import Place, expect_file, expect_place
 from ..support.not_finite import refuse
 from . import targets
 from .outputs import Sized
@@ -74,35 +74,16 @@ class Samples(NamedTuple):
         y = self.targets
         return y if self.labels is None else targets.class_labels(y.copy(), outputs, what)
 
-    def expect_files(self, what: str) -> None:
-        """Refuse files mapped into memory that have become shorter.
+    def expect_unchanged(self, what: str, places: list[Place] | None = None) -> None:
+        """Refuse mapped files that became shorter, and arrays that aren't in their places.
 
-        The operating system would end a process that reads beyond their end.
+        These are of the first four arrays; `what` is what sentences call the targets.
         """
-        arrays = ("x", self.x), (what, self.labels), (what, self.values)
-        for name, a in (*arrays, ("sample_weight", self.weights)):
-            missing = _missing(a)
-            if missing is not None:
-                raise ValueError(
-                    f"{name}: expected a file of at least {missing[1]:,} bytes, found "
-                    f"{missing[2]:,} in {missing[0]}: it was changed while in use"
-                )
-
-
-def _missing(a: NDArray[Any] | None) -> tuple[str, int, int] | None:
-    """Return the name of a mapped file that is too short, and how long it must be and is."""
-    while isinstance(a, np.ndarray) and not isinstance(a, np.memmap):
-        a = a.base
-    if not isinstance(a, np.memmap) or a.filename is None:
-        return None
-    while isinstance(a.base, np.memmap):  # a part of the file, or a view of another shape
-        a = a.base
-    needed = a.offset + a.nbytes
-    try:
-        found = os.stat(str(a.filename)).st_size
-    except OSError:  # removed, or of another name now: what is mapped is there still
-        return None
-    return None if found >= needed else (str(a.filename), needed, found)
+        arrays = zip(("x", what, what, "sample_weight"), self, strict=False)
+        for i, (name, a) in enumerate(arrays):
+            if places:
+                expect_place(name, a, places[i])
+            expect_file(name, a)
 
 
 def in_callers_environment(batches: Iterable[Any]) -> Iterator[Any]:

@@ -23,7 +23,7 @@ from .seed import seed_key
 Array = NDArray[Any]
 
 _SMALL = 1 << 16  # numbers that are converted while others wait for the interpreter
-_PLAIN = (np.ndarray, np.memmap, list, tuple, int, float)
+_PLAIN = (np.ndarray, list, tuple, int, float)
 
 
 def choice(name: str, value: object, allowed: Sequence[str]) -> str:

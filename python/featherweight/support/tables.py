@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .changes import expect_file
+
 Array = NDArray[Any]
 
 _ROWS = 4096  # looked at at once
@@ -19,6 +21,8 @@ _NUMBERS = (float, np.floating, *_WHOLE)
 
 def read(name: str, value: Any) -> Array:
     """Return what isn't a plain array of numbers as one, or say what in it is none."""
+    if isinstance(value, np.memmap):
+        expect_file(name, value)
     refuse_lazy(name, value)
     refuse_batches(name, value)
     if hasattr(type(value), "toarray"):

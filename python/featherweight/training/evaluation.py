@@ -13,6 +13,7 @@ from ..model.model import Model
 from ..model.outputs import decided, output_kind, refuse_nan
 from ..model.samples import BLOCK, NO_WEIGHT, Samples, multilabel
 from ..support import checks
+from ..support.changes import Place
 from ..support.not_finite import refuse
 from . import metrics
 from .messages import bad_validation
@@ -90,16 +91,17 @@ def measured(
     asked: list[metrics.Metric],
     classifier: bool,
     multilabel: bool,
+    places: tuple[list[Place], list[Place]],
 ) -> dict[str, float]:
     """Return the figures of an epoch by name: of validation, and metrics of all data.
 
-    `samples` are those trained on; `checker` evaluates validation data. Data that are no longer
-    valid raise a `DataError`.
+    `samples` are those trained on; `checker` evaluates validation data; `places` are both's.
+    Data that are no longer valid raise a `DataError`.
     """
     row: dict[str, float] = {}
     if checker is not None and validation is not None:
         with _data("validation_data: "):
-            validation.expect_files("y")
+            validation.expect_unchanged("y", places[1])
             row["val_loss"], correct = checker.evaluate(_core.CoreSamples(*validation))
             if validation.weights is not None and not validation.weights.any():
                 raise ValueError(NO_WEIGHT)
@@ -113,8 +115,11 @@ def measured(
     asked = [m for m in asked if not (classifier and m.name == "accuracy")]
     if not asked:
         return row
-    for prefix, what, data in (("", "y", samples), ("val_", "validation y", validation)):
+    of = ("", "y", samples, places[0]), ("val_", "validation y", validation, places[1])
+    for prefix, what, data, where in of:
         if data is not None:
+            with _data():
+                data.expect_unchanged(what, where)
             found = _values(model, data, asked, multilabel, what)
             row |= {prefix + name: value for name, value in found.items()}
     return row
@@ -125,7 +130,6 @@ def _values(
 ) -> dict[str, float]:
     """Return metrics' values by name; `what` is what sentences call the targets."""
     with _data():
-        samples.expect_files(what)
         targets = samples.checked_targets(model.sizes[-1], what)
     found = outputs(model, samples)
     predicted = (found > 0.5).astype(np.int64) if multilabel else decided(found, model.output)

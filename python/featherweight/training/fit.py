@@ -17,6 +17,7 @@ from ..model.samples import Samples, class_weighted, multilabel
 from ..optimizers import Adam, Optimizer, check_optimizer
 from ..optimizers.ranges import check_limits
 from ..support import checks
+from ..support.changes import places
 from ..support.imports import ensure_imported
 from . import metrics as metrics_
 from .callbacks import check_callbacks
@@ -112,6 +113,7 @@ def prepare(
         )
         plan.samples = _chosen(network, plan.samples, rows, class_weight, plan.classifier)
     data = (plan.samples, plan.validation)
+    plan.places, plan.validation_places = (places((p or ())[:4]) for p in data)
     if plan.classifier and any(multilabel(p) for p in data if p and p.values is not None):
         plan.become_multilabel()
     plan.split = _split(validation_split, plan)

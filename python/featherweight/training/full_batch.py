@@ -121,6 +121,8 @@ class _Objective:
 
     def __call__(self, theta: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         self.parameters[:] = theta
+        if self.samples is self._run.samples:  # and not a copy of some of its rows
+            self._run.expect_unchanged(len(self._run.history.epoch) + 1)
         try:
             samples = _core.CoreSamples(*self.samples)
             loss, self.correct = self.trainer.gradients(samples, self._flat, None)

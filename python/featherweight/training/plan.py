@@ -9,6 +9,7 @@ from ..exchange.safetensors import Content
 from ..losses import Loss
 from ..model.samples import Samples, split_rows
 from ..optimizers import Optimizer
+from ..support.changes import Place
 from .callbacks import Callback
 from .metrics import Metric, check_multilabel
 from .progress import Shown
@@ -33,6 +34,8 @@ class Plan:
     samples: Samples | None = None
     batches: Iterable[Any] | None = None  # where there are no samples
     validation: Samples | None = None
+    places: list[Place] = field(default_factory=list)  # where arrays of samples were when checked
+    validation_places: list[Place] = field(default_factory=list)
     split: float = 0.0  # the part of the samples that is kept for validation
     saved: Content | None = None  # the checkpoint to go on from
     dropout: tuple[float, ...] = ()

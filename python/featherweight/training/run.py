@@ -11,6 +11,7 @@ from typing import Any
 from ..model.model import Model
 from ..model.samples import NO_WEIGHT, Samples, in_callers_environment, multilabel
 from ..support import checks
+from ..support.changes import places
 from .callbacks import BATCH_EVENTS, TrainingState, tell
 from .epochs import Epoch, ManyEpochs, Passes, batch_of, make_checker
 from .evaluation import DataError, measured
@@ -55,6 +56,9 @@ class Run:
         self.samples, self.validation = plan.samples, plan.validation
         if plan.split:
             self.samples, self.validation = plan.divided()
+        where = places((self.samples or ())[:4]) if not plan.places else plan.places
+        held_out = plan.validation_places or (where if plan.split else [])
+        self._places = where, held_out
         self.history = History()
         self.state = TrainingState(network, self.history, plan.optimizer, plan.epochs)
         self.stopped = self.asked = self.cut = False
@@ -202,7 +206,7 @@ class Run:
         assert samples is not None
         self.next()
         self.good[:] = self.network.parameters
-        samples.expect_files("y")
+        self.expect_unchanged(before + 1)
         many, rows = self.passes.many(samples, before, self.good), samples.n
 
         def poll(done: int, seen: int, loss: float, correct: int) -> bool:
@@ -241,9 +245,8 @@ class Run:
         """Train for one epoch, and return what it brought."""
         if not self.plan.callbacks or self.network._core.finite_parameters():
             self.good[:] = self.network.parameters
-        if self.samples is not None:
-            self.samples.expect_files("y")
         epoch = Epoch(number)
+        self.expect_unchanged(number)
         try:
             if self.samples is None:
                 self._batches(epoch)
@@ -264,6 +267,15 @@ class Run:
         if not epoch.failed and not self.network._core.finite_parameters():
             epoch.failed, epoch.what = epoch.steps, "weights"
         return epoch
+
+    def expect_unchanged(self, number: int) -> None:
+        """Refuse samples before an epoch, or in it, whose arrays or files have become shorter."""
+        if self.samples is None:
+            return
+        try:
+            self.samples.expect_unchanged("y", self._places[0])
+        except ValueError as e:
+            raise self.fail(e, number) from None
 
     def _go_back(self, number: int) -> None:
         """Give the network the weights that it had before an epoch."""
@@ -299,6 +311,10 @@ class Run:
                 warn_of_bytes(self.network, samples)
             if not self._enter_batch(epoch.steps + 1):
                 return
+            try:
+                samples.expect_unchanged("y")
+            except ValueError as e:
+                raise self.fail(ValueError(f"{e} (in {where})"), epoch.number) from None
             self.passes.resize(samples.n)
             self._latest.append((number, samples))
             self.passes.one(epoch, samples, None, samples.n, self._every_step, self._poll)
@@ -323,6 +339,7 @@ class Run:
             self.state.batch = batch
             if self._tell("on_batch_begin"):
                 self.stopped = self.asked = True
+            self.expect_unchanged(self.state.epoch)
         return not self.stopped
 
     def _poll(self, epoch: Epoch, steps: int, last: bool) -> bool:
@@ -374,7 +391,7 @@ class Run:
         try:
             return measured(
                 self.network, self.checker, self.samples, self.validation, plan.metrics,
-                plan.classifier, plan.multilabel,
+                plan.classifier, plan.multilabel, self._places,
             )  # fmt: skip
         except DataError as e:
             why = e.args[0]
