@@ -271,13 +271,28 @@ def test_descriptions_that_json_stumbles_over(text, tmp_path):
         fw.load(path)
 
 
-@pytest.mark.parametrize("scale", ["0x1p5000", "-0x1p99999", "1p", "inf", "0x0p0", "", 0.5, None])
+@pytest.mark.parametrize(
+    "scale",
+    [
+        *("0x1p5000", "-0x1p99999", "1p", "inf", "nan", "0x0p0", "0x0.0p+0", "", 0.5, 3, None),
+        *("0x1.0000000000000p+1023", "0x1p1023", "a", "1e400", "0x1.8p+0", " 0x1.8000000000000p+0"),
+    ],
+)
 def test_scales_that_are_no_numbers(scale, tmp_path):
     path = tmp_path / "net"
     network().save(path)
     edited(path, lambda m, t: m.update(input_scale=scale))
-    with pytest.raises(ValueError, match="expected a network's description"):
+    with pytest.raises(
+        ValueError, match="expected a network's description, found input_scale"
+    ) as e:
         fw.load(path)
+    assert "Error(" not in str(e.value)
+
+
+def test_a_scale_beyond_a_network_gets_no_warning():
+    for scale in (1e300, 1e-300):
+        with pytest.raises(ValueError, match=r"^input_scale: expected a finite number other"):
+            fw.Network([3, 2], input_scale=scale)
 
 
 def test_a_small_file_that_claims_a_large_network(tmp_path, monkeypatch):

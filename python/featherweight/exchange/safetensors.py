@@ -1,6 +1,7 @@
 """Networks as safetensors files."""
 
 import json
+import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -89,7 +90,7 @@ def build(
             header["activation"],
             header["output"],
             dtype=header["dtype"],
-            input_scale=float.fromhex(header["input_scale"]),
+            input_scale=_input_scale(header["input_scale"]),
             rng=0,
             threads=threads,
             isa=isa,
@@ -97,6 +98,17 @@ def build(
     for i in range(len(sizes) - 1):
         network.weights[i], network.biases[i] = tensors[f"weights.{i}"], tensors[f"biases.{i}"]
     return network
+
+
+def _input_scale(text: object) -> float:
+    """Return a number that was written as `describe` writes it."""
+    try:
+        scale = float.fromhex(text) if isinstance(text, str) else math.nan
+    except (OverflowError, ValueError):
+        scale = math.nan
+    if scale.hex() != text or not math.isfinite(scale):
+        raise ValueError(f"input_scale {text!r}, which float.hex would not write")
+    return scale
 
 
 def packed(model: Model, content: Content) -> "NDArray[Any]":

@@ -381,7 +381,7 @@ class Model(Strict, _core.ForwardCall):
         dx = None if flat else np.empty(samples.x.shape, self.dtype)
         trainer = _core.CoreTrainer(
             self._core, kind.name, max(1, samples.n), kind.parameter, smoothing,
-            checks.output_weights(output_weights, self.sizes[-1], kind.name),
+            checks.output_weights(output_weights, self.sizes[-1], kind.name, self.dtype),
         )  # fmt: skip
         rates = checks.dropout(dropout, input_dropout, len(self.sizes) - 2)
         if any(rates):
@@ -481,7 +481,9 @@ def _input_scale(value: object, dtype: np.dtype[Any]) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
         raise TypeError(f"input_scale: expected a real number, found {checks.brief(value)}")
     scale = float(value)
-    if not math.isfinite(scale) or dtype.type(scale) == 0 or not np.isfinite(dtype.type(scale)):
+    with np.errstate(over="ignore", under="ignore"):
+        held = dtype.type(scale)
+    if held == 0 or not np.isfinite(held):
         raise ValueError(
             f"input_scale: expected a finite number other than 0, found {checks.brief(value)}"
         )

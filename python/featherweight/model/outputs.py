@@ -60,7 +60,7 @@ def refuse_nan(model: Sized, x: ArrayLike, y: NDArray[Any]) -> None:
     from ..support.not_finite import refuse
 
     rows = np.flatnonzero(np.isnan(y.reshape(-1, y.shape[-1])).any(axis=1))
-    read = checks.inputs(x, model.sizes[0], model.dtype, mapped=True)
+    read = checks.inputs(x, model.sizes[0], model.dtype, mapped=True, name="x")
     refuse("x", x, read, model.dtype, rows)
     raise ValueError(
         f"outputs: expected numbers, found nan in row {rows[0]}, whose inputs are finite; are "

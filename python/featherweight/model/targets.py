@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..support.checks import converted, is_mapped, real_array
+from ..support.tables import column_names, place
 
 Array = NDArray[Any]
 
@@ -39,8 +40,23 @@ def check(
         a = converted(what, a, want, held=False)  # what becomes infinite is found
     for i, block in blocks(a):
         with np.errstate(over="ignore"):
-            _check_values(np.asarray(block, want), i, loss, what)
+            values = np.asarray(block, want)
+        if hasattr(y, "columns") or hasattr(y, "column_names"):
+            _check_columns(values, i, y, what)
+        _check_values(values, i, loss, what)
     return None, a
+
+
+def _check_columns(values: Array, first: int, table: object, what: str) -> None:
+    """Refuse targets of a table that aren't finite, by their column."""
+    names = column_names(table)
+    bad = np.argwhere(~np.isfinite(values))
+    if names is not None and len(bad):
+        row, column = (int(k) for k in bad[0])
+        raise ValueError(
+            f"{what}: expected finite values, found {values[row, column]}"
+            f"{place((first + row, column), names)}"
+        )
 
 
 def _check_values(values: Array, first: int, loss: str, what: str) -> None:

@@ -178,11 +178,14 @@ def _float32_of_halves() -> NDArray[np.float32]:
     return np.arange(1 << 16, dtype=np.uint16).view(np.float16).astype(np.float32)
 
 
-def converted(name: str, a: Array, want: DTypeLike, *, held: bool = True) -> Array:
+def converted(
+    name: str, a: Array, want: DTypeLike, *, held: bool = True, given: object = None
+) -> Array:
     """Return numbers as the core reads them: of this dtype, in C order, aligned, and plain.
 
     The one place where arrays are converted; one that is such is returned itself. What the dtype
-    doesn't hold is refused, or infinite if `held` is False.
+    doesn't hold is refused, or infinite if `held` is False. The sentence names columns if the
+    array was `given` as a table.
     """
     if a.dtype == want and a.flags.c_contiguous and a.flags.aligned:
         return a
@@ -202,8 +205,10 @@ def converted(name: str, a: Array, want: DTypeLike, *, held: bool = True) -> Arr
     except FloatingPointError:
         ensure_imported(".support.not_finite")
         from .not_finite import first
+        from .tables import column_names
 
-        found = first(a if a.ndim > 1 else a.reshape(-1, 1), np.dtype(want), a.ndim)
+        rows = a if a.ndim > 1 else a.reshape(-1, 1)
+        found = first(rows, np.dtype(want), a.ndim, columns=column_names(given))
         raise ValueError(f"{name}: expected finite numbers, found {found}") from None
 
 
@@ -265,7 +270,7 @@ def inputs(
         return np.array(a, order="C", copy=True)
     if copy is True and a.dtype == want:
         return a.copy()
-    return converted(what, a, want, held=name is not None)
+    return converted(what, a, want, held=name is not None, given=x)
 
 
 def is_mapped(x: object) -> bool:
@@ -333,8 +338,13 @@ def rows(given: ArrayLike, n: int) -> NDArray[np.int64]:
     return converted("rows", a, np.int64)
 
 
-def output_weights(given: Sequence[float] | None, outputs: int, loss: str) -> list[float]:
-    """Return what each output's part of the loss counts, nothing for the same."""
+def output_weights(
+    given: Sequence[float] | None, outputs: int, loss: str, want: np.dtype[Any]
+) -> list[float]:
+    """Return what each output's part of the loss counts, nothing for the same.
+
+    Losses times these weights fit the wanted dtype.
+    """
     if given is None:
         return []
     if loss == "cross_entropy":
@@ -348,6 +358,13 @@ def output_weights(given: Sequence[float] | None, outputs: int, loss: str) -> li
     if not np.isfinite(weights).all() or (weights < 0).any():
         raise ValueError(
             f"output_weights: expected finite weights of at least 0, found {brief(given)}"
+        )
+    most = 1e30 if want.itemsize == 4 else 1e300
+    with np.errstate(over="ignore"):  # infinity is more than the most
+        total = float(weights.sum())
+    if total > most:
+        raise ValueError(
+            f"output_weights: expected weights that sum to at most {most:g}, found {brief(given)}"
         )
     return [float(w) for w in weights]
 

@@ -344,8 +344,7 @@ def _attribute(name: str, known: Iterable[str], contexts: tuple[str, ...]) -> st
     if own:  # not what a constructor's argument of this name means
         return own[0]
     found = _said(_special(name, contexts) or ()) or _said(ATTRIBUTES.get(name, ()))
-    found = found or right_name(name, known)
-    found = found or _said(ARGUMENTS.get(name, ()))
+    found = found or right_name(name, known) or _said(ARGUMENTS.get(name, ()))
     return found if found is not None or _home(name) is None else f"{name}=..."
 
 

@@ -62,7 +62,7 @@ def evaluate(
     samples = Samples.checked(model, x, y, sample_weight, loss=kind.name)
     trainer = _core.CoreTrainer(
         model._core, kind.name, max(1, min(BLOCK, samples.n)), kind.parameter, 0.0,
-        checks.output_weights(output_weights, model.sizes[-1], kind.name),
+        checks.output_weights(output_weights, model.sizes[-1], kind.name, model.dtype),
     )  # fmt: skip
     value = trainer.evaluate(_core.CoreSamples(*samples))[0]
     if not math.isfinite(value):

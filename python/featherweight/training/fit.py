@@ -89,7 +89,9 @@ def prepare(
         saved=saved,
         dropout=checks.dropout(dropout, input_dropout, len(network.sizes) - 2),
         smoothing=losses.check_smoothing(label_smoothing, kind),
-        output_weights=checks.output_weights(output_weights, network.sizes[-1], kind.name),
+        output_weights=checks.output_weights(
+            output_weights, network.sizes[-1], kind.name, network.dtype
+        ),
         metrics=metrics_.check(metrics),
         callbacks=check_callbacks(callbacks),
         progress=check_progress(progress),
