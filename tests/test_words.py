@@ -2,6 +2,7 @@
 
 import collections.abc
 import decimal
+import pathlib
 
 import numpy as np
 import pytest
@@ -260,9 +261,42 @@ def test_a_split_and_a_data_set_in_the_wrong_place():
     for given in (X, {"x": X, "y": LABELS}, (X,), 3):
         with pytest.raises(TypeError, match=r"^validation_data: expected \(x, y\) .*, found a "):
             network().fit(X, LABELS, validation_data=given)
-    for given in (X, 3, "digits", {0: X}.values):
-        with pytest.raises(TypeError, match=r"^y: expected targets, found None"):
+    for given in (X, np.ma.masked_array(X)):
+        with pytest.raises(TypeError, match=r"^y: expected targets, found None$"):
             network().fit(given)
+
+
+WITHOUT_TARGETS = [
+    (None, TypeError, "x: expected an array or an iterable of batches, found None"),
+    (3, TypeError, "x: expected an array or an iterable of batches, found 3"),
+    ({0: X}.values, TypeError, "x: expected an array or an iterable of batches, found <built-in"),
+    ({"x": X}, TypeError, "x: expected an array or an iterable of batches, found a dict"),
+    ({1, 2}, TypeError, "x: expected an array or an iterable of batches, found a set"),
+    (b"x", TypeError, "x: expected an array or an iterable of batches, found a bytes"),
+    ("x.npy", TypeError, "x: expected an array or an iterable of batches, found 'x.npy'; np.load"),
+    (pathlib.PurePosixPath("x.npy"), TypeError, r"x: expected .*Path\('x.npy'\); np.load"),
+    (np.array(["a"]), TypeError, "x: expected real numbers, found the text 'a' in row 0"),
+    (np.ma.masked_equal(X, X[2, 1]), ValueError, "x: expected a number, found a masked value in"),
+]
+
+
+@pytest.mark.parametrize(("x", "error", "match"), WITHOUT_TARGETS, ids=lambda v: type(v).__name__)
+def test_what_is_wrong_with_x_is_said_before_that_targets_are_missing(x, error, match):
+    for call in (network().fit, lambda x: network().partial_fit(x, None)):
+        with pytest.raises(error, match=f"^{match}"):
+            call(x)
+    with pytest.raises(error, match="^" + match.replace(" or an iterable of batches", "", 1)):
+        fw.fit_many([network()], x, None)
+
+
+def test_a_sparse_matrix_without_targets():
+    sparse = pytest.importorskip("scipy.sparse", reason="needs SciPy")
+    for kind in (sparse.csr_array, sparse.csc_matrix):
+        match = f"^x: expected a dense array, found a sparse {kind.__name__}"
+        with pytest.raises(TypeError, match=match):
+            network().fit(kind(X))
+        with pytest.raises(TypeError, match=match):
+            fw.fit_many([network()], kind(X), None)
 
 
 @pytest.mark.parametrize(

@@ -143,7 +143,7 @@ def _data(
 ) -> tuple[Samples, Samples | None]:
     """Return samples to train on and to validate on; those of networks of a kind are shared."""
     if y is None:
-        raise TypeError("y: expected targets, found None")
+        raise without_targets(x)
     sizes = network.sizes
     kind = (sizes[0], sizes[-1], network.dtype, loss.name)
     if kind not in shared:
@@ -229,6 +229,21 @@ def carry_out(run: Run, rng: Any) -> History:
             network._generator.epochs = plan.first_epoch + drawn
 
 
+_NO_BATCHES = (str, bytes, PathLike, dict, set, frozenset)
+
+
+def without_targets(x: Any, expected: str = "an array or an iterable of batches") -> Exception:
+    """Return the error of data without targets: what is wrong with x, or that y is missing."""
+    if hasattr(x, "shape"):
+        checks.real_array("x", x)  # raises if it is no array of numbers
+    elif isinstance(x, _NO_BATCHES) or not isinstance(x, Iterable):
+        path = isinstance(x, (str, PathLike))
+        hint = "; np.load(path, mmap_mode='r') gives the array in a .npy file" if path else ""
+        found = f"a {type(x).__name__}" if isinstance(x, Iterable) and not path else checks.brief(x)
+        return TypeError(f"x: expected {expected}, found {found}{hint}")
+    return TypeError("y: expected targets, found None")
+
+
 def _check_batches(batches: Any, epochs: int) -> Iterable[Any]:
     kind = type(batches).__name__
     if hasattr(batches, "_fields"):  # a named tuple, such as a data set's split
@@ -242,15 +257,15 @@ def _check_batches(batches: Any, epochs: int) -> Iterable[Any]:
             "y: expected targets, found None, and as x a tuple of arrays: `fit(*data)` gives them "
             "one by one, as x and y"
         )
-    if hasattr(batches, "shape") or isinstance(batches, (str, bytes)):
-        raise TypeError("y: expected targets, found None")
+    if hasattr(batches, "shape") or isinstance(batches, _NO_BATCHES):
+        raise without_targets(batches)
     if not isinstance(batches, Iterable):
         if hasattr(batches, "__getitem__"):
             raise TypeError(
                 "x: expected, without y, an iterable of batches, such as a DataLoader, found a "
                 f"{kind}, which can't be iterated over"
             )
-        raise TypeError("y: expected targets, found None")
+        raise without_targets(batches)
     if epochs > 1 and iter(batches) is batches:
         raise ValueError(
             f"x: expected, for {epochs} epochs, an iterable that can be run through anew, "

@@ -19,7 +19,7 @@ from ..support.hints import check_keywords, named, parameters
 from ..support.threads import check_threads
 from .callbacks import Callback, check_callbacks
 from .checkpoint import Checkpoint
-from .fit import Shared, carry_out, prepare
+from .fit import Shared, carry_out, prepare, without_targets
 from .history import History
 from .plan import Plan
 from .progress import Lines, Part, SharedBar, check_progress, shown
@@ -97,7 +97,7 @@ def fit_many(
     nets = _networks(networks)
     n, workers, progress = len(nets), check_threads(threads), check_progress(progress)
     if y is None:
-        raise TypeError("y: expected targets, found None")
+        raise without_targets(x, "an array")
     if options.get("resume") is not None:
         raise ValueError(f"resume: expected none in fit_many, found {options['resume']!r}")
     optional = {"optimizer": optimizer, "rows": rows, "rng": rng, "callbacks": callbacks or None}
