@@ -192,6 +192,47 @@ def test_uneven_light(paper, network, digits):
     assert agreement(network, digits[:20], read) >= BOUND
 
 
+DOWN, ACROSS = np.mgrid[0:1:600j, 0:1:800j]
+
+
+def shadow(strength, soft=0):
+    """The edge of a shadow, across the picture, over so many pixels."""
+    line = ACROSS + DOWN
+    return 200 - strength * np.clip((0.7 - line) * 350 / soft + 0.5 if soft else line < 0.7, 0, 1)
+
+
+LIGHTS = {
+    "from the left": lambda g: 120 + g * ACROSS,
+    "from a corner": lambda g: 120 + g * (ACROSS + DOWN) / 2,
+    "vignette": lambda g: 120 + g - 2 * g * ((ACROSS - 0.5) ** 2 + (DOWN - 0.5) ** 2),
+    "spot": lambda g: 120 + g * np.exp(-6 * ((ACROSS - 0.8) ** 2 + (DOWN - 0.2) ** 2)),
+    "spot in the middle": lambda g: (
+        120 + g * np.exp(-12 * ((ACROSS - 0.5) ** 2 + (DOWN - 0.5) ** 2))
+    ),
+    "shadow": shadow,
+    "shadow, blurred": lambda g: shadow(g, 8),
+    "step": lambda g: 120 + g * (ACROSS > 0.2),
+    "step on the right": lambda g: 120 + g * (ACROSS > 0.8),
+}
+
+
+@pytest.mark.parametrize("strength", [0, 60, 110])
+@pytest.mark.parametrize("light", LIGHTS)
+def test_lamps_and_shadows(light, strength, network, digits):
+    """Photographs of one of each digit, under light with edges."""
+    labels, read = fw.data.digits().test.labels[:COUNT], network.predict(digits)
+    chosen = [int(np.flatnonzero((labels == k) & (read == k))[0]) for k in range(10)]
+    noise = np.random.Generator(np.random.Philox(7)).normal(size=(600, 800)) * 3
+    found = []
+    for i in chosen:
+        ink = np.zeros((600, 800))
+        picture = Image.fromarray(digits[i].reshape(28, 28))
+        ink[150:450, 250:550] = np.asarray(picture.resize((300, 300), Image.Resampling.BICUBIC))
+        seen = LIGHTS[light](strength) * (1 - 0.8 * ink / 255) + noise
+        found.append(images.prepare(np.clip(seen, 0, 255).astype(np.uint8)))
+    assert (network.predict(np.array(found)) == labels[chosen]).sum() >= 9
+
+
 def test_ink_that_the_edges_cut_on_even_paper_is_compared_with_its_level(digits):
     for digit in digits[:40]:
         cut = 240 - 0.8 * large(digit, 5, "BICUBIC")[40:, :100]
