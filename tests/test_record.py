@@ -148,6 +148,29 @@ def edits():
     yield "settings", lambda t: t["settings"].update(optimizer=3), "what fit was given"
     yield "settings", lambda t: t["settings"].pop("loss"), "expected settings of"
     yield "multilabel", lambda t: t.update(multilabel=1), "multilabel to be true or false"
+    yield "multilabel", lambda t: t.update(multilabel=True), "multilabel to be False, as of the"
+    yield "first_epoch", lambda t: t.update(first_epoch=2**53 - 1), "first_epoch and the epochs"
+    for value in (0, 1):
+        yield "steps", lambda t, v=value: t.update(steps=v), "steps to be at least 2"
+        yield "epochs", lambda t, v=value: t.update(epochs=v), "epochs to be at least 2"
+    for name in ("loss", "lr", "seconds"):
+        for value in (float("nan"), float("inf")):
+            yield name, lambda t, n=name, v=value: set_list(t, n, [v, 1.0]), "finite numbers as"
+    for name in ("accuracy", "val_loss", "val_accuracy", "f1", "val_f1"):
+        yield name, lambda t, n=name: set_list(t, n, []), "2 numbers as the history's"
+    yield "settings", lambda t: t["settings"]["optimizer"][1].pop(0), "settings of the optimizer"
+    yield "settings", lambda t: t["settings"]["optimizer"][1][0].__setitem__(0, "a"), "settings of"
+    for at in (0, 1, 2):
+        yield "settings", lambda t, i=at: pairs(t)[i].__setitem__(1, "a"), "among the optimizer's"
+        yield "settings", lambda t, i=at: pairs(t)[i].__setitem__(1, "-1"), "among the optimizer's"
+    yield "stopping", lambda t: t["kept"][1]["dict"].pop("weights"), "weights beside best"
+    yield "stopping", lambda t: t["kept"][1]["dict"].update(best_epoch=3), "best_epoch within"
+    for value in (float("nan"), -1.0, 0):
+        yield "stopping", lambda t, v=value: t["kept"][1]["dict"].update(best=v), "as best of"
+
+
+def pairs(training):
+    return training["settings"]["optimizer"][1]
 
 
 def set_list(training, name, value):
@@ -255,3 +278,17 @@ def test_a_name_given_twice_is_refused(tmp_path):
     text = json.dumps(header).replace('"training": {', '"training": {"key": "1", ', 1)
     save_file(tensors, path, {"featherweight": text})
     assert isinstance(resumed(path), ValueError)
+
+
+@pytest.mark.parametrize("rate", [0.0, 2.0**53])
+def test_rates_that_no_callback_has_changed_are_those_of_the_beginning(rate, tmp_path):
+    path = tmp_path / "run.fw"
+    given = {"callbacks": [fw.EarlyStopping(), fw.Checkpoint(path)], "progress": False}
+    fw.Network([5, 2], rng=0).fit(X, Y, epochs=2, **given)
+    content = path.read_bytes()
+    head = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+    header = json.loads(head["__metadata__"]["featherweight"])
+    header["training"]["rates"]["dict"]["lr"] = rate
+    save_file(load_file(path), path, {"featherweight": json.dumps(header)})
+    with pytest.raises(ValueError, match=r"^resume: expected lr to be 0\.001, as no callback"):
+        fw.Network([5, 2], rng=0).fit(X, Y, epochs=3, resume=path, **given)

@@ -5,6 +5,8 @@ to be right, neither the network nor the optimizer, the generator or the history
 only attributes that this library knows are ever set from names in the file.
 """
 
+import math
+from ast import literal_eval
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -20,6 +22,7 @@ from ..model.parameters import finite, padding
 from ..optimizers.ranges import SETTINGS
 from ..support.checks import counted
 from . import checkpoint
+from .callbacks import EarlyStopping
 from .run import Run
 
 Tensors = dict[str, NDArray[Any]]
@@ -115,21 +118,28 @@ def _parsed(run: Run, saved: Content, training: dict[str, Any], rng: Any) -> Rec
     stopped, several = (_flag(n, training[n]) for n in ("stopped", "multilabel"))
     if several and not (run.plan.classifier or run.plan.multilabel):
         raise _defect("multilabel to be false without a softmax or sigmoid output", True)
+    if run.samples is not None and several != run.plan.multilabel:
+        raise _defect(f"multilabel to be {run.plan.multilabel}, as of the targets", several)
     rates = _unpack(training["rates"], tensors, "rates")
     if not isinstance(rates, dict):
         raise _defect("the optimizer's settings by name as rates", rates)
     now = checkpoint.rates(run.plan.optimizer)
-    _check_settings(run, _settings(training["settings"]), now, rates)
+    found = _settings(training["settings"])
+    _check_begun(found["optimizer"][1], now)
+    _check_settings(run, found, now, rates)
     if rng is not None and key != run.plan.key:
         raise ValueError("resume: expected the rng as before, or None, found another")
     rates = _rates(now, rates)
+    history = _history(run, training["history"], several)
+    _check_counts(run, first_epoch, steps, epochs, len(history["epoch"]))
+    _check_unchanged(run, found["optimizer"][1], rates)
     parameters = files.packed(run.network, saved)
     if not finite(parameters):
         raise _defect("finite weights", "NaN or infinity")
-    kept = _kept(run, training["kept"], tensors)
+    kept = _kept(run, training["kept"], tensors, history)
     return Record(
         name, parameters, _optimizer_tensors(run, rates, tensors), key, first_epoch, steps,
-        epochs, stopped, several, rates, _history(run, training["history"]), kept,
+        epochs, stopped, several, rates, history, kept,
     )  # fmt: skip
 
 
@@ -196,6 +206,44 @@ def _check_settings(
         raise ValueError(f"resume: expected {key} as before, {shown}")
 
 
+def _check_begun(pairs: list[list[str]], now: dict[str, Any]) -> None:
+    """Refuse settings that training began with which the optimizer doesn't have."""
+    if [name for name, _ in pairs] != sorted({*now, "schedule"}):
+        raise _defect(f"settings of the optimizer: {', '.join(sorted(now))}, schedule", pairs)
+    for name, text in pairs:
+        if name == "schedule":
+            continue
+        try:
+            check = SETTINGS.get(name)
+            value = literal_eval(text)
+            if check is not None:
+                check(value)
+        except (TypeError, ValueError, SyntaxError, OverflowError, MemoryError, RecursionError):
+            raise _defect(f"a value of {name} among the optimizer's settings", text) from None
+
+
+def _check_unchanged(run: Run, pairs: list[list[str]], rates: dict[str, Any]) -> None:
+    """Refuse other settings at the end than at the beginning, if nothing can have changed them."""
+    ours = all(type(c).__module__.partition(".")[0] == "featherweight" for c in run.plan.callbacks)
+    if not ours:
+        return
+    for name, text in pairs:
+        if name != "schedule" and repr(rates[name]) != text:
+            raise _defect(f"{name} to be {text}, as no callback changes it", rates[name])
+
+
+def _check_counts(run: Run, first_epoch: int, steps: int, epochs: int, done: int) -> None:
+    """Refuse what is counted that the epochs in the history can't have brought."""
+    if first_epoch + max(done, run.plan.epochs) > MOST:
+        raise _defect(f"first_epoch and the epochs to be at most {MOST}", first_epoch)
+    if run.plan.optimizer.full_batch:
+        return
+    if epochs < done:
+        raise _defect(f"epochs to be at least {done}, as in the history", epochs)
+    if steps < epochs:
+        raise _defect(f"steps to be at least {epochs}, one for each epoch", steps)
+
+
 def _rates(ours: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:
     """Return the optimizer's settings, each of them as the optimizer itself would take it."""
     if set(found) != set(ours):
@@ -230,7 +278,7 @@ def _optimizer_tensors(run: Run, rates: dict[str, Any], tensors: Tensors) -> Ten
     return found
 
 
-def _history(run: Run, found: Any) -> dict[str, list[Any]]:
+def _history(run: Run, found: Any, several: bool) -> dict[str, list[Any]]:
     """Return the history's lists by name: of known names, one number for each epoch."""
     lists: dict[str, list[Any]] = {}
     for item in found if isinstance(found, list) else [found]:
@@ -253,12 +301,18 @@ def _history(run: Run, found: Any) -> dict[str, list[Any]]:
         if any(type(v) is int and abs(v) > MOST for v in values):
             raise _defect(f"numbers of at most {MOST} as the history's {name}", values)
         always = name in ("loss", "lr", "seconds", "images_per_second")
+        if always and not all(math.isfinite(v) and (v >= 0 or name == "loss") for v in values):
+            raise _defect(f"finite numbers as the history's {name}", values)
+        # accuracies are taken back where batches turn out to have several labels
+        always |= name in run.filled() and not (several and name.endswith("accuracy"))
         if len(values) not in ((epochs,) if always else (0, epochs)):
             raise _defect(f"{counted(epochs, 'number')} as the history's {name}", f"{len(values)}")
     return lists
 
 
-def _kept(run: Run, found: Any, tensors: Tensors) -> list[tuple[str, Any, Any]]:
+def _kept(
+    run: Run, found: Any, tensors: Tensors, history: dict[str, list[Any]]
+) -> list[tuple[str, Any, Any]]:
     """Return each object that has a state, with its state; ours have checked theirs."""
     keepers = checkpoint.keepers(run)
     if not isinstance(found, list) or len(found) != len(keepers):
@@ -272,8 +326,25 @@ def _kept(run: Run, found: Any, tensors: Tensors) -> list[tuple[str, Any, Any]]:
                 owner._check_state(state, run.network)
             except (TypeError, ValueError) as e:
                 raise _DefectError(f"resume: {e} as the state of {key}") from None
+        if isinstance(owner, EarlyStopping) and state["best"] is not None:
+            _check_best(owner, state, history, key)
         kept.append((key, owner, state))
     return kept
+
+
+def _check_best(
+    owner: EarlyStopping, state: dict[str, Any], history: dict[str, list[Any]], key: str
+) -> None:
+    """Refuse a best value that isn't the history's, or is without the weights to give back."""
+    name = owner.monitor or ("val_loss" if history["val_loss"] else "loss")
+    values, epoch, best = history.get(name) or [], state["best_epoch"], state["best"]
+    if epoch > len(history["epoch"]):
+        raise _defect(f"best_epoch within the history as the state of {key}", epoch)
+    # accuracies may have been taken back
+    if values and values[epoch - 1] != best and not math.isnan(values[epoch - 1]):
+        raise _defect(f"{name} of epoch {epoch}, {values[epoch - 1]}, as best of {key}", best)
+    if owner.restore_best and "weights" not in state:
+        raise _defect(f"weights beside best as the state of {key}", sorted(state))
 
 
 # What is done with it
