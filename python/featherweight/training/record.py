@@ -214,10 +214,9 @@ def _check_begun(pairs: list[list[str]], now: dict[str, Any]) -> None:
         if name == "schedule":
             continue
         try:
-            check = SETTINGS.get(name)
             value = literal_eval(text)
-            if check is not None:
-                check(value)
+            if type(value) is not type(now[name]) and None not in (value, now[name]):
+                raise TypeError
         except (TypeError, ValueError, SyntaxError, OverflowError, MemoryError, RecursionError):
             raise _defect(f"a value of {name} among the optimizer's settings", text) from None
 
