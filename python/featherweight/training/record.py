@@ -293,6 +293,7 @@ def _history(run: Run, found: Any, several: bool) -> dict[str, list[Any]]:
     epochs = len(lists["epoch"]) if isinstance(lists["epoch"], list) else 0
     if epochs == 0 or lists["epoch"] != list(range(1, epochs + 1)):
         raise _defect("epochs from 1, at least one, in the history", lists["epoch"])
+    filled = run.filled()
     for name, values in lists.items():
         kinds = (int,) if name == "epoch" else (int, float)
         if not isinstance(values, list) or any(type(v) not in kinds for v in values):
@@ -303,7 +304,7 @@ def _history(run: Run, found: Any, several: bool) -> dict[str, list[Any]]:
         if always and not all(math.isfinite(v) and (v >= 0 or name == "loss") for v in values):
             raise _defect(f"finite numbers as the history's {name}", values)
         # accuracies are taken back where batches turn out to have several labels
-        always |= name in run.filled() and not (several and name.endswith("accuracy"))
+        always |= name in filled and not (several and name.endswith("accuracy"))
         if len(values) not in ((epochs,) if always else (0, epochs)):
             raise _defect(f"{counted(epochs, 'number')} as the history's {name}", f"{len(values)}")
     return lists
