@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import featherweight as fw
-from featherweight.model.parameters import _PART, finite
+from featherweight.support.not_finite import _PART, finite
 
 CALLS = 100
 

@@ -11,8 +11,6 @@ from .. import _core
 from ..support import checks
 from ..support.hints import Strict
 
-_PART = 1 << 16  # numbers whose flags are made at once: for all of them it would be much memory
-
 
 class Packed(Protocol):
     """What has packed parameters: a model."""
@@ -23,12 +21,6 @@ class Packed(Protocol):
     def sizes(self) -> tuple[int, ...]: ...
     @property
     def dtype(self) -> np.dtype[Any]: ...
-
-
-def finite(values: NDArray[Any]) -> bool:
-    """Return whether the numbers of a flat array are all finite."""
-    parts = (values[i : i + _PART] for i in range(0, values.size, _PART))
-    return all(bool(np.isfinite(part).all()) for part in parts)
 
 
 def padding(network: Packed) -> NDArray[np.bool_]:

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
 from ..losses import Named
-from ..model.parameters import finite
 from ..model.samples import Samples
 from ..optimizers import LBFGS
 from ..support import checks
+from ..support.not_finite import finite
 from ..training import full_batch
 from ..training.epochs import Epoch
 from ..training.fit import carry_out

@@ -12,6 +12,13 @@ from numpy.typing import NDArray
 from .tables import column_names, place
 
 _BLOCK = 1 << 18  # numbers checked at once: a memory-mapped file may be larger than memory
+_PART = 1 << 16  # numbers whose flags are made at once: for all of them it would be much memory
+
+
+def finite(values: NDArray[Any]) -> bool:
+    """Return whether the numbers of a flat array are all finite."""
+    parts = (values[i : i + _PART] for i in range(0, values.size, _PART))
+    return all(bool(np.isfinite(part).all()) for part in parts)
 
 
 def first(

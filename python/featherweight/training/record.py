@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 
 from ..exchange import safetensors as files
 from ..exchange.safetensors import Content
-from ..model.parameters import finite, padding
+from ..model.parameters import padding
 from ..optimizers.ranges import SETTINGS
 from ..support.checks import counted
+from ..support.not_finite import finite
 from . import checkpoint
 from .callbacks import EarlyStopping
 from .run import Run
