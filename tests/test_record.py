@@ -278,17 +278,3 @@ def test_a_name_given_twice_is_refused(tmp_path):
     text = json.dumps(header).replace('"training": {', '"training": {"key": "1", ', 1)
     save_file(tensors, path, {"featherweight": text})
     assert isinstance(resumed(path), ValueError)
-
-
-@pytest.mark.parametrize("rate", [0.0, 2.0**53])
-def test_rates_that_no_callback_has_changed_are_those_of_the_beginning(rate, tmp_path):
-    path = tmp_path / "run.fw"
-    given = {"callbacks": [fw.EarlyStopping(), fw.Checkpoint(path)], "progress": False}
-    fw.Network([5, 2], rng=0).fit(X, Y, epochs=2, **given)
-    content = path.read_bytes()
-    head = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
-    header = json.loads(head["__metadata__"]["featherweight"])
-    header["training"]["rates"]["dict"]["lr"] = rate
-    save_file(load_file(path), path, {"featherweight": json.dumps(header)})
-    with pytest.raises(ValueError, match=r"^resume: expected lr to be 0\.001, as no callback"):
-        fw.Network([5, 2], rng=0).fit(X, Y, epochs=3, resume=path, **given)

@@ -126,14 +126,13 @@ def _parsed(run: Run, saved: Content, training: dict[str, Any], rng: Any) -> Rec
         raise _defect("the optimizer's settings by name as rates", rates)
     now = checkpoint.rates(run.plan.optimizer)
     found = _settings(training["settings"])
-    _check_begun(found["optimizer"][1], now)
     _check_settings(run, found, now, rates)
+    _check_begun(found["optimizer"][1], now)
     if rng is not None and key != run.plan.key:
         raise ValueError("resume: expected the rng as before, or None, found another")
     rates = _rates(now, rates)
     history = _history(run, training["history"], several)
     _check_counts(run, first_epoch, steps, epochs, len(history["epoch"]))
-    _check_unchanged(run, found["optimizer"][1], rates)
     parameters = files.packed(run.network, saved)
     if not finite(parameters):
         raise _defect("finite weights", "NaN or infinity")
@@ -220,16 +219,6 @@ def _check_begun(pairs: list[list[str]], now: dict[str, Any]) -> None:
                 raise TypeError
         except (TypeError, ValueError, SyntaxError, OverflowError, MemoryError, RecursionError):
             raise _defect(f"a value of {name} among the optimizer's settings", text) from None
-
-
-def _check_unchanged(run: Run, pairs: list[list[str]], rates: dict[str, Any]) -> None:
-    """Refuse other settings at the end than at the beginning, if nothing can have changed them."""
-    ours = all(type(c).__module__.partition(".")[0] == "featherweight" for c in run.plan.callbacks)
-    if not ours:
-        return
-    for name, text in pairs:
-        if name != "schedule" and repr(rates[name]) != text:
-            raise _defect(f"{name} to be {text}, as no callback changes it", rates[name])
 
 
 def _check_counts(run: Run, first_epoch: int, steps: int, epochs: int, done: int) -> None:
