@@ -168,3 +168,35 @@ class Described:
 def test_arrays_of_other_kinds_are_taken(given):
     network = net() if np.shape(given) == (3, 2) else fw.Network([1, 2], rng=0)
     assert np.array_equal(network(given), network(np.asarray(given, np.float32)))
+
+
+def test_a_batch_object_in_a_list_ends():
+    class Endless:
+        def __len__(self):
+            return 2
+
+        def __getitem__(self, i):
+            return np.zeros((4, 6), np.float32), np.zeros(4, int)
+
+    net = fw.Network([6, 3], rng=0)
+    for use in (net, net.predict, lambda x: net.fit(x, [0]), lambda y: net.fit(np.ones((1, 6)), y)):
+        with pytest.raises(TypeError, match="which makes batches"):
+            use([Endless()])
+
+
+def test_objects_whose_items_end_are_arrays():
+    import multiprocessing
+
+    class Rows:
+        def __len__(self):
+            return 3
+
+        def __getitem__(self, i):
+            if i >= 3:
+                raise IndexError
+            return [float(i)] * 6
+
+    net, x = fw.Network([6, 3], rng=0), np.arange(3.0)[:, np.newaxis] * np.ones(6)
+    assert np.array_equal(net(Rows()), net(x))
+    labels = multiprocessing.Array("q", [0, 1, 2])
+    assert net.evaluate(x, labels) == net.evaluate(x, [0, 1, 2])

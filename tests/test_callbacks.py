@@ -197,13 +197,9 @@ def test_methods_of_other_libraries_are_refused_beside_events(beside):
         made = type("Mine", (), {**right, name: lambda self, first, logs=None: None})()
         with pytest.raises(TypeError, match=f"^callbacks: {sentence}.*, found {name} in Mine"):
             net.fit(x, y, callbacks=made)
-    for method in (
-        lambda self, e, logs=None: None,
-        lambda self, net, train=None, valid=None, **more: None,
-    ):
-        made = type("Mine", (), {**right, "on_train_end": method})()
-        with pytest.raises(TypeError, match=r"expected on_train_end\(state\), .* in Mine"):
-            net.fit(x, y, callbacks=made)
+    made = type("Mine", (), {**right, "on_train_end": lambda self, e, logs=None: None})()
+    with pytest.raises(TypeError, match=r"expected on_train_end\(state\), .* in Mine"):
+        net.fit(x, y, callbacks=made)
     compare.assert_same_bits(net.parameters, before)
 
 
@@ -234,8 +230,6 @@ def test_a_method_may_have_arguments_of_its_own():
         (lambda: None, r"<lambda>\(\)"),
         (lambda state, *, logs: None, r"<lambda>\(state, \*, logs\)"),
         (lambda epoch, logs=None: None, r"<lambda>\(epoch, logs=None\)"),
-        (lambda state, *, logs=None: None, r"<lambda>\(state, \*, logs=None\)"),
-        (lambda net, train=None, valid=None, **more: None, r"<lambda>\(net, train=.*\)"),
     ],
 )
 def test_callables_that_one_argument_is_not_enough_for(given, found):
@@ -247,6 +241,9 @@ def test_callables_that_one_argument_is_not_enough_for(given, found):
     for right in (
         lambda state: None,
         lambda state, mine=None: None,
+        lambda state, mine=None, other=(): None,
+        lambda state, *, logs=(): None,
+        functools.partial(lambda state, logs: None, logs=[]),
         functools.partial(lambda state, a, b: None, a=1, b=2),
         lambda *states: None,
         [].append,

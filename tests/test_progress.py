@@ -346,3 +346,16 @@ def test_a_stream_that_can_not_be_written_ends_the_display_alone(train, stream, 
     wanted = train()
     monkeypatch.setattr(sys, "stderr", stream())
     assert np.array_equal(train().parameters, wanted.parameters)
+
+
+@pytest.mark.parametrize("progress", [True, "lines", "auto"])
+def test_an_object_that_stands_for_a_stream_and_is_gone(progress, monkeypatch):
+    class Window:
+        def write(self, text):
+            raise RuntimeError("wrapped C/C++ object has been deleted")
+
+        flush = isatty = fileno = write
+
+    monkeypatch.setattr("sys.stderr", Window())
+    x, y = np.eye(2, dtype=np.float32), [0, 1]
+    assert len(fw.Network([2, 2], rng=0).fit(x, y, epochs=3, progress=progress).loss) == 3

@@ -161,7 +161,8 @@ def dtype(value: object) -> np.dtype[Any]:
 
 def real_array(name: str, value: object) -> Array:
     """Return value as an array of real numbers, not yet converted."""
-    if type(value) in _PLAIN:
+    of_objects = isinstance(value, (list, tuple)) and value and type(value[0]) not in _PLAIN
+    if type(value) in _PLAIN and not of_objects:
         with suppress(ValueError):  # said below
             a = np.asarray(value)
             if a.dtype.kind in "fiub":

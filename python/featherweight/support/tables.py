@@ -106,6 +106,8 @@ def refuse_batches(name: str, value: Any) -> None:
 
     NumPy would take its items for rows, and wait for one that there isn't.
     """
+    if isinstance(value, (list, tuple)) and value:
+        value = value[0]
     kind = type(value)
     # known sequences, such as a deque, say that they are some
     if isinstance(value, (np.ndarray, Sequence, Mapping)) or not (
@@ -120,12 +122,28 @@ def refuse_batches(name: str, value: Any) -> None:
         pass
     else:
         return
+    if _ends(value):
+        return
     batches = "batches" if hasattr(kind, "__iter__") else "[b[i] for i in range(len(b))]"
     article = "an" if kind.__name__[:1] in "AEIOU" else "a"
     raise TypeError(
         f"{name}: expected an array, found {article} {kind.__name__}, which makes batches: "
         f"Network.fit({batches}) takes it without y"
     )
+
+
+def _ends(value: Any) -> bool:
+    """Whether items come to an end where the length says, and none of them is a batch."""
+    try:
+        n = len(value)
+        if n and isinstance(value[0], (tuple, dict)):
+            return False
+        value[n]
+    except (IndexError, KeyError):
+        return True
+    except Exception:
+        return False
+    return False
 
 
 def column_names(value: Any) -> Sequence[Any] | None:

@@ -13,7 +13,7 @@ def watched() -> bool:
         return True
     try:
         return bool(sys.stderr.isatty())
-    except (AttributeError, OSError, ValueError):
+    except Exception:  # of an object that stands for a stream
         return False
 
 
@@ -24,7 +24,7 @@ def writable() -> bool:
         return False
     try:
         number = stream.fileno()
-    except (AttributeError, OSError, ValueError):  # one that isn't a file, such as a log's
+    except Exception:  # one that isn't a file, such as a log's
         return hasattr(stream, "write")
     try:
         os.fstat(number)

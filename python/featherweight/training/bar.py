@@ -52,7 +52,7 @@ class TextBar(tqdm):  # type: ignore[type-arg]  # generic in its stubs alone
             return False
         try:
             self.display()
-        except (OSError, ValueError, AttributeError):
+        except Exception:  # of a window that is gone, say
             self.disable = True
         finally:
             if not nolock:

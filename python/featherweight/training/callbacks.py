@@ -146,10 +146,9 @@ def _check_events(callback: Any) -> None:
 
 
 def _takes_more(taken: Mapping[str, Any]) -> bool:
-    """Whether parameters with defaults are for more than a state: other libraries pass them."""
-    later = list(taken.values())[1:]
-    places = [p for p in later if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    return len(places) > 1 or any(p.name == "logs" for p in later)
+    """Whether a second parameter is for Keras' logs, whose first is no state."""
+    places = [p for p in taken.values() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    return any(p.name == "logs" for p in places[1:])
 
 
 def _takes_one(method: Any) -> bool:

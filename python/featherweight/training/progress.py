@@ -11,7 +11,7 @@ from ..support.terminal import watched, writable
 
 _METRICS = ("loss", "accuracy", "val_loss", "val_accuracy")
 _TIMES = ("lr", "seconds", "images_per_second")
-_NOT_WRITTEN = (OSError, ValueError, AttributeError)  # by a full disk, a closed stream, or none
+_NOT_WRITTEN = (Exception,)  # what a stream raises, or an object that stands for one
 
 
 def _begun(**settings: Any) -> Any:
@@ -110,11 +110,7 @@ class Lines(Shown):
             # at once: other threads write lines, too
             self._stream.write(line)
             self._stream.flush()
-        except (
-            OSError,
-            ValueError,
-            AttributeError,
-        ):  # a log's disk is full, or it was closed: train on
+        except _NOT_WRITTEN:  # a log's disk is full, or it was closed: train on
             self.end = lambda *_: None  # type: ignore[method-assign]
 
 

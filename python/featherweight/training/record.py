@@ -6,7 +6,6 @@ only attributes that this library knows are ever set from names in the file.
 """
 
 import math
-from ast import literal_eval
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -210,15 +209,6 @@ def _check_begun(pairs: list[list[str]], now: dict[str, Any]) -> None:
     """Refuse settings that training began with which the optimizer doesn't have."""
     if [name for name, _ in pairs] != sorted({*now, "schedule"}):
         raise _defect(f"settings of the optimizer: {', '.join(sorted(now))}, schedule", pairs)
-    for name, text in pairs:
-        if name == "schedule":
-            continue
-        try:
-            value = literal_eval(text)
-            if type(value) is not type(now[name]) and None not in (value, now[name]):
-                raise TypeError
-        except (TypeError, ValueError, SyntaxError, OverflowError, MemoryError, RecursionError):
-            raise _defect(f"a value of {name} among the optimizer's settings", text) from None
 
 
 def _check_counts(run: Run, first_epoch: int, steps: int, epochs: int, done: int) -> None:
@@ -316,25 +306,12 @@ def _kept(
                 owner._check_state(state, run.network)
             except (TypeError, ValueError) as e:
                 raise _DefectError(f"resume: {e} as the state of {key}") from None
-        if isinstance(owner, EarlyStopping) and state["best"] is not None:
-            _check_best(owner, state, history, key)
+        # a subclass may keep what it likes
+        epoch = state["best_epoch"] if type(owner) is EarlyStopping else 0
+        if epoch > len(history["epoch"]):
+            raise _defect(f"best_epoch within the history as the state of {key}", epoch)
         kept.append((key, owner, state))
     return kept
-
-
-def _check_best(
-    owner: EarlyStopping, state: dict[str, Any], history: dict[str, list[Any]], key: str
-) -> None:
-    """Refuse a best value that isn't the history's, or is without the weights to give back."""
-    name = owner.monitor or ("val_loss" if history["val_loss"] else "loss")
-    values, epoch, best = history.get(name) or [], state["best_epoch"], state["best"]
-    if epoch > len(history["epoch"]):
-        raise _defect(f"best_epoch within the history as the state of {key}", epoch)
-    # accuracies may have been taken back
-    if values and values[epoch - 1] != best and not math.isnan(values[epoch - 1]):
-        raise _defect(f"{name} of epoch {epoch}, {values[epoch - 1]}, as best of {key}", best)
-    if owner.restore_best and "weights" not in state:
-        raise _defect(f"weights beside best as the state of {key}", sorted(state))
 
 
 # What is done with it
