@@ -264,3 +264,19 @@ def test_of_an_object_without_events_the_nearest_is_named():
     for given in (Mine(), Far()):
         with pytest.raises(TypeError, match=r"^callbacks: expected on_epoch_end, found on_epoch_"):
             net.fit(x, y, epochs=1, callbacks=given, progress=False)
+
+
+def test_callbacks_that_run_later_or_never_are_refused():
+    async def later(state):
+        pass
+
+    def generates(state):
+        yield
+
+    net, x, y = problem()
+    made = [later, generates]
+    made += [type("Mine", (), {"on_epoch_end": staticmethod(m)})() for m in (later, generates)]
+    made += [type("Mine", (), {"on_epoch_end": 5})()]
+    for callback in made:
+        with pytest.raises(TypeError, match=r"^callbacks: expected .*, found "):
+            net.fit(x, y, epochs=2, callbacks=callback)

@@ -212,3 +212,25 @@ def test_data_that_change_leave_the_books_as_after_the_last_good_epoch(early_sto
     np.testing.assert_array_equal(a.network_.parameters, kept[-1])
     assert a.n_iter_ == len(kept) == len(a.loss_curve_) == len(a.validation_scores_) == 2
     assert a.t_ == 200
+
+
+@pytest.mark.parametrize("early", [True, False])
+def test_targets_that_change_later_change_no_score(early):
+    """Neither scikit-learn's scores nor our loss: both are of the targets that were given."""
+    x, target = X.astype(np.float32), X[:, 0].astype(float)
+    for kind, y, wrong in ((MLPRegressor, target, np.nan), (MLPClassifier, Y, 99)):
+        held, weights, found = y[100:].copy(), np.ones(50), []
+        for change in (False, True):
+
+            def cb(state, change=change, held=held, weights=weights, wrong=wrong):
+                if change and state.epoch == 2:
+                    held[3:] = wrong
+                    weights[3:] = 0
+
+            settings = SMALL | dict(max_iter=4, early_stopping=early, callbacks=cb)
+            given = dict(X_val=x[100:], y_val=held, sample_weight_val=weights)
+            found.append(kind(**settings).fit(x[:100], y[:100], **given))
+        a, b = found
+        assert a.validation_scores_ == b.validation_scores_
+        assert a.history_.val_loss == b.history_.val_loss
+        assert len(b.history_.val_loss) == b.n_iter_ == len(b.loss_curve_)

@@ -62,7 +62,9 @@ def checked(estimator: Any, like: Any, x: Any, y: Any, weights: Any) -> Any:
             raise type(e)(f"sample_weight_val: {e}") from None
         if not weights.any():
             raise ValueError("sample_weight_val: expected a weight above 0, found only zeros")
-    return x, y, weights
+        weights = np.array(weights)
+    # copies: the scores of scikit-learn's and our loss must be of the same, whatever is changed
+    return x, np.array(y), weights
 
 
 class Problem(NamedTuple):

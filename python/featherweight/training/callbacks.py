@@ -132,6 +132,11 @@ def _check_events(callback: Any) -> None:
             raise TypeError(f"callbacks: expected {near[0]}, found {name} in {kind}")
     for event in _EVENTS:
         method = getattr(callback, event, None)
+        if method is not None and (not callable(method) or _runs_later(method)):
+            raise TypeError(
+                f"callbacks: expected {event} to be a method that runs when it is called, found "
+                f"{brief(method)} in {kind}"
+            )
         try:
             taken = signature(method).parameters if callable(method) else {}
         except (TypeError, ValueError):  # compiled
@@ -143,6 +148,14 @@ def _check_events(callback: Any) -> None:
                 f"callbacks: expected {event}(state), a TrainingState with epoch, loss, history, "
                 f"network; found {event}({', '.join(parameters)}) in {kind}"
             )
+
+
+def _runs_later(function: Any) -> bool:
+    """Whether a call makes a coroutine or a generator, and runs nothing of the function."""
+    from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
+
+    kinds = (isasyncgenfunction, iscoroutinefunction, isgeneratorfunction)
+    return any(is_one(function) for is_one in kinds)
 
 
 def _takes_more(taken: Mapping[str, Any]) -> bool:
@@ -170,6 +183,10 @@ def _check_callable(callback: Any) -> None:
         taken = signature(callback)
     except (TypeError, ValueError):  # compiled
         return
+    if _runs_later(callback):
+        raise TypeError(
+            f"callbacks: expected a function that runs when it is called, found {brief(callback)}"
+        )
     if not _takes_one(callback) or _takes_more(taken.parameters):
         name = getattr(callback, "__name__", type(callback).__name__)
         raise TypeError(
