@@ -7,7 +7,7 @@ import pytest
 
 import compare
 import featherweight as fw
-from runs import RUNS, _runs  # noqa: F401
+from runs import RUNS, _runs  # noqa: F401 - a fixture, which pytest finds by its name here
 
 
 def problem(dtype=np.float32, rows=300, **options):

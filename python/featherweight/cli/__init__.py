@@ -23,7 +23,7 @@ _PROG = "featherweight"
 
 
 class CommandError(Exception):
-    """What the user is told in one sentence; `status` is the exit status."""
+    """An error that the command prints as one sentence; `status` is the exit status."""
 
     def __init__(self, message: str, status: int) -> None:
         super().__init__(message)

@@ -61,7 +61,7 @@ def _check_columns(values: Array, first: int, table: object, what: str) -> None:
 
 def _check_values(values: Array, first: int, loss: str, what: str) -> None:
     """Refuse rows of targets, the first of this number, that don't go with the loss."""
-    # rows that are shown are copies, as another thread may write into what is looked at
+    # the rows in the message are copies, as another thread may write into the array meanwhile
     bad = ~np.isfinite(values).all(axis=1)
     if bad.any():
         row = int(bad.argmax())

@@ -21,7 +21,7 @@ _above_0 = Interval(Real, 0, None, closed="neither")
 _part = Interval(Real, 0, 1, closed="left")
 _count = Interval(Integral, 1, None, closed="left")
 
-_MANY = 100_000  # numbers, from which on they had better be looked at in parts
+_MANY = 100_000  # numbers; more are checked block by block
 
 CONSTRAINTS: dict[str, Any] = {
     "hidden_layer_sizes": ["array-like", _count],
@@ -133,6 +133,6 @@ def finite_outputs(network: Any, x: NDArray[Any]) -> NDArray[Any] | None:
         return network(x) if finite(x) else None
     if not (x.flags.c_contiguous and x.flags.aligned):
         return None
-    # each block of rows is looked at when it has just been read for its outputs
+    # each block of rows is checked when its outputs have just been computed: it is in cache
     y = np.empty((len(x), network.sizes[-1]), network.dtype)
     return y if network._core.forward(x, y, True) else None

@@ -83,6 +83,7 @@ class Names:
     def set_params(self, **params: Any) -> Any:
         """As scikit-learn's, whose sentence on an unknown name gets the right one."""
         try:
+            # BaseEstimator has it, beside which this class is a base
             return super().set_params(**params)  # type: ignore[misc]
         except ValueError as e:
             taken = parameters(type(self).__init__)

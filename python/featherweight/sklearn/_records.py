@@ -1,4 +1,4 @@
-"""Parameters and fitted attributes as JSON has them, and back, looked at closely."""
+"""Parameters and fitted attributes to JSON, and back, checked."""
 
 from inspect import signature
 from typing import Any

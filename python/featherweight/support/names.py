@@ -3,7 +3,7 @@
 
 def _rows(*rows: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
     """Return a table by word; each row begins with words that mean the same."""
-    return {word: meanings for words, *meanings in rows for word in words.split()}  # type: ignore[misc]
+    return {word: row[1:] for row in rows for word in row[0].split()}
 
 
 _OUTPUTS = "net(x), which returns the outputs"

@@ -13,7 +13,7 @@ from .changes import expect_file
 
 Array = NDArray[Any]
 
-_ROWS = 4096  # looked at at once
+_ROWS = 4096  # checked at once
 _SMALL = 1 << 16  # numbers that may be objects for a while
 _WHOLE = (int, np.bool_, np.integer)
 _NUMBERS = (float, np.floating, *_WHOLE)

@@ -162,7 +162,7 @@ class _Objective:
             raise FloatingPointError(f"{sentence}; the network holds the weights that it had")
 
     def value(self, theta: NDArray[np.float64]) -> float:
-        """Return the loss at theta, which is what was looked at last but for rare exceptions."""
+        """Return the loss at theta: kept from the last evaluation, but for rare exceptions."""
         if self._last is None or not np.array_equal(self._last[0], theta):
             self(theta)
         assert self._last is not None

@@ -117,9 +117,10 @@ class Run:
 
     @contextmanager
     def running(self, unit: str = "epoch") -> Iterator[None]:
-        """Begin, and end in order by whatever way it ends.
+        """Begin a run, and clean up however it ends.
 
-        What fails as it ends is told in notes to what ended it, or, if it ended well, is raised.
+        An error of the clean-up becomes a note on the error that ended the run; without one it is
+        raised itself.
         """
         error: BaseException | None = None
         self._unit = unit
@@ -255,7 +256,7 @@ class Run:
                 batch = self.passes.batch
                 self.passes.one(epoch, self.samples, key, batch, self._every_step, self._poll)
         except BaseException as e:
-            # after a step whose weights nobody has looked at, or from a batch that is refused
+            # after a step whose weights are unchecked, or from a batch that is refused
             if e is self.failure or not self.network._core.finite_parameters():
                 self._go_back(number)
             raise
